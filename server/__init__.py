@@ -1,0 +1,1 @@
+"""The shell: command line, settings, call sessions, sockets, journal, dashboards."""
