@@ -1,0 +1,206 @@
+"""`report.json`, schema 1: what is known of a call once it is over.
+
+Every number that judges a person carries evidence with a time in the call, and is `None` when
+there was no opportunity or no way to know.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from conversation.events import Channel, Evidence, OverlapClass, Word
+
+SCHEMA_VERSION = 1
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all parts of a report."""
+
+
+class CallPart(_Part, frozen=True, kw_only=True):
+    """What call this was."""
+
+    id: str
+    started_at: str
+    duration_ms: int
+    source: str
+    agent: str | None
+    channels: tuple[Channel, ...]
+    language: str
+    model: str | None
+
+
+class QualityPart(_Part, frozen=True, kw_only=True):
+    """How far the rest can be trusted."""
+
+    bleed: dict[str, str | None]
+    offset_ms: int
+    snr_db: dict[str, float | None]
+    gaps: tuple[dict[str, str | int], ...]
+    direction_known: bool
+    scored_ms: int
+    """Call time minus holds, pauses and lost audio."""
+    warnings: tuple[str, ...]
+
+
+class TalkPart(_Part, frozen=True, kw_only=True):
+    """Sums and rates of speech; `interruptions.md` section 13."""
+
+    agent_ms: int | None
+    customer_ms: int | None
+    overlap_ms: int | None
+    silence_ms: int
+    talk_share_agent: float | None
+    longest_monologue_ms: dict[str, int | None]
+    turns: dict[str, int | None]
+    response_latency_ms: dict[str, dict[str, float | None]]
+    words_per_minute: dict[str, float | None]
+    backchannels: dict[str, int | None]
+
+
+class InterrupterPart(_Part, frozen=True, kw_only=True):
+    """Counts of one party; None throughout when the direction is unknown."""
+
+    successful: int | None
+    talk_over: int | None
+    butting_in: int | None
+    cooperative: int | None
+    terminal_overlap: int | None
+    backchannel: int | None
+    collision: int | None
+    pause_cut_in: int | None
+    possible: int | None
+    """Events of confidence below 0.6; they are in no other count."""
+    per_10min: float | None
+    """(successful + talk_over + half of butting_in) per 10 minutes; None below 120 s of speech."""
+    overlap_ms: int | None
+
+
+class InterruptionPart(_Part, frozen=True, kw_only=True):
+    """One overlap, or cut-in, and what it was."""
+
+    id: str
+    by: Channel
+    over: Channel
+    overlap_class: OverlapClass = msgspec.field(name="class")
+    begin_ms: int
+    end_ms: int
+    overlap_ms: int
+    yield_ms: int | None
+    severity: int
+    confidence: float
+    interrupted_text: str | None
+    interrupting_text: str | None
+    resumed: bool | None
+    live_cue_ms: int | None
+    """When "Let them finish" was on screen for it; None when it was not."""
+    evidence: tuple[Evidence, ...]
+
+
+class InterruptionsPart(_Part, frozen=True, kw_only=True):
+    """Who came in on whom."""
+
+    by: dict[str, InterrupterPart]
+    events: tuple[InterruptionPart, ...]
+
+
+class RaisedVoicePart(_Part, frozen=True, kw_only=True):
+    """A passage in a raised voice: effort against the speaker's own usual, not a feeling."""
+
+    id: str
+    channel: Channel
+    begin_ms: int
+    end_ms: int
+    peak_score: float
+    confidence: float
+    level_delta_db: float | None
+    f0_delta_st: float | None
+
+
+class RaisedVoicesPart(_Part, frozen=True, kw_only=True):
+    """All raised voices."""
+
+    events: tuple[RaisedVoicePart, ...]
+
+
+class TranscriptPart(_Part, frozen=True, kw_only=True):
+    """One utterance."""
+
+    id: str
+    channel: Channel
+    start_ms: int
+    end_ms: int
+    text: str | None
+    words: tuple[Word, ...]
+    overlapped: bool
+    status: str
+
+
+class ActPart(_Part, frozen=True, kw_only=True):
+    """Something said that has a function."""
+
+    id: str
+    channel: Channel
+    kind: str
+    start_ms: int
+    end_ms: int
+    text: str
+    confidence: float
+
+
+class CuePart(_Part, frozen=True, kw_only=True):
+    """A cue that was shown to the agent."""
+
+    id: str
+    rule: str
+    text: str
+    raised_ms: int
+    cleared_ms: int | None
+    outcome: str | None
+    evidence: tuple[Evidence, ...]
+    values: dict[str, float | str | bool | None]
+    feedback: str | None
+
+
+class PromisePart(_Part, frozen=True, kw_only=True):
+    """Something that must now be done."""
+
+    id: str
+    text: str
+    what: str
+    due: str | None
+    confidence: float
+    start_ms: int
+
+
+class ScorePart(_Part, frozen=True, kw_only=True):
+    """One behaviour: how often it was called for, and how often it was there."""
+
+    behaviour: str
+    opportunities: int
+    delivered: int
+    score: float | None
+    """Delivered over opportunities; None below three opportunities."""
+    evidence: tuple[Evidence, ...]
+
+
+class Report(_Part, frozen=True, kw_only=True):
+    """The whole report."""
+
+    schema_version: int = SCHEMA_VERSION
+    call: CallPart
+    quality: QualityPart
+    talk: TalkPart
+    interruptions: InterruptionsPart
+    raised_voice: RaisedVoicesPart
+    transcript: tuple[TranscriptPart, ...]
+    acts: tuple[ActPart, ...]
+    cues: tuple[CuePart, ...]
+    promises: tuple[PromisePart, ...]
+    scorecard: tuple[ScorePart, ...]
+    timing: dict[str, float | None]
+
+
+def encode(report: Report) -> bytes:
+    """Encode as indented JSON with a final newline; the same report gives the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"

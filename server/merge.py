@@ -1,0 +1,78 @@
+"""Puts observations from several stages and channels into the one order the core accepts."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+from conversation.events import (
+    AudioGap,
+    CallEnded,
+    CapturePaused,
+    CaptureResumed,
+    Channel,
+    Event,
+    FinalTranscript,
+    HoldEnded,
+    HoldStarted,
+    PartialTranscript,
+    ProsodyFrame,
+    RaisedVoiceEnded,
+    RaisedVoiceStarted,
+    SpeechEnded,
+    SpeechStarted,
+)
+
+_KIND_ORDER: tuple[type[Event], ...] = (
+    AudioGap,
+    CaptureResumed,
+    HoldEnded,
+    SpeechEnded,
+    SpeechStarted,
+    ProsodyFrame,
+    RaisedVoiceEnded,
+    RaisedVoiceStarted,
+    PartialTranscript,
+    FinalTranscript,
+    HoldStarted,
+    CapturePaused,
+    CallEnded,
+)
+_KIND_RANK = {kind: rank for rank, kind in enumerate(_KIND_ORDER)}
+_CHANNEL_RANK = {Channel.AGENT: 0, Channel.CUSTOMER: 1, Channel.MIXED: 2, None: 0}
+
+
+class Merger:
+    """Orders observations by stream time, then channel (agent first), then kind.
+
+    Nothing is released above the watermark, the time up to which every stage of every channel
+    has spoken. Two events of the same time, channel and kind keep the order of arrival.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, int, int, Event]] = []
+        self._arrivals = 0
+        self.released_ms = 0
+        """Stream time up to which everything has been released."""
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Take observations in any order, none of them earlier than `released_ms`."""
+        for event in events:
+            channel_rank = _CHANNEL_RANK[getattr(event, "channel", None)]
+            kind_rank = _KIND_RANK.get(type(event), len(_KIND_RANK))
+            key = (event.at_ms, channel_rank, kind_rank, self._arrivals)
+            heapq.heappush(self._heap, (*key, event))
+            self._arrivals += 1
+
+    def release(self, watermark_ms: int) -> list[Event]:
+        """Return what is due up to and including `watermark_ms`, in order."""
+        released = []
+        while self._heap and self._heap[0][0] <= watermark_ms:
+            released.append(heapq.heappop(self._heap)[-1])
+        self.released_ms = max(self.released_ms, watermark_ms)
+        return released
+
+    @property
+    def newest_ms(self) -> int:
+        """Latest stream time still waiting, or `released_ms` when nothing is."""
+        return max((entry[0] for entry in self._heap), default=self.released_ms)

@@ -1,0 +1,346 @@
+"""One call: audio in, journalled events out. The same code live, offline and in tests.
+
+    chunks ─► ChannelFrontEnd ─┬─► speech events ─────────┐
+                               ├─► UtteranceTracker ─► Transcriber ─► transcripts ─► Redactor
+                               └─► ProsodyTracker ────────┤
+                                                          ▼
+                                             Merger ─► Conversation.receive
+
+Two clocks. On the *live* clock a transcript enters the core when it arrives. On the *virtual*
+clock it enters at the end of its audio plus a fixed simulated latency, however long the decode
+took, so that an offline result depends on the audio and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import msgspec
+from asr.jobs import Job, JobKind, JobResult, Transcriber
+from asr.settings import AsrSettings
+from asr.utterances import UtteranceTracker
+from audio.channel import ChannelFrontEnd
+from conversation.conversation import Conversation
+from conversation.redaction import Redactor
+from prosody.tracker import ProsodyTracker
+
+from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
+from conversation.events import (
+    AudioGap,
+    CallEnded,
+    CallStarted,
+    CapturePaused,
+    CaptureResumed,
+    Channel,
+    ClockAdvanced,
+    CueFeedback,
+    Event,
+    FinalTranscript,
+    HoldEnded,
+    HoldStarted,
+    Observation,
+    PartialTranscript,
+    SpeechEnded,
+    SpeechStarted,
+)
+from server.hearing import Hearing
+from server.merge import Merger
+
+Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback
+"""What a source or an agent may say about the call while it goes on."""
+
+_PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
+_FINISH_WAITS = 40
+"""Quarter seconds to wait for the last finals of a live call."""
+_GRID_MS = 50
+"""Step of the virtual clock, stream time."""
+_MAX_WAITING_DECODES = 64
+"""Decodes a virtual-clock session lets pile up before it waits for one, so memory is bounded."""
+
+
+class Clock(Enum):
+    """When transcripts enter the core."""
+
+    LIVE = "live"
+    VIRTUAL = "virtual"
+
+
+class _Ears:
+    """Everything that listens to one channel."""
+
+    def __init__(self, channel: Channel, sample_rate_hz: int, hearing: Hearing) -> None:
+        settings = hearing.settings
+        self.front_end = ChannelFrontEnd(
+            channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio
+        )
+        self.native_prosody = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
+        prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
+        self.prosody = ProsodyTracker(channel, prosody_rate_hz, settings.prosody)
+        self.utterances = UtteranceTracker(channel, settings.asr)
+        self.position_ms = 0
+        self.next_sample = 0
+
+    def push(self, chunk: AudioChunk) -> list[Event]:
+        self.position_ms = chunk.end_ms
+        self.next_sample = chunk.first_sample + len(chunk.samples)
+        if self.native_prosody:
+            self.prosody.push_audio(chunk)
+        return self._share(self.front_end.push(chunk))
+
+    def gap(self, gap: AudioGap, sample_rate_hz: int) -> list[Event]:
+        self.position_ms = max(self.position_ms, gap.end_ms)
+        self.next_sample = max(self.next_sample, gap.end_ms * sample_rate_hz // 1000)
+        events = self._share(self.front_end.gap(gap))
+        self.observe(gap)
+        return [*events, gap]
+
+    def finish(self) -> list[Event]:
+        return self._share(self.front_end.finish())
+
+    def observe(self, event: Any) -> None:
+        self.prosody.observe(event)
+        self.utterances.observe(event)
+
+    def _share(self, events: Sequence[SpeechStarted | SpeechEnded]) -> list[Event]:
+        for chunk in self.front_end.take_audio():
+            self.utterances.push_audio(chunk)
+            if not self.native_prosody:
+                self.prosody.push_audio(chunk)
+        for event in events:
+            self.observe(event)
+        return list(events)
+
+
+class CallSession:
+    """Feeds one call through hearing and core, and returns events in journal order.
+
+    Not thread-safe: one thread owns a session. Every method returns the events that became
+    final with it, observations and derived events mixed, ready for the journal.
+    """
+
+    def __init__(
+        self,
+        started: CallStarted,
+        sample_rate_hz: int,
+        hearing: Hearing,
+        transcriber: Transcriber | None,
+        *,
+        clock: Clock = Clock.LIVE,
+    ) -> None:
+        self.started = started
+        self.sample_rate_hz = sample_rate_hz
+        self._asr: AsrSettings = hearing.settings.asr
+        self._ears = {
+            channel: _Ears(channel, sample_rate_hz, hearing) for channel in started.channels
+        }
+        self._transcriber = transcriber
+        self._clock = clock
+        self._merger = Merger()
+        self._redactor = Redactor()
+        self._core = Conversation.create(hearing.settings.conversation)
+        self._observations: list[Observation] = []
+        self._due_ms: dict[str, int] = {}
+        self._finals_waiting: set[str] = set()
+        self._grid_ms = 0
+        self._paused = False
+        self._ended = False
+
+    @property
+    def position_ms(self) -> int:
+        """Stream time up to which audio of every channel has arrived."""
+        return min(ears.position_ms for ears in self._ears.values())
+
+    def opening_events(self) -> list[Event]:
+        """Return the events that open the journal; call once, before any audio."""
+        return self._receive([self.started])
+
+    def push(self, chunks: Sequence[AudioChunk]) -> list[Event]:
+        """Take consecutive audio of any channels, split in any way.
+
+        Raises:
+            KeyError: a chunk of a channel that this call does not have.
+        """
+        for chunk in chunks:
+            ears = self._ears[chunk.channel]
+            if self._paused:
+                pause = AudioGap(
+                    at_ms=chunk.end_ms,
+                    channel=chunk.channel,
+                    begin_ms=chunk.start_ms,
+                    end_ms=chunk.end_ms,
+                    reason="pause",
+                )
+                self._merger.add(ears.gap(pause, self.sample_rate_hz))
+            else:
+                self._merger.add(ears.push(chunk))
+        return self._advance()
+
+    def gap(self, gap: AudioGap) -> list[Event]:
+        """Take note of audio that is missing."""
+        self._merger.add(self._ears[gap.channel].gap(gap, self.sample_rate_hz))
+        return self._advance()
+
+    def control(self, event: Control) -> list[Event]:
+        """Take a hold, a pause, or the agent's word on a cue, at the current stream position."""
+        now_ms = max(event.at_ms, self.position_ms, self._merger.released_ms + 1)
+        event = msgspec.structs.replace(event, at_ms=now_ms)
+        if isinstance(event, CapturePaused):
+            self._paused = True
+        elif isinstance(event, CaptureResumed):
+            self._paused = False
+        for ears in self._ears.values():
+            ears.observe(event)
+        self._merger.add([event])
+        return self._advance()
+
+    def poll(self) -> list[Event]:
+        """Collect transcripts that arrived since the last call, without waiting."""
+        return self._advance()
+
+    def finish(self, reason: str = "ended") -> list[Event]:
+        """End the call: decode what is open, settle everything, run the post-call pass.
+
+        Waits at most 10 s for the recogniser on the live clock, as long as it takes on the
+        virtual one. A second call returns nothing.
+        """
+        if self._ended:
+            return []
+        self._ended = True
+        for ears in self._ears.values():
+            self._merger.add(ears.finish())
+        end_ms = max(ears.position_ms for ears in self._ears.values())
+        if self._clock is Clock.VIRTUAL:
+            self._step_on_the_grid(end_ms)
+        for ears in self._ears.values():
+            self._submit(ears.utterances.advance(end_ms))
+            self._submit(ears.utterances.finish())
+            self._merger.add(ears.prosody.finish(end_ms))
+        self._drain()
+        events = self._receive(self._merger.release(self._merger.newest_ms))
+        end_ms = max(end_ms, self._merger.released_ms)
+        events += self._receive([CallEnded(at_ms=end_ms, reason=reason)])
+        events += self._core.final_pass(self._observations)
+        return events
+
+    # ------------------------------------------------------------------ the loop
+
+    def _advance(self) -> list[Event]:
+        watermark_ms = min(ears.front_end.watermark_ms for ears in self._ears.values())
+        if self._clock is Clock.LIVE:
+            self._step(watermark_ms)
+            self._collect(0.0)
+        else:
+            watermark_ms = self._step_on_the_grid(watermark_ms)
+            watermark_ms = min([watermark_ms, *(due - 1 for due in self._due_ms.values())])
+        return self._release(watermark_ms)
+
+    def _release(self, watermark_ms: int) -> list[Event]:
+        if watermark_ms <= self._merger.released_ms:
+            return self._receive(self._merger.release(self._merger.released_ms))
+        events = self._receive(self._merger.release(watermark_ms))
+        return events + list(self._core.receive(ClockAdvanced(at_ms=watermark_ms)))
+
+    def _step(self, watermark_ms: int) -> None:
+        for ears in self._ears.values():
+            self._merger.add(ears.prosody.advance(watermark_ms))
+            self._submit(ears.utterances.advance(watermark_ms))
+
+    def _step_on_the_grid(self, watermark_ms: int) -> int:
+        """Advance the virtual clock in fixed steps and return the time reached.
+
+        With partials, a transcript may change which jobs follow, so each is awaited at its due
+        time. Finals alone change nothing, so they are collected whenever they are ready.
+        """
+        while self._grid_ms + _GRID_MS <= watermark_ms:
+            self._grid_ms += _GRID_MS
+            while self._asr.partials_enabled and self._due_by(self._grid_ms):
+                self._collect(1.0)
+            self._step(self._grid_ms)
+            self._collect(0.0)
+        while len(self._due_ms) > _MAX_WAITING_DECODES:
+            self._collect(1.0)
+        return self._grid_ms
+
+    def _due_by(self, at_ms: int) -> bool:
+        return any(due_ms <= at_ms for due_ms in self._due_ms.values())
+
+    def _submit(self, jobs: Sequence[Job]) -> None:
+        if self._transcriber is None:
+            return
+        for job in jobs:
+            latency_ms = (
+                self._asr.simulated_partial_latency_ms
+                if job.kind is JobKind.PARTIAL
+                else self._asr.endpoint_silence_ms + self._asr.simulated_final_latency_ms
+            )
+            self._due_ms[job.job_id] = job.audio_end_ms + latency_ms
+            if job.kind is not JobKind.PARTIAL:
+                self._finals_waiting.add(job.job_id)
+            self._transcriber.submit(job)
+
+    def _collect(self, timeout_s: float) -> None:
+        if self._transcriber is None:
+            return
+        for result in self._transcriber.poll(timeout_s):
+            self._take(result)
+
+    def _take(self, result: JobResult) -> None:
+        due_ms = self._due_ms.pop(result.job_id, None)
+        self._finals_waiting.discard(result.job_id)
+        if due_ms is None:
+            return
+        at_ms = due_ms if self._clock is Clock.VIRTUAL else self._merger.released_ms
+        at_ms = max(at_ms, self._merger.released_ms)
+        self._merger.add(self._ears[result.channel].utterances.receive(result, at_ms))
+
+    def _drain(self) -> None:
+        if self._clock is Clock.VIRTUAL:
+            while self._due_ms:
+                self._collect(1.0)
+        waits = 0
+        while self._finals_waiting and waits < _FINISH_WAITS:
+            self._collect(0.25)
+            waits += 1
+        self._due_ms.clear()
+
+    def _receive(self, observations: Sequence[Event]) -> list[Event]:
+        events: list[Event] = []
+        for observation in observations:
+            if isinstance(observation, PartialTranscript | FinalTranscript):
+                observation = self._redactor.redact(observation)
+            assert isinstance(observation, Observation)  # noqa: S101 - the merger holds nothing else
+            self._observations.append(observation)
+            events.append(observation)
+            events.extend(self._core.receive(observation))
+        return events
+
+
+def open_session(
+    *,
+    call_id: str,
+    channels: tuple[Channel, ...],
+    sample_rate_hz: int,
+    source: str,
+    started_at: str,
+    hearing: Hearing,
+    agent: str | None = None,
+    clock: Clock = Clock.LIVE,
+) -> CallSession:
+    """Open a call on loaded models; `started_at` is wall time in ISO 8601 with offset."""
+    settings = hearing.settings
+    started = CallStarted(
+        at_ms=0,
+        call_id=call_id,
+        started_at=started_at,
+        channels=channels,
+        source=source,
+        agent=agent,
+        language=settings.asr.language,
+        model=settings.asr.model if hearing.transcribes else None,
+        settings=msgspec.to_builtins(settings.conversation),
+    )
+    return CallSession(
+        started, sample_rate_hz, hearing, hearing.transcriber_for(call_id), clock=clock
+    )
