@@ -1,1 +1,1 @@
-"""From wire or microphone to 16 kHz chunks with a sample clock, voice activity and speech segments."""
+"""From wire or microphone to 16 kHz chunks on a sample clock, voice activity, speech segments."""

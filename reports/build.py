@@ -43,6 +43,7 @@ from reports.model import (
     RaisedVoicePart,
     RaisedVoicesPart,
     Report,
+    SpeechPart,
     TalkPart,
     TranscriptPart,
 )
@@ -149,6 +150,11 @@ def build_report(events: Iterable[Event]) -> Report:
         talk=_talk(log, scored_ms),
         interruptions=_interruptions(log, scored_ms),
         raised_voice=RaisedVoicesPart(events=_raised_voices(log)),
+        speech=tuple(
+            SpeechPart(channel=channel, begin_ms=begin_ms, end_ms=end_ms)
+            for channel, spans in log.speech.items()
+            for begin_ms, end_ms in spans
+        ),
         transcript=_transcript(log),
         acts=tuple(
             ActPart(

@@ -123,6 +123,14 @@ class RaisedVoicesPart(_Part, frozen=True, kw_only=True):
     events: tuple[RaisedVoicePart, ...]
 
 
+class SpeechPart(_Part, frozen=True, kw_only=True):
+    """One raw stretch of speech, for the timeline."""
+
+    channel: Channel
+    begin_ms: int
+    end_ms: int
+
+
 class TranscriptPart(_Part, frozen=True, kw_only=True):
     """One utterance."""
 
@@ -193,6 +201,7 @@ class Report(_Part, frozen=True, kw_only=True):
     talk: TalkPart
     interruptions: InterruptionsPart
     raised_voice: RaisedVoicesPart
+    speech: tuple[SpeechPart, ...]
     transcript: tuple[TranscriptPart, ...]
     acts: tuple[ActPart, ...]
     cues: tuple[CuePart, ...]

@@ -10,10 +10,11 @@ import prosody.tracker
 from asr.jobs import Job, JobResult, Transcriber
 from asr.pool import WorkerPool
 from asr.settings import AsrSettings
-from audio.settings import AudioSettings
-from audio.vad import SileroVad, SpeechProbability, VadStream
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+
+from audio.settings import AudioSettings
+from audio.vad import SileroVad, SpeechProbability, VadStream
 
 
 class HearingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -21,11 +21,11 @@ import msgspec
 from asr.jobs import Job, JobKind, JobResult, Transcriber
 from asr.settings import AsrSettings
 from asr.utterances import UtteranceTracker
-from audio.channel import ChannelFrontEnd
 from conversation.conversation import Conversation
 from conversation.redaction import Redactor
 from prosody.tracker import ProsodyTracker
 
+from audio.channel import ChannelFrontEnd
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from conversation.events import (
     AudioGap,

@@ -1,0 +1,166 @@
+"""Offline analysis: the live path on a virtual clock, then the post-call pass and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from conversation.conversation import Conversation
+from conversation.redaction import Redactor
+
+from audio.sources import Recording
+from conversation.events import (
+    CallEnded,
+    CallStarted,
+    Channel,
+    Event,
+    EventLog,
+    FinalTranscript,
+    Observation,
+    SpeechEnded,
+    SpeechStarted,
+    Word,
+)
+from reports.build import build_report
+from reports.html import render_html
+from reports.model import Report, encode
+from server.hearing import Hearing, HearingSettings
+from server.session import Clock, open_session
+
+Progress = Callable[[int], None]
+"""Told the stream position in milliseconds, now and then."""
+
+
+class TranscriptError(Exception):
+    """A `*.transcript.json` file is not what its format says."""
+
+    code = "bad_transcript"
+
+
+def analyze_recording(
+    recording: Recording,
+    hearing: Hearing,
+    *,
+    call_id: str,
+    started_at: str,
+    progress: Progress | None = None,
+) -> list[Event]:
+    """Return the journal of a recording, the same for the same audio, model and settings."""
+    session = open_session(
+        call_id=call_id,
+        channels=recording.channels,
+        sample_rate_hz=recording.sample_rate_hz,
+        source="file",
+        started_at=started_at,
+        hearing=hearing,
+        clock=Clock.VIRTUAL,
+    )
+    events = session.opening_events()
+    for chunks in recording.blocks(100):
+        events += session.push(chunks)
+        if progress is not None:
+            progress(session.position_ms)
+    events += session.finish()
+    return events
+
+
+class _Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    channel: Channel
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+class _Transcript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    turns: list[_Turn]
+
+
+def analyze_transcript(
+    path: Path, settings: HearingSettings, *, call_id: str, started_at: str
+) -> list[Event]:
+    """Run the core alone over a transcript with times, words spread evenly over each turn.
+
+    Raises:
+        TranscriptError: the file is not `{turns: [{channel, start_ms, end_ms, text}]}`.
+    """
+    try:
+        transcript = msgspec.json.decode(path.read_bytes(), type=_Transcript)
+    except msgspec.MsgspecError as error:
+        raise TranscriptError(
+            f"{path.name} is not a transcript ({error}); expected "
+            '{"turns": [{"channel", "start_ms", "end_ms", "text"}]}.'
+        ) from error
+    observations = sorted(
+        (event for i, turn in enumerate(transcript.turns) for event in _spoken(i, turn, path.name)),
+        key=lambda event: (event.at_ms, getattr(event, "channel", "")),
+    )
+    end_ms = max((event.at_ms for event in observations), default=0)
+    started = CallStarted(
+        at_ms=0,
+        call_id=call_id,
+        started_at=started_at,
+        channels=(Channel.AGENT, Channel.CUSTOMER),
+        source="transcript",
+        settings=msgspec.to_builtins(settings.conversation),
+    )
+    core, redactor = Conversation.create(settings.conversation), Redactor()
+    seen: list[Observation] = []
+    events: list[Event] = []
+    for observation in [started, *observations, CallEnded(at_ms=end_ms)]:
+        if isinstance(observation, FinalTranscript):
+            observation = redactor.redact(observation)
+        seen.append(observation)
+        events += [observation, *core.receive(observation)]
+    return events + list(core.final_pass(seen))
+
+
+def _spoken(
+    index: int, turn: _Turn, name: str
+) -> list[SpeechStarted | SpeechEnded | FinalTranscript]:
+    if turn.end_ms <= turn.start_ms or turn.start_ms < 0:
+        raise TranscriptError(
+            f"{name}: turn {index} runs from {turn.start_ms} to {turn.end_ms} ms; "
+            "end_ms must be larger than start_ms, and both at least 0."
+        )
+    texts = turn.text.split()
+    step = (turn.end_ms - turn.start_ms) / max(1, len(texts))
+    words = tuple(
+        Word(
+            text=text,
+            start_ms=round(turn.start_ms + i * step),
+            end_ms=round(turn.start_ms + (i + 1) * step),
+            probability=1.0,
+        )
+        for i, text in enumerate(texts)
+    )
+    return [
+        SpeechStarted(at_ms=turn.start_ms + 96, channel=turn.channel, start_ms=turn.start_ms),
+        SpeechEnded(
+            at_ms=turn.end_ms + 96,
+            channel=turn.channel,
+            start_ms=turn.start_ms,
+            end_ms=turn.end_ms,
+        ),
+        FinalTranscript(
+            at_ms=turn.end_ms + 750,
+            channel=turn.channel,
+            utterance_id=f"t-{index}",
+            rev=1,
+            start_ms=turn.start_ms,
+            end_ms=turn.end_ms,
+            text=turn.text,
+            words=words,
+        ),
+    ]
+
+
+def write_outputs(events: list[Event], folder: Path) -> Report:
+    """Write `report.json`, `report.html` and `events.jsonl` into `folder` and return the report."""
+    report = build_report(events)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_bytes(encode(report))
+    (folder / "report.html").write_text(render_html(report), encoding="utf-8")
+    with (folder / "events.jsonl").open("wb") as log:
+        log.writelines(EventLog.encode(event) + b"\n" for event in events)
+    return report
