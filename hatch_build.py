@@ -12,7 +12,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class DashboardBuildHook(BuildHookInterface[Any]):
-    """Runs `npm ci` and `npm run build`, unless the source distribution already holds the result."""
+    """Runs `npm ci` and `npm run build`, unless the sdist already holds the result."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build `server/static`; nothing for editable installs or with `SKIP_DASHBOARD=1`.

@@ -1,0 +1,241 @@
+"""Finds language acts in recognised or written words, by the patterns of a language pack.
+
+Partials meet `sure` patterns in their committed words only; finals run everything and repeat no
+act that was already told. Confidence is the precision of the pattern's tier, to be replaced by
+measured figures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from conversation.events import (
+    ActDetected,
+    Channel,
+    FinalTranscript,
+    PartialTranscript,
+    PromiseMade,
+)
+from conversation.language import LanguagePack, load_pack
+from conversation.language.pack import Token
+
+SURE, LIKELY = 0.95, 0.85
+"""Precision of a tier."""
+NEGATION_TOKENS = 3
+"""A negator this close before the trigger, in its clause, vetoes it."""
+NEIGHBOUR_TOKENS = 30
+"""How far the commitment may be from a time that belongs to it."""
+PROMISE_TOKENS = 14
+"""Longest wording of a promise."""
+
+
+class FoundAct(msgspec.Struct, frozen=True):
+    """One act in a text: kind, confidence and token span."""
+
+    kind: str
+    confidence: float
+    start: int
+    end: int
+
+
+class ActDetector:
+    """Detects acts of both parties, one event at a time."""
+
+    def __init__(self, pack: LanguagePack | None = None) -> None:
+        self._pack = pack if pack is not None else load_pack()
+        self._acts = 0
+        self._promises = 0
+        self._told: dict[str, list[tuple[str, int, int]]] = {}
+
+    def find(self, speaker: str, words: Sequence[str], *, sure_only: bool = False) -> list[FoundAct]:
+        """Find the acts in whitespace-separated words; spans are indices of `words`.
+
+        Args:
+            speaker: `agent` or `customer`; each has act kinds of their own.
+            words: Source words, punctuation attached.
+            sure_only: Use the `sure` tier alone.
+        """
+        tokens = self._pack.tokens(words)
+        found = [
+            FoundAct(a.kind, a.confidence, tokens[a.start].word, tokens[a.end - 1].word + 1)
+            for a in self._find(speaker, tokens, sure_only)
+        ]
+        question = self._pack.question_kind(speaker)
+        if question is not None and not sure_only:
+            found += self._marked_questions(question, words, found)
+        return sorted(found, key=lambda a: (a.start, a.kind))
+
+    def _find(self, speaker: str, tokens: list[Token], sure_only: bool) -> list[FoundAct]:
+        raw = [
+            FoundAct(p.kind, SURE if p.sure else LIKELY, start, end)
+            for p, start, end in self._pack.matches(speaker, tokens)
+            if p.sure or not sure_only
+        ]
+        raw = [a for a in raw if not self._vetoed(a, tokens)]
+        kept: list[FoundAct] = []
+        for act in sorted(raw, key=lambda a: (a.kind, a.start, -a.end)):
+            needs = self._pack.kind(act.kind).needs
+            if needs and not any(
+                o.kind in needs and abs(o.start - act.start) <= NEIGHBOUR_TOKENS for o in raw
+            ):
+                continue
+            last = kept[-1] if kept else None
+            if last is not None and last.kind == act.kind and act.start < last.end:
+                kept[-1] = FoundAct(
+                    act.kind,
+                    max(last.confidence, act.confidence),
+                    last.start,
+                    max(last.end, act.end),
+                )
+            else:
+                kept.append(act)
+        return [self._extended(a, tokens) for a in kept]
+
+    def _extended(self, act: FoundAct, tokens: list[Token]) -> FoundAct:
+        if not self._pack.kind(act.kind).extend:
+            return act
+        end = act.end
+        while (
+            end < len(tokens)
+            and tokens[end].clause == tokens[act.end - 1].clause
+            and end - act.start < PROMISE_TOKENS
+        ):
+            end += 1
+        return FoundAct(act.kind, act.confidence, act.start, end)
+
+    def _vetoed(self, act: FoundAct, tokens: list[Token]) -> bool:
+        vetoes = self._pack.kind(act.kind).vetoes
+        if "negation" in vetoes:
+            clause = tokens[act.start].clause
+            before = tokens[max(0, act.start - NEGATION_TOKENS) : act.start]
+            if any(t.text in self._pack.negators and t.clause == clause for t in before):
+                return True
+            inside = tokens[act.start + 1 : act.end]
+            if any(t.text in self._pack.negators for t in inside) and not self._owns_negator(act):
+                return True
+        return any(
+            frame in vetoes and self._pack.framed(frame, tokens, act.start)
+            for frame in ("quotation", "hypothetical", "third_party")
+        )
+
+    @staticmethod
+    def _owns_negator(act: FoundAct) -> bool:
+        """Displeasure and protests are worded with negators of their own."""
+        return act.kind not in (
+            "apology", "ownership", "next_steps", "promise", "satisfaction", "gratitude",
+            "appreciation", "specific_time", "vague_time", "anger", "escalation_request",
+        )  # fmt: skip
+
+    @staticmethod
+    def _marked_questions(
+        kind: str, words: Sequence[str], found: Sequence[FoundAct]
+    ) -> list[FoundAct]:
+        out, start = [], 0
+        for index, word in enumerate(words):
+            if not re.search(r"[.?!]['\")]*$", word):
+                continue
+            asked = "?" in word and index - start >= 2
+            if asked and not any(a.kind == kind and start <= a.start <= index for a in found):
+                out.append(FoundAct(kind, SURE, start, index + 1))
+            start = index + 1
+        return out
+
+    def observe(self, event: PartialTranscript | FinalTranscript) -> list[ActDetected | PromiseMade]:
+        """Return the new acts of one transcript event, in order of their words."""
+        if event.channel is Channel.MIXED:
+            return []
+        final = isinstance(event, FinalTranscript)
+        if isinstance(event, FinalTranscript):
+            text = event.text or ""
+            end_ms = event.end_ms
+            words = [w.text.strip() for w in event.words] or text.split()
+            times = [(w.start_ms, w.end_ms) for w in event.words]
+        else:
+            text, end_ms, times = event.stable, event.audio_end_ms, []
+            words = text.split()
+        if not times:
+            times = _spread(words, event.start_ms, max(end_ms, event.start_ms))
+        told = self._told.setdefault(event.utterance_id, [])
+        out: list[ActDetected | PromiseMade] = []
+        acts = self.find(event.channel, words, sure_only=not final)
+        for act in acts:
+            if act.kind in ("promise", "vague_time", "specific_time", "question") and not final:
+                continue  # their span or meaning depends on words still to come
+            if any(k == act.kind and act.start < e + 1 and s < act.end + 1 for k, s, e in told):
+                continue
+            told.append((act.kind, act.start, act.end))
+            out.extend(self._told_now(event, act, acts, words, times))
+        if final:
+            self._told.pop(event.utterance_id, None)
+        return out
+
+    def _told_now(
+        self,
+        event: PartialTranscript | FinalTranscript,
+        act: FoundAct,
+        acts: Sequence[FoundAct],
+        words: Sequence[str],
+        times: Sequence[tuple[int, int]],
+    ) -> list[ActDetected | PromiseMade]:
+        self._acts += 1
+        text = " ".join(words[act.start : act.end]).strip(" ,.;:")
+        start_ms, end_ms = times[act.start][0], times[act.end - 1][1]
+        out: list[ActDetected | PromiseMade] = [
+            ActDetected(
+                at_ms=event.at_ms,
+                id=f"act-{self._acts}",
+                channel=event.channel,
+                kind=act.kind,
+                start_ms=start_ms,
+                end_ms=end_ms,
+                text=text,
+                confidence=act.confidence,
+                utterance_id=event.utterance_id,
+            )
+        ]
+        if act.kind == "promise":
+            self._promises += 1
+            due = next(
+                (
+                    " ".join(words[a.start : a.end]).strip(" ,.;:")
+                    for a in acts
+                    if a.kind == "specific_time" and act.start - 8 <= a.start <= act.end + 8
+                ),
+                None,
+            )
+            out.append(
+                PromiseMade(
+                    at_ms=event.at_ms,
+                    id=f"promise-{self._promises}",
+                    text=text,
+                    what=_what(text),
+                    due=due,
+                    confidence=act.confidence,
+                    start_ms=start_ms,
+                )
+            )
+        return out
+
+
+def _what(text: str) -> str:
+    """Return the verb phrase of a promise: its words after the subject and the auxiliary."""
+    words = text.split()
+    for index, word in enumerate(words[:5]):
+        lower = word.lower().replace("\u2019", "'")
+        if lower == "will" or lower.endswith("'ll") or (lower == "to" and index > 0):
+            return " ".join(words[index + 1 :]) or text
+    return text
+
+
+def _spread(words: Sequence[str], start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+    """Give words without times their share of the utterance, by length."""
+    total = sum(len(w) + 1 for w in words) or 1
+    out, done = [], 0
+    for word in words:
+        begin = start_ms + (end_ms - start_ms) * done // total
+        done += len(word) + 1
+        out.append((begin, start_ms + (end_ms - start_ms) * done // total))
+    return out

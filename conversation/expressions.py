@@ -1,0 +1,358 @@
+"""Rule expressions in three-valued logic: true, false and unknown.
+
+The grammar, lowest precedence first::
+
+    or_expr    = and_expr { "or" and_expr }
+    and_expr   = not_expr { "and" not_expr }
+    not_expr   = "not" not_expr | comparison
+    comparison = operand [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" ) operand | "in" list ]
+    operand    = number [ unit ] | fact | symbol | call | "(" or_expr ")"
+    call       = ("count" | "since" | "turns_since" | "seen") "(" arguments ")"
+
+Units are `ms`, `s`, `db`, `wpm`, `pct` and `turns`. History functions read what was observed:
+`count(kinds, window[, min_confidence])`, `since(kinds)` in ms, `turns_since(kinds)`,
+`seen(kinds, after=kinds[, within=window])`; `kinds` is one kind or a list. A window in turns counts
+the speaker's turns that hold the kind. Logic is Kleene's: an unknown operand makes a comparison
+unknown, `not unknown` is unknown, `false and unknown` is false, `true or unknown` is true.
+
+Nothing here uses `eval`: an expression is parsed once into a tree and walked.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from conversation.fact_names import FACTS, HISTORY_KINDS, FactValue
+
+Value = float | int | str | bool | None
+"""Value of an expression; `None` is unknown."""
+
+
+class ExpressionError(ValueError):
+    """An expression that cannot be parsed or that names something unknown."""
+
+    code = "expression_invalid"
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A stretch of the past, in milliseconds or in turns of the speaker."""
+
+    size: float
+    turns: bool = False
+
+
+class History(Protocol):
+    """What was observed so far, as history functions see it. `None` is unknown."""
+
+    def count(self, kinds: tuple[str, ...], window: Window, floor: float) -> int | None:
+        """Count occurrences, or turns that hold one, inside the window."""
+
+    def since(self, kinds: tuple[str, ...]) -> float | None:
+        """Return ms since the newest occurrence ended; infinity when there was none."""
+
+    def turns_since(self, kinds: tuple[str, ...]) -> float | None:
+        """Return the speaker's turns begun since the newest occurrence; infinity when none."""
+
+    def seen(
+        self, kinds: tuple[str, ...], after: tuple[str, ...], within: Window | None
+    ) -> bool | None:
+        """Tell whether one of `kinds` followed the newest (within a window: oldest) `after`."""
+
+
+class NoHistory:
+    """A history of which nothing is known."""
+
+    def count(self, kinds: tuple[str, ...], window: Window, floor: float) -> int | None:
+        """Return unknown."""
+        return None
+
+    def since(self, kinds: tuple[str, ...]) -> float | None:
+        """Return unknown."""
+        return None
+
+    def turns_since(self, kinds: tuple[str, ...]) -> float | None:
+        """Return unknown."""
+        return None
+
+    def seen(
+        self, kinds: tuple[str, ...], after: tuple[str, ...], within: Window | None
+    ) -> bool | None:
+        """Return unknown."""
+        return None
+
+
+_Node = Callable[[Mapping[str, FactValue], History], Value]
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?)(?P<unit>[a-z%]+)?"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[a-z_][a-z0-9_]*)*)"
+    r"|(?P<op><=|>=|==|!=|<|>|=|\(|\)|\[|\]|,))"
+)
+_UNITS = {"ms": 1.0, "s": 1000.0, "db": 1.0, "wpm": 1.0, "pct": 0.01, "turns": 1.0}
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_FUNCTIONS = ("count", "since", "turns_since", "seen")
+_SYMBOLS = frozenset(symbol for fact in FACTS.values() for symbol in fact.symbols)
+
+
+def _and(left: Value, right: Value) -> Value:
+    if left is False or right is False:
+        return False
+    return None if left is None or right is None else True
+
+
+def _or(left: Value, right: Value) -> Value:
+    if left is True or right is True:
+        return True
+    return None if left is None or right is None else False
+
+
+class Expression:
+    """One parsed expression.
+
+    Attributes:
+        source: The text it was parsed from.
+        facts: Names of the facts it reads, in order of appearance.
+        kinds: Kinds of act or event that its history functions read.
+
+    Raises:
+        ExpressionError: the text is not an expression, or names an unknown fact or kind.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = " ".join(source.split())
+        parser = _Parser(self.source)
+        self._node = parser.parse()
+        self.facts: tuple[str, ...] = tuple(dict.fromkeys(parser.facts))
+        self.kinds: tuple[str, ...] = tuple(dict.fromkeys(parser.kinds))
+
+    def evaluate(
+        self, facts: Mapping[str, FactValue], history: History | None = None
+    ) -> bool | None:
+        """Return True, False or None (unknown) for these facts and this history."""
+        value = self._node(facts, history if history is not None else NoHistory())
+        return value if isinstance(value, bool) else None
+
+
+class _Parser:
+    """Recursive descent over one expression."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.facts: list[str] = []
+        self.kinds: list[str] = []
+        self._tokens: list[tuple[str, str, str]] = []
+        self._next = 0
+        position = 0
+        while position < len(source.rstrip()):
+            match = _TOKEN.match(source, position)
+            if match is None:
+                raise ExpressionError(f"unexpected {source[position:].strip()[:12]!r}")
+            unit = match["unit"] or ""
+            for kind in ("number", "name", "op"):
+                if match[kind] is not None:
+                    self._tokens.append((kind, match[kind], unit))
+            position = match.end()
+
+    def parse(self) -> _Node:
+        if not self._tokens:
+            raise ExpressionError("the expression is empty")
+        node = self._boolean(self._or_expr())
+        if self._next < len(self._tokens):
+            raise ExpressionError(f"unexpected {self._peek()!r} after a complete expression")
+        return node[0]
+
+    # ----------------------------------------------------------------- tokens
+    def _peek(self) -> str:
+        return self._tokens[self._next][1] if self._next < len(self._tokens) else ""
+
+    def _take(self, expected: str | None = None) -> tuple[str, str, str]:
+        if self._next >= len(self._tokens):
+            raise ExpressionError(f"expected {expected or 'a value'!r} but the expression ends")
+        token = self._tokens[self._next]
+        if expected is not None and token[1] != expected:
+            raise ExpressionError(f"expected {expected!r} instead of {token[1]!r}")
+        self._next += 1
+        return token
+
+    # ---------------------------------------------------------------- grammar
+    def _boolean(self, typed: tuple[_Node, str]) -> tuple[_Node, str]:
+        if typed[1] != "boolean":
+            raise ExpressionError(f"a {typed[1]} stands where true or false is needed")
+        return typed
+
+    def _or_expr(self) -> tuple[_Node, str]:
+        left = self._and_expr()
+        while self._peek() == "or":
+            self._take()
+            a, b = self._boolean(left)[0], self._boolean(self._and_expr())[0]
+            left = ((lambda f, h, a=a, b=b: _or(a(f, h), b(f, h))), "boolean")
+        return left
+
+    def _and_expr(self) -> tuple[_Node, str]:
+        left = self._not_expr()
+        while self._peek() == "and":
+            self._take()
+            a, b = self._boolean(left)[0], self._boolean(self._not_expr())[0]
+            left = ((lambda f, h, a=a, b=b: _and(a(f, h), b(f, h))), "boolean")
+        return left
+
+    def _not_expr(self) -> tuple[_Node, str]:
+        if self._peek() != "not":
+            return self._comparison()
+        self._take()
+        inner = self._boolean(self._not_expr())[0]
+
+        def negate(facts: Mapping[str, FactValue], history: History) -> Value:
+            value = inner(facts, history)
+            return None if value is None else not value
+
+        return negate, "boolean"
+
+    def _comparison(self) -> tuple[_Node, str]:
+        left, left_type = self._operand()
+        op = self._peek()
+        if op == "in":
+            self._take()
+            return self._membership(left, left_type)
+        if op not in ("==", "!=", *_COMPARE):
+            return left, left_type
+        self._take()
+        right, right_type = self._operand()
+        if left_type != right_type:
+            raise ExpressionError(f"cannot compare a {left_type} with a {right_type} by {op!r}")
+        if op in _COMPARE:
+            if left_type != "number":
+                raise ExpressionError(f"{op!r} needs numbers, not a {left_type}")
+            compare = _COMPARE[op]
+
+            def ordered(facts: Mapping[str, FactValue], history: History) -> Value:
+                a, b = left(facts, history), right(facts, history)
+                if isinstance(a, int | float) and isinstance(b, int | float):
+                    return compare(a, b)
+                return None
+
+            return ordered, "boolean"
+
+        def equal(facts: Mapping[str, FactValue], history: History) -> Value:
+            a, b = left(facts, history), right(facts, history)
+            if a is None or b is None:
+                return None
+            return (a == b) is (op == "==")
+
+        return equal, "boolean"
+
+    def _membership(self, left: _Node, left_type: str) -> tuple[_Node, str]:
+        if left_type != "symbol":
+            raise ExpressionError(f"'in' needs a symbol on its left, not a {left_type}")
+        values = frozenset(self._names())
+        unknown = sorted(values - _SYMBOLS)
+        if unknown:
+            raise ExpressionError(f"unknown value {unknown[0]!r} after 'in'")
+
+        def member(facts: Mapping[str, FactValue], history: History) -> Value:
+            value = left(facts, history)
+            return None if value is None else value in values
+
+        return member, "boolean"
+
+    def _names(self) -> list[str]:
+        names = []
+        if self._peek() != "[":
+            return [self._take()[1]]
+        self._take("[")
+        while True:
+            names.append(self._take()[1])
+            if self._peek() != ",":
+                break
+            self._take(",")
+        self._take("]")
+        return names
+
+    def _operand(self) -> tuple[_Node, str]:
+        kind, text, unit = self._take()
+        if kind == "number":
+            number = float(text) * self._unit(unit)
+            return (lambda f, h: number), "number"
+        if text == "(":
+            inner = self._or_expr()
+            self._take(")")
+            return inner
+        if kind == "op":
+            raise ExpressionError(f"unexpected {text!r}")
+        if self._peek() == "(":
+            return self._call(text)
+        if text in ("true", "false"):
+            return (lambda f, h: text == "true"), "boolean"
+        fact = FACTS.get(text)
+        if fact is not None:
+            self.facts.append(text)
+            return (lambda f, h: f.get(text)), fact.type
+        if text in _SYMBOLS:
+            return (lambda f, h: text), "symbol"
+        raise ExpressionError(f"unknown fact {text!r}; see conversation/fact_names.py")
+
+    @staticmethod
+    def _unit(unit: str) -> float:
+        if unit and unit not in _UNITS:
+            raise ExpressionError(f"unknown unit {unit!r}; use one of {', '.join(_UNITS)}")
+        return _UNITS[unit] if unit else 1.0
+
+    # -------------------------------------------------------------- functions
+    def _kinds(self) -> tuple[str, ...]:
+        kinds = tuple(self._names())
+        for kind in kinds:
+            if kind not in HISTORY_KINDS:
+                raise ExpressionError(f"unknown act or event kind {kind!r}")
+        self.kinds.extend(kinds)
+        return kinds
+
+    def _window(self) -> Window:
+        kind, text, unit = self._take()
+        if kind != "number" or unit not in ("ms", "s", "turns"):
+            raise ExpressionError(f"a window needs ms, s or turns, not {text + unit!r}")
+        return Window(float(text) * _UNITS[unit], unit == "turns")
+
+    def _call(self, name: str) -> tuple[_Node, str]:
+        if name not in _FUNCTIONS:
+            raise ExpressionError(f"unknown function {name!r}; use {', '.join(_FUNCTIONS)}")
+        self._take("(")
+        kinds = self._kinds()
+        node: _Node
+        result = "number"
+        if name == "count":
+            self._take(",")
+            window, floor = self._window(), 0.0
+            if self._peek() == ",":
+                self._take(",")
+                floor = float(self._take()[1])
+            node = lambda f, h: h.count(kinds, window, floor)  # noqa: E731
+        elif name == "since":
+            node = lambda f, h: h.since(kinds)  # noqa: E731
+        elif name == "turns_since":
+            node = lambda f, h: h.turns_since(kinds)  # noqa: E731
+        else:
+            after, within = self._seen_arguments()
+            result = "boolean"
+            node = lambda f, h: h.seen(kinds, after, within)  # noqa: E731
+        self._take(")")
+        return node, result
+
+    def _seen_arguments(self) -> tuple[tuple[str, ...], Window | None]:
+        for expected in (",", "after", "="):
+            self._take(expected)
+        after, within = self._kinds(), None
+        if self._peek() == ",":
+            for expected in (",", "within", "="):
+                self._take(expected)
+            within = self._window()
+        return after, within

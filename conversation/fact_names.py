@@ -1,0 +1,109 @@
+"""The catalogue of facts that a cue rule may read.
+
+A fact is one flat, dotted name with one value at one stream time. `None` is *unknown*, which is not
+zero and not false: a comparison with an unknown fact is unknown and never raises a cue. Names that
+are not in this catalogue are rejected when rules are loaded.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+FactValue = float | int | str | bool | None
+"""Value of a fact; `None` while unknown."""
+
+
+class FactName(msgspec.Struct, frozen=True):
+    """What a fact is called, what type it has and what it means."""
+
+    name: str
+    type: str
+    """`number`, `boolean` or `symbol`."""
+    doc: str
+    symbols: tuple[str, ...] = ()
+    """The values that a `symbol` fact can take."""
+
+
+_PARTIES = ("agent", "customer")
+
+_CALL = (
+    FactName("call.ms", "number", "Stream time since the start of the call, ms."),
+    FactName("direction_known", "boolean", "Each party has a channel of their own."),
+    FactName("bleed", "symbol", "Grade of acoustic bleed between channels.", ("A", "B", "C")),
+    FactName("hold", "boolean", "The customer is on hold."),
+    FactName("asr.available", "boolean", "Words are recognised and no more than 2 s behind."),
+    FactName("talk_share_agent_180s", "number", "Agent's share of speech over 180 s, 0 to 1."),
+    FactName("silence.mutual_ms", "number", "Time since anyone spoke, ms; 0 while someone does."),
+    FactName("silence.owed_by", "symbol", "Who is expected to speak next.", _PARTIES),
+    FactName("interruptions.agent_60s", "number", "Settled interruptions by the agent in 60 s."),
+    FactName("interruptions.agent_180s", "number", "The same in 180 s."),
+    FactName("interruptions.customer_120s", "number", "Those by the customer in 120 s."),
+    FactName("overlap.by", "symbol", "Who came in over the other; unknown without one.", _PARTIES),
+    FactName("overlap.raw_ms", "number", "Simultaneous speech of the present overlap, ms."),
+    FactName("overlap.p_backchannel", "number", "Likelihood of a listening signal, 0 to 1."),
+    FactName("overlap.collision", "boolean", "Both started at the same moment."),
+    FactName("overlap.onset_ago_ms", "number", "Time since the true onset of the overlap, ms."),
+    FactName("overlap.confidence", "number", "Confidence of the candidate, 0 to 1; optional."),
+)
+
+_PER_PARTY = (
+    ("speaking", "boolean", "Is speaking now."),
+    ("utterance_ms", "number", "Length of the present utterance, ms."),
+    ("silent_ms", "number", "Time since the end of the last utterance, ms; 0 while speaking."),
+    ("voiced_ago_ms", "number", "Time since the last voiced frame, ms."),
+    ("holds_floor", "boolean", "Holds the floor."),
+    ("p_complete", "number", "Likelihood that the last clause was complete, 0 to 1."),
+    ("stopped_incomplete_ms", "number", "Time since stopping in mid-clause, ms."),
+    ("turn_ms", "number", "Length of the present turn, ms."),
+    ("turn_words", "number", "Words in the present turn."),
+    ("voice_raised", "boolean", "Voice is raised above its own usual effort."),
+    ("wpm_15s", "number", "Words per minute over the last 15 s of own speech."),
+)
+
+FACTS: dict[str, FactName] = {
+    fact.name: fact
+    for fact in (
+        *_CALL,
+        *(
+            FactName(f"{party}.{name}", kind, f"{party.capitalize()}: {doc}")
+            for party in _PARTIES
+            for name, kind, doc in _PER_PARTY
+        ),
+    )
+}
+"""Every fact by name."""
+
+AGENT_ACTS = frozenset(
+    {
+        "acknowledge_feeling", "apology", "ownership", "next_steps", "specific_time", "vague_time",
+        "promise", "open_question", "hold_notice", "appreciation", "anything_else",
+        "positive_close", "greeting", "avoid_phrase", "paraphrase", "probing_question",
+        "over_promise", "reassurance",
+    }
+)  # fmt: skip
+"""Kinds of language act that an agent can perform."""
+
+CUSTOMER_ACTS = frozenset(
+    {
+        "frustration", "anger", "repeat_contact", "urgency", "escalation_request", "churn_threat",
+        "gratitude", "question", "satisfaction", "floor_protest", "problem_statement", "confusion",
+        "vulnerability",
+    }
+)  # fmt: skip
+"""Kinds of language act that a customer can perform."""
+
+EVENT_KINDS = frozenset(
+    {"overlap_ended", "turn_started", "turn_ended", "speech_started", "speech_ended"}
+)
+"""Event kinds that history functions may count, prefixed by a party: `agent.turn_ended`."""
+
+HISTORY_KINDS: frozenset[str] = frozenset(
+    {f"agent.{kind}" for kind in AGENT_ACTS | EVENT_KINDS}
+    | {f"customer.{kind}" for kind in CUSTOMER_ACTS | EVENT_KINDS}
+)
+"""Every kind that `count`, `since`, `turns_since` and `seen` accept."""
+
+
+def needs_words(kind: str) -> bool:
+    """Return True when the history of `kind` is only known while speech is being recognised."""
+    return kind.partition(".")[2] not in EVENT_KINDS

@@ -1,0 +1,139 @@
+"""What was said and done so far, as the history functions of rule expressions read it."""
+
+from __future__ import annotations
+
+from conversation.events import (
+    ActDetected,
+    Channel,
+    Event,
+    OverlapEnded,
+    SpeechEnded,
+    SpeechStarted,
+    TurnEnded,
+    TurnStarted,
+)
+from conversation.expressions import Window
+from conversation.fact_names import needs_words
+
+KEEP = 400
+"""Occurrences remembered per kind: hours of any real call."""
+
+
+class CallHistory:
+    """Records acts and turns; answers `count`, `since`, `turns_since` and `seen` at `now_ms`."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        self.words_known: bool = True
+        self.floor = 0.0
+        self._past: dict[str, list[tuple[int, int, float, str]]] = {}
+        self._turns: dict[str, list[tuple[int, str]]] = {}
+
+    def observe(self, event: Event) -> None:
+        """Record one event, when it is of a kind that history functions know."""
+        if isinstance(event, ActDetected):
+            kind = f"{event.channel}.{event.kind}"
+            self._add(kind, event.start_ms, event.end_ms, event.confidence, event.text)
+            turns = self._turns.setdefault(event.channel, [])
+            if not any(start <= event.start_ms for start, _ in turns):
+                turns.append((event.start_ms, event.utterance_id))
+                turns.sort()
+        elif isinstance(event, TurnStarted):
+            turns = self._turns.setdefault(event.channel, [])
+            turns.append((event.start_ms, event.id))
+            turns.sort()
+            self._add(f"{event.channel}.turn_started", event.start_ms, event.start_ms)
+        elif isinstance(event, TurnEnded | SpeechEnded):
+            name = "turn_ended" if isinstance(event, TurnEnded) else "speech_ended"
+            self._add(f"{event.channel}.{name}", event.end_ms, event.end_ms)
+        elif isinstance(event, SpeechStarted):
+            self._add(f"{event.channel}.speech_started", event.start_ms, event.start_ms)
+        elif isinstance(event, OverlapEnded) and event.revision == 0:
+            self._add(f"{event.by}.overlap_ended", event.begin_ms, event.end_ms, event.confidence)
+
+    def _add(self, kind: str, start: int, end: int, confidence: float = 1.0, text: str = "") -> None:
+        past = self._past.setdefault(kind, [])
+        past.append((start, end, confidence, text))
+        past.sort()
+        del past[:-KEEP]
+
+    def _known(self, kinds: tuple[str, ...]) -> bool:
+        return self.words_known or not any(needs_words(kind) for kind in kinds)
+
+    def _of(self, kinds: tuple[str, ...], floor: float = 0.0) -> list[tuple[int, int, float, str]]:
+        floor = max(floor, self.floor)
+        return [o for k in kinds for o in self._past.get(k, ()) if o[2] >= floor]
+
+    def _turn_of(self, channel: str, start: int) -> int:
+        return sum(begin <= start for begin, _ in self._turns.get(channel, ()))
+
+    def _inside(
+        self, kinds: tuple[str, ...], window: Window, floor: float = 0.0
+    ) -> list[tuple[str, int, tuple[int, int, float, str]]]:
+        found = []
+        for kind in kinds:
+            channel = kind.partition(".")[0]
+            newest = len(self._turns.get(channel, ()))
+            for occurrence in self._of((kind,), floor):
+                turn = self._turn_of(channel, occurrence[0])
+                fits = (
+                    turn > newest - window.size
+                    if window.turns
+                    else self.now_ms - occurrence[1] <= window.size
+                )
+                if fits:
+                    found.append((channel, turn, occurrence))
+        return found
+
+    def count(self, kinds: tuple[str, ...], window: Window, floor: float = 0.0) -> int | None:
+        """Count occurrences in the window; for a window in turns, the turns that hold one."""
+        if not self._known(kinds):
+            return None
+        found = self._inside(kinds, window, floor)
+        return len({f[:2] for f in found}) if window.turns else len(found)
+
+    def since(self, kinds: tuple[str, ...]) -> float | None:
+        """Return ms since the newest occurrence ended; infinity when there was none."""
+        if not self._known(kinds):
+            return None
+        return min((float(self.now_ms - o[1]) for o in self._of(kinds)), default=float("inf"))
+
+    def turns_since(self, kinds: tuple[str, ...]) -> float | None:
+        """Return the speaker's turns begun since the newest occurrence; infinity when none."""
+        if not self._known(kinds):
+            return None
+        return min(
+            (
+                float(len(self._turns.get(c, ())) - self._turn_of(c, o[0]))
+                for k in kinds
+                for c in (k.partition(".")[0],)
+                for o in self._of((k,))
+            ),
+            default=float("inf"),
+        )
+
+    def seen(
+        self, kinds: tuple[str, ...], after: tuple[str, ...], within: Window | None = None
+    ) -> bool | None:
+        """Tell whether one of `kinds` followed the newest (within a window: oldest) `after`."""
+        if not self._known(kinds + after):
+            return None
+        if within is None:
+            marks = [o[0] for o in self._of(after)]
+            mark = max(marks, default=None)
+        else:
+            mark = min((o[0] for _, _, o in self._inside(after, within)), default=None)
+        return mark is not None and any(o[0] > mark for o in self._of(kinds))
+
+    def newest(self, kinds: tuple[str, ...]) -> tuple[str, int, int, str] | None:
+        """Return kind, start, end and words of the newest act among `kinds`, if any."""
+        found = [(o[0], k, o) for k in kinds if needs_words(k) for o in self._past.get(k, ())]
+        if not found:
+            return None
+        _, kind, o = max(found)
+        return kind, o[0], o[1], o[3]
+
+    def channel_quiet(self, channel: Channel) -> int:
+        """Return the end of the newest utterance on `channel`, ms; -1 when there was none."""
+        past = self._past.get(f"{channel}.speech_ended")
+        return max((o[1] for o in past), default=-1) if past else -1

@@ -1,0 +1,67 @@
+"""Settings of the core; every number by its name in `interruptions.md`, with its source."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Numbers of overlap and interruption; P published, S simulated, C our choice."""
+
+    confirm_ms: int = 96
+    """Speech is confirmed this late, so live sums end this long ago (C)."""
+    join_ms: int = 180
+    """Gaps up to this belong to one utterance (P, Levinson & Torreira 2015)."""
+    bridge_ms: int = 200
+    """Holes in simultaneous speech up to this are bridged (C)."""
+    onset_after_silence_ms: int = 300
+    """A candidate needs this much silence of the newcomer before (C)."""
+    collision_ms: int = 200
+    """Two onsets this close are a collision, at least (C)."""
+    reaction_ms: int = 150
+    """Reaction time added to the round trip for collisions (C)."""
+    rtt_ms: dict[str, int] = {"agent": 80, "customer": 120}
+    """Round trip of each leg when nothing was measured (C)."""
+    min_age_ms: int = 300
+    """The other's utterance must be older than this to be come in on (C)."""
+    commit_ms: int = 700
+    """A newcomer's utterance this long gets a provisional class (S)."""
+    backchannel_max_ms: int = 1_000
+    """A listening signal is at most this long (P, VAP events)."""
+    talk_over_ms: int = 2_000
+    """Simultaneous speech this long is talking over (P, no-yield window)."""
+    terminal_ms: int = 250
+    """Overlap up to this is a smooth change of turn (P, TurnBench tolerance)."""
+    quick_stop_ms: int = 500
+    """A finished speaker stops this soon after the newcomer's onset (C)."""
+    keep_ms: int = 1_000
+    """The newcomer keeps the floor this long for success; the other goes on this long (P, VAP)."""
+    settle_ms: int = 1_000
+    """An overlap is settled this long after it ended (C)."""
+    candidate_join_ms: int = 1_000
+    """Candidates by one party closer than this belong to one event (C)."""
+
+
+class FloorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Numbers of the floor table."""
+
+    hold_speech_ms: int = 1_000
+    """Speech that gives the floor (P, VAP events)."""
+    release_silence_ms: int = 300
+    """Silence of the holder that lets the other have it (C)."""
+    free_after_ms: int = 3_000
+    """Mutual silence that frees the floor (C)."""
+    contested_ms: int = 2_000
+    """Simultaneous speech that contests the floor (P)."""
+    silence_event_ms: int = 1_000
+    """Mutual silence from this long on is an event (C)."""
+
+
+class ConversationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything the core may be told."""
+
+    locale: str = "en"
+    interruptions: InterruptionSettings = InterruptionSettings()
+    floor: FloorSettings = FloorSettings()
+    disabled_rules: tuple[str, ...] = ()
+    """Cue rules that are switched off."""

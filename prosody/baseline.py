@@ -1,0 +1,111 @@
+"""The speaker's own usual voice: medians and spreads of the beginning of the call.
+
+Pure state; nothing outlives the call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from prosody.settings import ProsodySettings
+
+TICK_S = 0.24
+COLD, WARM, READY = "cold", "warm", "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowValues:
+    """Medians over the usable frames of one window."""
+
+    alpha_db: float
+    slope_db_oct: float
+    level_db: float
+    f0_st: float | None = None
+    """Semitones re 55 Hz; None while pitch is unknown."""
+
+
+class Baseline:
+    """Median and spread of alpha, slope, level and pitch of one speaker."""
+
+    def __init__(self, settings: ProsodySettings) -> None:
+        self._settings = settings
+        self._floors = {
+            "alpha_db": settings.alpha_floor_db,
+            "slope_db_oct": settings.slope_floor_db_oct,
+            "level_db": settings.level_floor_db,
+            "f0_st": settings.f0_floor_st,
+        }
+        self._initial: list[WindowValues] = []
+        self._usable_ms = 0
+        self._median: dict[str, float] = {}
+        self._mad: dict[str, float] = {}
+
+    @property
+    def state(self) -> str:
+        """`cold`, `warm` or `ready`."""
+        if self._usable_ms < self._settings.cold_ms or not self._median:
+            return COLD
+        return WARM if self._usable_ms < self._settings.ready_ms else READY
+
+    def delta(self, name: str, value: float | None) -> float | None:
+        """Difference from the median of `name`, or None while either is unknown."""
+        if value is None or name not in self._median or self.state == COLD:
+            return None
+        return value - self._median[name]
+
+    def z(self, name: str, value: float | None) -> float | None:
+        """Robust z of a value, clipped, or None while value or median is unknown."""
+        delta = self.delta(name, value)
+        if delta is None:
+            return None
+        limit = self._settings.z_limit
+        return max(-limit, min(limit, delta / self._scale(name)))
+
+    def learn(self, values: WindowValues, usable_ms: int) -> None:
+        """Take in one usable window in which the voice was not raised."""
+        if self._usable_ms < self._settings.ready_ms:
+            self._usable_ms += usable_ms
+            self._initial.append(values)
+            self._fit()
+            return
+        for name in self._floors:
+            value = getattr(values, name)
+            if value is None:
+                continue
+            if name not in self._median:
+                self._median[name], self._mad[name] = value, 0.0
+                continue
+            error = value - self._median[name]
+            bound = 2 * self._scale(name) / 1.4826
+            clipped = max(-bound, min(bound, error))
+            self._median[name] += TICK_S / self._settings.median_time_s * clipped
+            spread = min(abs(error), bound) - self._mad[name]
+            self._mad[name] += TICK_S / self._settings.mad_time_s * spread
+
+    def reset_to_warm(self) -> None:
+        """Trust the baseline less, and learn again, after a hold or a change of line."""
+        if self._usable_ms > self._settings.cold_ms:
+            self._usable_ms = self._settings.cold_ms
+            self._initial = self._initial[-12:]
+
+    def _scale(self, name: str) -> float:
+        return max(1.4826 * self._mad[name], self._floors[name])
+
+    def _fit(self) -> None:
+        quantile = self._settings.initial_quantile
+        alpha_limit = float(np.quantile([v.alpha_db for v in self._initial], quantile))
+        pitched = [v.f0_st for v in self._initial if v.f0_st is not None]
+        f0_limit = float(np.quantile(pitched, quantile)) if pitched else 0.0
+        kept = [
+            v
+            for v in self._initial
+            if v.alpha_db <= alpha_limit and (v.f0_st is None or v.f0_st <= f0_limit)
+        ] or self._initial
+        for name in self._floors:
+            known = [x for v in kept if (x := getattr(v, name)) is not None]
+            if known:
+                median = float(np.median(known))
+                self._median[name] = median
+                self._mad[name] = float(np.median(np.abs(np.array(known) - median)))
