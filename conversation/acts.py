@@ -50,7 +50,9 @@ class ActDetector:
         self._promises = 0
         self._told: dict[str, list[tuple[str, int, int]]] = {}
 
-    def find(self, speaker: str, words: Sequence[str], *, sure_only: bool = False) -> list[FoundAct]:
+    def find(
+        self, speaker: str, words: Sequence[str], *, sure_only: bool = False
+    ) -> list[FoundAct]:
         """Find the acts in whitespace-separated words; spans are indices of `words`.
 
         Args:
@@ -83,7 +85,7 @@ class ActDetector:
             ):
                 continue
             last = kept[-1] if kept else None
-            if last is not None and last.kind == act.kind and act.start < last.end:
+            if last is not None and last.kind == act.kind and act.start <= last.end:
                 kept[-1] = FoundAct(
                     act.kind,
                     max(last.confidence, act.confidence),
@@ -113,21 +115,10 @@ class ActDetector:
             before = tokens[max(0, act.start - NEGATION_TOKENS) : act.start]
             if any(t.text in self._pack.negators and t.clause == clause for t in before):
                 return True
-            inside = tokens[act.start + 1 : act.end]
-            if any(t.text in self._pack.negators for t in inside) and not self._owns_negator(act):
-                return True
         return any(
             frame in vetoes and self._pack.framed(frame, tokens, act.start)
             for frame in ("quotation", "hypothetical", "third_party")
         )
-
-    @staticmethod
-    def _owns_negator(act: FoundAct) -> bool:
-        """Displeasure and protests are worded with negators of their own."""
-        return act.kind not in (
-            "apology", "ownership", "next_steps", "promise", "satisfaction", "gratitude",
-            "appreciation", "specific_time", "vague_time", "anger", "escalation_request",
-        )  # fmt: skip
 
     @staticmethod
     def _marked_questions(
@@ -143,7 +134,9 @@ class ActDetector:
             start = index + 1
         return out
 
-    def observe(self, event: PartialTranscript | FinalTranscript) -> list[ActDetected | PromiseMade]:
+    def observe(
+        self, event: PartialTranscript | FinalTranscript
+    ) -> list[ActDetected | PromiseMade]:
         """Return the new acts of one transcript event, in order of their words."""
         if event.channel is Channel.MIXED:
             return []

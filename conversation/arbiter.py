@@ -25,7 +25,9 @@ class ArbiterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Class A is silent this long from the start of the call."""
     opening_ms: int = 10_000
     """Other classes are silent this long."""
-    stale_ms: dict[str, int] = {"A": 2_000, "T": 4_000, "L": 6_000}
+    stale_ms: dict[str, int] = msgspec.field(
+        default_factory=lambda: {"A": 2_000, "T": 4_000, "L": 6_000}
+    )
     """Oldest evidence that may be shown, by latency class."""
     floor_wait_ms: int = 3_000
     """Longest wait for the agent to pause."""

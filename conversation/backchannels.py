@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 _TOKENS = frozenset(
     """mm mhm mmhm hm hmm uh huh yeah yep yes right okay ok sure oh wow exactly great alright
@@ -39,7 +40,7 @@ def backchannel_score(utterance_ms: int, text: str | None, settled_backchannels:
         if utterance_ms >= 500:
             return EMPTY
     score = _POINTS[0][1]
-    for (low_ms, low), (high_ms, high) in zip(_POINTS, _POINTS[1:], strict=False):
+    for (low_ms, low), (high_ms, high) in pairwise(_POINTS):
         if utterance_ms >= high_ms:
             score = high
         elif utterance_ms > low_ms:

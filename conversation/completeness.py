@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 
 _OPEN_WORDS = frozenset(
-    """a an the this that these those my your our their his her its some any every each no
-    of to in on at for with from by about into over under between through during before after
-    and or but because so if when while that which who whose than although unless until since
-    am is are was were be been being have has had do does did will would can could should may
-    might must i you he she we they it's i'm you're we're they're i've you've we've they've
-    i'll you'll we'll they'll um uh er like just really very what where how""".split()
+    """a an the this that these those my your our their his her its some any every each no of
+    to in on at for with from by about into over under between through during before
+    after and or but because so if when while that which who whose than although unless
+    until since am is are was were be been being have has had do does did will would can
+    could should may might must i you he she we they it's i'm you're we're they're i've
+    you've we've they've i'll you'll we'll they'll um uh er like just really very what
+    where how""".split()
 )
 _NUMBER_WORDS = frozenset(
-    "zero oh one two three four five six seven eight nine double triple hundred point".split()
+    """zero oh one two three four five six seven eight nine double triple hundred point""".split()
 )
 _CLOSING = re.compile(
     r"(thank you|thanks|bye|goodbye|please|you know what i mean|right|isn't it|doesn't it|"

@@ -199,9 +199,7 @@ class CueEngine:
         covered = self._agent_words_end >= ended - 400
         return not covered and now_ms - ended < self.settings.grace_limit_ms
 
-    def _obstacle(
-        self, watch: _Watch, now_ms: int, facts: Mapping[str, FactValue]
-    ) -> str | None:
+    def _obstacle(self, watch: _Watch, now_ms: int, facts: Mapping[str, FactValue]) -> str | None:
         """Return why the candidate is not shown, None to show it, '' to go on waiting."""
         rule, s = watch.rule, self.settings
         if watch.clear.evaluate(facts, self._history) is True:
@@ -210,9 +208,12 @@ class CueEngine:
         if suppressed:
             return suppressed
         onset = facts.get("overlap.onset_ago_ms")
-        if rule.max_onset_ago_ms is not None and isinstance(onset, int | float):
-            if onset > rule.max_onset_ago_ms:
-                return "stale"
+        if (
+            rule.max_onset_ago_ms is not None
+            and isinstance(onset, int | float)
+            and onset > rule.max_onset_ago_ms
+        ):
+            return "stale"
         complete = watch.complete_ms if watch.complete_ms is not None else now_ms
         waits = rule.latency_class != "A" and rule.priority >= 2
         if waits if rule.floor_wait is None else rule.floor_wait:
@@ -224,9 +225,7 @@ class CueEngine:
             return "stale"
         return self._arbiter.obstacle(rule, now_ms)
 
-    def _floor_wait(
-        self, watch: _Watch, now_ms: int, facts: Mapping[str, FactValue]
-    ) -> str | None:
+    def _floor_wait(self, watch: _Watch, now_ms: int, facts: Mapping[str, FactValue]) -> str | None:
         silent = facts.get("agent.silent_ms")
         if watch.waiting_since_ms is None:
             watch.waiting_since_ms = now_ms
@@ -239,9 +238,7 @@ class CueEngine:
             return ""
         return "floor_wait" if watch.rule.priority >= 4 else None
 
-    def _suppressed(
-        self, rule: CueRule, now_ms: int, facts: Mapping[str, FactValue]
-    ) -> str | None:
+    def _suppressed(self, rule: CueRule, now_ms: int, facts: Mapping[str, FactValue]) -> str | None:
         s = self.settings
         opening = s.opening_a_ms if rule.latency_class == "A" else s.opening_ms
         if rule.priority > 0 and now_ms < opening:

@@ -61,7 +61,9 @@ class FloorState(StrEnum):
     SUSPENDED = "suspended"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True
+):
     """Base of all events."""
 
     at_ms: int

@@ -116,6 +116,10 @@ def _or(left: Value, right: Value) -> Value:
     return None if left is None or right is None else False
 
 
+def _pair(join: Callable[[Value, Value], Value], left: _Node, right: _Node) -> _Node:
+    return lambda facts, history: join(left(facts, history), right(facts, history))
+
+
 class Expression:
     """One parsed expression.
 
@@ -195,7 +199,7 @@ class _Parser:
         while self._peek() == "or":
             self._take()
             a, b = self._boolean(left)[0], self._boolean(self._and_expr())[0]
-            left = ((lambda f, h, a=a, b=b: _or(a(f, h), b(f, h))), "boolean")
+            left = (_pair(_or, a, b), "boolean")
         return left
 
     def _and_expr(self) -> tuple[_Node, str]:
@@ -203,7 +207,7 @@ class _Parser:
         while self._peek() == "and":
             self._take()
             a, b = self._boolean(left)[0], self._boolean(self._not_expr())[0]
-            left = ((lambda f, h, a=a, b=b: _and(a(f, h), b(f, h))), "boolean")
+            left = (_pair(_and, a, b), "boolean")
         return left
 
     def _not_expr(self) -> tuple[_Node, str]:

@@ -1,11 +1,12 @@
 """Whose floor it is.
 
-| state     | entered when                                              | left when                  |
-|-----------|-----------------------------------------------------------|----------------------------|
-| FREE      | start, or 3.0 s of mutual silence                         | someone gathers 1.0 s      |
-| HELD(x)   | x gathers 1.0 s while the other is silent 300 ms or holds nothing | the other does the same |
-| CONTESTED | both at once for 2.0 s                                    | one is silent 300 ms       |
-| SUSPENDED | hold, pause, gap                                          | it ends; then FREE         |
+| state     | entered when                                  | left when                    |
+|-----------|-----------------------------------------------|------------------------------|
+| FREE      | start, or 3.0 s of mutual silence             | someone gathers 1.0 s        |
+| HELD(x)   | x gathers 1.0 s while the other is not in the | the other gathers 1.0 s      |
+|           | way: silent for 300 ms, or without the floor  | while x is silent for 300 ms |
+| CONTESTED | both at once for 2.0 s                        | one is silent for 300 ms     |
+| SUSPENDED | hold, pause, gap                              | it ends; then FREE           |
 
 A run is what one party has said since the other last had the floor; the other's listening
 signals do not break it. A run that gets the floor becomes a turn.
@@ -96,10 +97,7 @@ class Floor:
             return []
         if speech.speech_ms(run_ms, now_ms) < self._settings.hold_speech_ms:
             return []
-        if (
-            self.holder is not None
-            and other.silent_ms(now_ms) < self._settings.release_silence_ms
-        ):
+        if self.holder is not None and other.silent_ms(now_ms) < self._settings.release_silence_ms:
             return []
         spans = speech.spans_between(run_ms, now_ms)
         ended = self._end_turn(now_ms)

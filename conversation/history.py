@@ -27,20 +27,21 @@ class CallHistory:
         self.words_known: bool = True
         self.floor = 0.0
         self._past: dict[str, list[tuple[int, int, float, str]]] = {}
-        self._turns: dict[str, list[tuple[int, str]]] = {}
+        self._turns: dict[str, list[int]] = {}
+        self._utterances: dict[str, dict[str, int]] = {}
 
     def observe(self, event: Event) -> None:
         """Record one event, when it is of a kind that history functions know."""
         if isinstance(event, ActDetected):
             kind = f"{event.channel}.{event.kind}"
             self._add(kind, event.start_ms, event.end_ms, event.confidence, event.text)
-            turns = self._turns.setdefault(event.channel, [])
-            if not any(start <= event.start_ms for start, _ in turns):
-                turns.append((event.start_ms, event.utterance_id))
-                turns.sort()
+            said = self._utterances.setdefault(event.channel, {})
+            said[event.utterance_id] = min(
+                said.get(event.utterance_id, event.start_ms), event.start_ms
+            )
         elif isinstance(event, TurnStarted):
             turns = self._turns.setdefault(event.channel, [])
-            turns.append((event.start_ms, event.id))
+            turns.append(event.start_ms)
             turns.sort()
             self._add(f"{event.channel}.turn_started", event.start_ms, event.start_ms)
         elif isinstance(event, TurnEnded | SpeechEnded):
@@ -51,7 +52,9 @@ class CallHistory:
         elif isinstance(event, OverlapEnded) and event.revision == 0:
             self._add(f"{event.by}.overlap_ended", event.begin_ms, event.end_ms, event.confidence)
 
-    def _add(self, kind: str, start: int, end: int, confidence: float = 1.0, text: str = "") -> None:
+    def _add(
+        self, kind: str, start: int, end: int, confidence: float = 1.0, text: str = ""
+    ) -> None:
         past = self._past.setdefault(kind, [])
         past.append((start, end, confidence, text))
         past.sort()
@@ -65,7 +68,11 @@ class CallHistory:
         return [o for k in kinds for o in self._past.get(k, ()) if o[2] >= floor]
 
     def _turn_of(self, channel: str, start: int) -> int:
-        return sum(begin <= start for begin, _ in self._turns.get(channel, ()))
+        return sum(begin <= start for begin in self._turn_starts(channel))
+
+    def _turn_starts(self, channel: str) -> list[int]:
+        """Starts of the speaker's turns; while none was told, utterances stand for turns."""
+        return self._turns.get(channel) or sorted(self._utterances.get(channel, {}).values())
 
     def _inside(
         self, kinds: tuple[str, ...], window: Window, floor: float = 0.0
@@ -73,7 +80,7 @@ class CallHistory:
         found = []
         for kind in kinds:
             channel = kind.partition(".")[0]
-            newest = len(self._turns.get(channel, ()))
+            newest = len(self._turn_starts(channel))
             for occurrence in self._of((kind,), floor):
                 turn = self._turn_of(channel, occurrence[0])
                 fits = (
@@ -104,7 +111,7 @@ class CallHistory:
             return None
         return min(
             (
-                float(len(self._turns.get(c, ())) - self._turn_of(c, o[0]))
+                float(len(self._turn_starts(c)) - self._turn_of(c, o[0]))
                 for k in kinds
                 for c in (k.partition(".")[0],)
                 for o in self._of((k,))

@@ -91,9 +91,10 @@ class OverlapTracker:
         )
         fresh = theirs.utterance_ms - self._before(theirs) >= self._settings.onset_after_silence_ms
         collision = abs(age_ms) <= window_ms and fresh
-        if not collision and (age_ms <= self._settings.min_age_ms or not theirs.active_within(
-            onset_ms - _LOOK_BACK_MS, onset_ms + 1
-        )):
+        if not collision and (
+            age_ms <= self._settings.min_age_ms
+            or not theirs.active_within(onset_ms - _LOOK_BACK_MS, onset_ms + 1)
+        ):
             return []
         self._count += 1
         candidate = Candidate(
@@ -107,9 +108,7 @@ class OverlapTracker:
         )
         self.open.append(candidate)
         return [
-            OverlapStarted(
-                at_ms=now_ms, id=candidate.id, by=by, over=by.other, begin_ms=onset_ms
-            )
+            OverlapStarted(at_ms=now_ms, id=candidate.id, by=by, over=by.other, begin_ms=onset_ms)
         ]
 
     def advance(self, now_ms: int) -> list[OverlapUpdated | OverlapEnded]:
@@ -180,11 +179,13 @@ class OverlapTracker:
         )
         lexical = lexical_completeness(self._cut_text(candidate))
         candidate.lexical = lexical is not None
-        candidate.p_complete = (
-            timing_completeness(candidate.raw_ms, settled, still_on=theirs.speaking)
-            if lexical is None
-            else lexical
-        )
+        timing = timing_completeness(candidate.raw_ms, settled, still_on=theirs.speaking)
+        if lexical is None:
+            candidate.p_complete = timing
+        elif theirs.speaking and candidate.raw_ms > self._settings.quick_stop_ms:
+            candidate.p_complete = min(lexical, timing)
+        else:
+            candidate.p_complete = lexical
 
     def _length_ms(self, candidate: Candidate, now_ms: int) -> int:
         spans = self._utterance_spans(candidate, now_ms)
@@ -216,7 +217,7 @@ class OverlapTracker:
         return None
 
     def _cut_text(self, candidate: Candidate) -> str:
-        """The interrupted party's clause up to where it stopped, or to the onset while it goes on."""
+        """The interrupted party's clause up to its stop, or to the onset while it goes on."""
         speech = self._parties[candidate.over]
         stop_ms = candidate.over_since_ms
         until_ms = candidate.onset_ms + _WORD_SLACK_MS if stop_ms is None else stop_ms + 50
@@ -357,9 +358,7 @@ class OverlapTracker:
             return 0
         again = self.interruptions(candidate.by, now_ms, 60_000) > 0
         severity = 40 * min(1.0, overlap_ms / 2_000)
-        severity += 25 * (
-            overlap_class is OverlapClass.SUCCESSFUL and candidate.p_complete <= 0.5
-        )
+        severity += 25 * (overlap_class is OverlapClass.SUCCESSFUL and candidate.p_complete <= 0.5)
         severity += 10 * again
         return round(severity if confidence >= COUNTED_CONFIDENCE else severity / 2)
 

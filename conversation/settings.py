@@ -20,7 +20,9 @@ class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Two onsets this close are a collision, at least (C)."""
     reaction_ms: int = 150
     """Reaction time added to the round trip for collisions (C)."""
-    rtt_ms: dict[str, int] = {"agent": 80, "customer": 120}
+    rtt_ms: dict[str, int] = msgspec.field(
+        default_factory=lambda: {"agent": 80, "customer": 120}
+    )
     """Round trip of each leg when nothing was measured (C)."""
     min_age_ms: int = 300
     """The other's utterance must be older than this to be come in on (C)."""

@@ -36,7 +36,9 @@ class _Kind(msgspec.Struct, forbid_unknown_fields=True):
     speaker: str
     sure: list[str] = []
     likely: list[str] = []
-    vetoes: list[str] = ["negation", "quotation", "hypothetical", "third_party"]
+    vetoes: list[str] = msgspec.field(
+        default_factory=lambda: ["negation", "quotation", "hypothetical", "third_party"]
+    )
     needs: list[str] = []
     question: bool = False
     """Every sentence that ends in a question mark carries the act."""
@@ -170,7 +172,7 @@ class LanguagePack:
         index = self._index[speaker]
         for start, token in enumerate(tokens):
             for pattern in index.get(token.text, ()):
-                end = match_at(pattern.template, tokens, start)
+                end = match_at(pattern.template, tokens, start, self.negators)
                 if end is not None:
                     yield pattern, start, end
 
@@ -197,14 +199,26 @@ class LanguagePack:
         return None
 
 
-def match_at(template: Template, tokens: Sequence[Token], start: int) -> int | None:
-    """Match a template at token `start`; return the end of the longest match, or None."""
+def match_at(
+    template: Template,
+    tokens: Sequence[Token],
+    start: int,
+    barriers: frozenset[str] = frozenset(),
+) -> int | None:
+    """Match a template at token `start`; return the end of the longest match, or None.
+
+    A gap never skips a word of `barriers`: "I am not frustrated" is not "I am frustrated".
+    """
     states = {start}
     for slot, optional in template:
         following: set[int] = set()
         for at in states:
             if isinstance(slot, int):
-                following.update(range(at, min(at + slot, len(tokens)) + 1))
+                following.add(at)
+                for skipped in range(at, min(at + slot, len(tokens))):
+                    if tokens[skipped].text in barriers:
+                        break
+                    following.add(skipped + 1)
                 continue
             if optional:
                 following.add(at)

@@ -1,0 +1,1 @@
+"""Repeatable benchmarks, and the generator of the sample call."""

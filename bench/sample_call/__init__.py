@@ -1,0 +1,1 @@
+"""Makes the sample call from its script: synthesis, placement, telephone line, truth."""

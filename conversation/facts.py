@@ -1,0 +1,111 @@
+"""The facts that cue rules may read, at one moment; None is unknown."""
+
+from __future__ import annotations
+
+from conversation.completeness import lexical_completeness
+from conversation.events import Channel
+from conversation.floor import PARTIES, Floor
+from conversation.metrics import Pace, talk_share_agent
+from conversation.overlaps import Candidate, OverlapTracker
+from conversation.ports import FactValue
+from conversation.speech import PartySpeech
+
+
+def build_facts(
+    now_ms: int,
+    parties: dict[Channel, PartySpeech],
+    floor: Floor,
+    overlaps: OverlapTracker,
+    paces: dict[Channel, Pace],
+    *,
+    bleed: str,
+    hold: bool,
+    words_seen_ms: int | None,
+    confirm_ms: int,
+) -> dict[str, FactValue]:
+    """Return every fact by its dotted name at the grid time `now_ms`."""
+    agent, customer = (parties[p] for p in PARTIES)
+    mutual_ms = min(agent.silent_ms(now_ms), customer.silent_ms(now_ms))
+    last = max(PARTIES, key=lambda p: parties[p].last_end_ms)
+    anyone = agent.spans or customer.spans
+    facts: dict[str, FactValue] = {
+        "call.ms": now_ms,
+        "direction_known": True,
+        "bleed": bleed,
+        "hold": hold,
+        "asr.available": words_seen_ms is not None,
+        "talk_share_agent_180s": talk_share_agent(parties, now_ms - 180_000, now_ms),
+        "silence.mutual_ms": mutual_ms,
+        "silence.owed_by": last.other.value if anyone and mutual_ms > 0 else None,
+        "interruptions.agent_60s": overlaps.interruptions(Channel.AGENT, now_ms, 60_000),
+        "interruptions.agent_180s": overlaps.interruptions(Channel.AGENT, now_ms, 180_000),
+        "interruptions.customer_120s": overlaps.interruptions(Channel.CUSTOMER, now_ms, 120_000),
+    }
+    candidate = _newest(overlaps)
+    facts.update(_overlap_facts(candidate, now_ms))
+    for party in PARTIES:
+        facts.update(
+            _party_facts(party, parties[party], floor, paces[party], candidate, now_ms, confirm_ms)
+        )
+    return facts
+
+
+def _newest(overlaps: OverlapTracker) -> Candidate | None:
+    return max(overlaps.open, key=lambda c: c.onset_ms, default=None)
+
+
+def _overlap_facts(candidate: Candidate | None, now_ms: int) -> dict[str, FactValue]:
+    if candidate is None:
+        names = ("by", "raw_ms", "p_backchannel", "collision", "onset_ago_ms")
+        return {f"overlap.{name}": None for name in names}
+    return {
+        "overlap.by": candidate.by.value,
+        "overlap.raw_ms": candidate.raw_ms,
+        "overlap.p_backchannel": candidate.p_backchannel,
+        "overlap.collision": candidate.collision,
+        "overlap.onset_ago_ms": now_ms - candidate.onset_ms,
+    }
+
+
+def _party_facts(
+    party: Channel,
+    speech: PartySpeech,
+    floor: Floor,
+    pace: Pace,
+    candidate: Candidate | None,
+    now_ms: int,
+    confirm_ms: int,
+) -> dict[str, FactValue]:
+    known_ms = now_ms - confirm_ms
+    p_complete: float | None = None
+    if candidate is not None and candidate.over is party:
+        p_complete = candidate.p_complete
+    elif speech.words:
+        recent = [w.text for w in speech.words[-8:]]
+        p_complete = lexical_completeness(" ".join(recent))
+    voiced_ago_ms = 0 if speech.speaking else known_ms - speech.last_end_ms
+    stopped_ms: int | None = None
+    if not speech.speaking and p_complete is not None and p_complete <= 0.5:
+        stopped_ms = max(0, known_ms - speech.last_end_ms)
+    holds = floor.holder is party
+    if candidate is not None and candidate.over is party:
+        holds = holds or candidate.held
+    turn_ms: int | None = None
+    turn_words: int | None = None
+    if floor.holder is party and floor.turn_start_ms is not None:
+        turn_ms = known_ms - floor.turn_start_ms
+        turn_words = sum(w.start_ms >= floor.turn_start_ms for w in speech.words)
+    name = party.value
+    return {
+        f"{name}.speaking": speech.speaking,
+        f"{name}.utterance_ms": speech.utterance_length_ms(known_ms) if speech.speaking else 0,
+        f"{name}.silent_ms": speech.silent_ms(now_ms),
+        f"{name}.voiced_ago_ms": max(0, voiced_ago_ms),
+        f"{name}.holds_floor": holds,
+        f"{name}.p_complete": p_complete,
+        f"{name}.stopped_incomplete_ms": stopped_ms,
+        f"{name}.turn_ms": turn_ms,
+        f"{name}.turn_words": turn_words,
+        f"{name}.voice_raised": speech.voice_raised,
+        f"{name}.wpm_15s": pace.words_per_minute(),
+    }

@@ -1,0 +1,43 @@
+"""What the core asks of its cue engine and act detector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from conversation.events import (
+    ActDetected,
+    CueCleared,
+    CueRaised,
+    CueWithheld,
+    Event,
+    FinalTranscript,
+    PartialTranscript,
+    PromiseMade,
+)
+
+FactValue = float | int | str | bool | None
+
+
+class Cues(Protocol):
+    """Decides what is shown to the agent."""
+
+    def observe(self, event: Event) -> None:
+        """Take every observation and derived event, in order."""
+
+    def evaluate(
+        self, now_ms: int, facts: Mapping[str, FactValue]
+    ) -> Sequence[CueRaised | CueCleared | CueWithheld]:
+        """Look at the rules at a grid time or after an observation."""
+
+    def finish(self, now_ms: int) -> Sequence[CueRaised | CueCleared | CueWithheld]:
+        """Clear what is shown; the call is over."""
+
+
+class Acts(Protocol):
+    """Hears what was said for a purpose."""
+
+    def observe(
+        self, event: PartialTranscript | FinalTranscript
+    ) -> Sequence[ActDetected | PromiseMade]:
+        """Take a redacted transcript."""

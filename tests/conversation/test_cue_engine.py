@@ -1,0 +1,267 @@
+"""The shipped rules fire when they should, stay silent when they should not, and obey limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conversation.cue_engine import CueEngine, CueEvent
+from conversation.events import (
+    ActDetected,
+    Channel,
+    CueCleared,
+    CueFeedback,
+    CueRaised,
+    CueWithheld,
+    SpeechStarted,
+)
+from conversation.rules import packaged_rules
+
+pytestmark = pytest.mark.unit
+
+CALM: dict[str, Any] = {
+    "direction_known": True, "bleed": "A", "hold": False, "asr.available": True,
+    "agent.speaking": False, "agent.silent_ms": 1_000, "agent.utterance_ms": 0,
+    "agent.turn_ms": 0, "agent.turn_words": 0, "agent.wpm_15s": 140.0,
+    "agent.voiced_ago_ms": 1_000, "customer.speaking": False, "customer.silent_ms": 1_000,
+    "customer.holds_floor": False, "customer.p_complete": 0.8, "customer.voice_raised": False,
+    "customer.utterance_ms": 0, "silence.mutual_ms": 0, "silence.owed_by": "agent",
+}  # fmt: skip
+OVERLAP: dict[str, Any] = {
+    "overlap.by": "agent", "overlap.raw_ms": 900, "overlap.collision": False,
+    "overlap.p_backchannel": 0.1, "overlap.onset_ago_ms": 900, "customer.holds_floor": True,
+    "agent.speaking": True, "agent.silent_ms": 0, "agent.utterance_ms": 900,
+    "customer.speaking": True, "customer.silent_ms": 0, "customer.p_complete": 0.3,
+    "customer.voiced_ago_ms": 20, "customer.stopped_incomplete_ms": None,
+}  # fmt: skip
+
+
+def act(kind: str, at_ms: int, confidence: float = 0.95, text: str = "words") -> ActDetected:
+    who, name = kind.split(".")
+    return ActDetected(
+        at_ms=at_ms, id=f"act-{at_ms}", channel=Channel(who), kind=name, start_ms=at_ms - 500,
+        end_ms=at_ms, text=text, confidence=confidence, utterance_id=f"u{at_ms}",
+    )  # fmt: skip
+
+
+def play(
+    engine: CueEngine,
+    facts: dict[str, Any],
+    acts: list[ActDetected] | None = None,
+    start: int = 20_000,
+    duration: int = 20_000,
+) -> list[CueEvent]:
+    out: list[CueEvent] = []
+    for event in acts or []:
+        engine.observe(event)
+    for now in range(start, start + duration, 100):
+        out += engine.evaluate(now, {**CALM, "call.ms": now, **facts})
+    return out
+
+
+def raised(events: list[CueEvent]) -> list[str]:
+    return [e.rule for e in events if isinstance(e, CueRaised)]
+
+
+UPSET = [act("customer.frustration", 12_000), act("customer.frustration", 19_900)]
+FIRES: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
+    ("talk_over", OVERLAP, []),
+    ("talk_over", {**OVERLAP, "overlap.p_backchannel": None, "overlap.raw_ms": 1500}, []),
+    ("monologue", {"agent.turn_ms": 60_000, "agent.speaking": True, "agent.silent_ms": 0}, []),
+    ("dead_air", {"silence.mutual_ms": 8_000}, []),
+    ("dead_air", {"silence.mutual_ms": 8_000, "asr.available": False}, []),
+    (
+        "slow_reply",
+        {"agent.silent_ms": 9_000, "customer.silent_ms": 3_000},
+        [act("customer.question", 17_000)],
+    ),
+    ("pace_fast", {"agent.wpm_15s": 190.0, "agent.turn_words": 20}, []),
+    ("customer_upset", {}, UPSET),
+    ("customer_upset", {}, [act("customer.anger", 19_900)]),
+    ("customer_upset", {"customer.voice_raised": True}, UPSET[1:]),
+    ("bad_phrase", {}, [act("agent.avoid_phrase", 19_900, text="calm down")]),
+    ("vague_time", {}, [act("agent.vague_time", 19_000)]),
+]
+SILENT: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
+    ("talk_over", {**OVERLAP, "overlap.p_backchannel": 0.6}, []),
+    ("talk_over", {**OVERLAP, "customer.p_complete": 0.8}, []),
+    ("talk_over", {**OVERLAP, "overlap.collision": True, "overlap.raw_ms": 1600}, []),
+    ("talk_over", {**OVERLAP, "bleed": "C"}, []),
+    ("talk_over", {**OVERLAP, "direction_known": False}, []),
+    ("talk_over", {**OVERLAP, "overlap.onset_ago_ms": 2_100}, []),
+    ("talk_over", {**OVERLAP, "overlap.confidence": 0.5}, []),
+    ("monologue", {"agent.turn_ms": 59_000, "agent.speaking": True}, []),
+    (
+        "monologue",
+        {
+            "agent.turn_ms": 70_000,
+            "agent.speaking": True,
+            "customer.speaking": True,
+            "customer.utterance_ms": 1_200,
+        },
+        [],
+    ),
+    ("dead_air", {"silence.mutual_ms": 7_900}, []),
+    ("dead_air", {"silence.mutual_ms": 9_000}, [act("agent.hold_notice", 11_000)]),
+    ("dead_air", {"silence.mutual_ms": 9_000, "hold": True}, []),
+    ("slow_reply", {"agent.silent_ms": 2_000}, [act("customer.question", 17_000)]),
+    (
+        "slow_reply",
+        {"agent.silent_ms": 9_000, "customer.silent_ms": 3_000, "asr.available": None},
+        [act("customer.question", 17_000)],
+    ),
+    ("pace_fast", {"agent.wpm_15s": 179.0, "agent.turn_words": 20}, []),
+    ("pace_fast", {"agent.wpm_15s": 200.0, "agent.turn_words": 7}, []),
+    ("customer_upset", {}, UPSET[1:]),
+    ("customer_upset", {}, [*UPSET, act("agent.apology", 20_000)]),
+    ("customer_upset", {"asr.available": False}, UPSET),
+    ("customer_upset", {"agent.speaking": True, "agent.silent_ms": 0}, UPSET),
+    ("bad_phrase", {}, [act("agent.avoid_phrase", 19_900, confidence=0.85)]),
+    ("bad_phrase", {}, [act("agent.avoid_phrase", 19_000), act("agent.next_steps", 19_900)]),
+    ("vague_time", {}, [act("agent.vague_time", 19_000), act("agent.specific_time", 19_900)]),
+    ("vague_time", {}, [act("agent.specific_time", 19_000)]),
+]
+
+
+@pytest.mark.parametrize(("rule", "facts", "acts"), FIRES)
+def test_a_shipped_rule_fires_once(
+    rule: str, facts: dict[str, Any], acts: list[ActDetected]
+) -> None:
+    assert raised(play(CueEngine.from_packaged(), facts, acts)) == [rule]
+
+
+@pytest.mark.parametrize(("rule", "facts", "acts"), SILENT)
+def test_a_near_miss_stays_silent(
+    rule: str, facts: dict[str, Any], acts: list[ActDetected]
+) -> None:
+    assert rule not in raised(play(CueEngine.from_packaged(), facts, acts))
+
+
+def test_every_shipped_rule_has_a_firing_and_two_near_misses() -> None:
+    for rule in packaged_rules():
+        assert sum(case[0] == rule.id for case in FIRES) >= 1, rule.id
+        assert sum(case[0] == rule.id for case in SILENT) >= 2, rule.id
+
+
+def test_talk_over_without_words_fires_by_700_ms_of_agent_speech_and_tells_its_evidence() -> None:
+    engine, cue = CueEngine.from_packaged(), None
+    for onset in range(0, 1_400, 100):
+        facts = {
+            **CALM, **OVERLAP, "asr.available": False, "overlap.raw_ms": onset,
+            "agent.utterance_ms": onset, "overlap.onset_ago_ms": onset,
+        }  # fmt: skip
+        for event in engine.evaluate(30_000 + onset, facts):
+            if isinstance(event, CueRaised):
+                cue = event
+    assert cue is not None
+    assert cue.at_ms == 30_700
+    assert (cue.text, cue.icon, cue.id) == ("Let them finish", "hand", "cue-1")
+    assert cue.evidence_line == "They were mid-sentence"
+    assert cue.evidence[0].at_ms == 30_000
+
+
+def test_a_cue_clears_when_its_condition_is_met_and_expires_otherwise() -> None:
+    engine = CueEngine.from_packaged()
+    assert raised(play(engine, OVERLAP, duration=100)) == ["talk_over"]
+    cleared = play(engine, {}, start=20_100, duration=100)
+    assert [e.outcome for e in cleared if isinstance(e, CueCleared)] == ["cleared"]
+    engine = CueEngine.from_packaged()
+    events = play(engine, OVERLAP, duration=6_000)
+    assert [e.outcome for e in events if isinstance(e, CueCleared)] == ["expired"]
+
+
+def test_a_withheld_cue_is_told_once_per_episode_and_reason() -> None:
+    events = play(CueEngine.from_packaged(), {**OVERLAP, "bleed": "C", "overlap.raw_ms": 1600})
+    assert not [e for e in events if isinstance(e, CueWithheld)]
+    engine = CueEngine.from_packaged()
+    events = play(engine, OVERLAP, start=0, duration=4_900)
+    assert [e.reason for e in events if isinstance(e, CueWithheld)] == ["opening"]
+
+
+def test_a_dismissed_cue_leaves_and_a_snooze_keeps_others_away() -> None:
+    engine = CueEngine.from_packaged()
+    play(engine, OVERLAP, duration=100)
+    engine.observe(CueFeedback(at_ms=20_150, cue_id="cue-1", verdict="dismiss"))
+    events = play(engine, OVERLAP, start=20_200, duration=100)
+    assert [e.outcome for e in events if isinstance(e, CueCleared)] == ["dismissed"]
+    engine.observe(CueFeedback(at_ms=20_300, cue_id="cue-1", verdict="snooze_call"))
+    play(engine, {}, start=20_400, duration=100)
+    later = play(engine, OVERLAP, start=90_000, duration=100)
+    assert raised(later) == []
+    assert [e.reason for e in later if isinstance(e, CueWithheld)] == ["snoozed"]
+
+
+def test_a_bad_phrase_comes_with_better_wording() -> None:
+    acts = [act("agent.avoid_phrase", 19_900, text="calm down")]
+    events = play(CueEngine.from_packaged(), {}, acts)
+    cue = next(e for e in events if isinstance(e, CueRaised))
+    assert cue.evidence_line == "calm down"
+    assert "what I can do" in str(cue.values["better_wording"])
+
+
+def test_a_slow_reply_is_over_once_the_agent_has_begun_to_answer() -> None:
+    engine = CueEngine.from_packaged()
+    engine.observe(act("customer.question", 17_000))
+    engine.observe(SpeechStarted(at_ms=18_000, channel=Channel.AGENT, start_ms=17_900))
+    facts = {"agent.silent_ms": 3_500, "customer.silent_ms": 3_500}
+    assert raised(play(engine, facts)) == []
+
+
+_STATES = st.sampled_from(
+    [
+        OVERLAP,
+        {**OVERLAP, "overlap.raw_ms": 1_600, "overlap.p_backchannel": None},
+        {"agent.turn_ms": 70_000, "agent.speaking": True, "agent.silent_ms": 0},
+        {"silence.mutual_ms": 9_000},
+        {"agent.wpm_15s": 200.0, "agent.turn_words": 20},
+        {"customer.voice_raised": True},
+        {"hold": True},
+        {},
+    ]
+)
+_ACTS = st.sampled_from(
+    ["customer.frustration", "customer.anger", "agent.avoid_phrase", "agent.vague_time",
+     "agent.apology", "customer.question", "feedback.dismiss", ""]
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(_STATES, _ACTS, st.integers(1, 300)), max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_no_sequence_breaks_one_visible_cooldown_or_budget(
+    steps: list[tuple[dict[str, Any], str, int]],
+) -> None:
+    engine = CueEngine.from_packaged()
+    rules = {rule.id: rule for rule in packaged_rules()}
+    out: list[CueEvent] = []
+    now = 0
+    for facts, kind, ticks in steps:
+        if kind.startswith("feedback"):
+            engine.observe(CueFeedback(at_ms=now, cue_id="cue-1", verdict="dismiss"))
+        elif kind:
+            engine.observe(act(kind, now))
+        for _ in range(min(ticks, 20)):
+            now += 100 if ticks < 150 else 1_500
+            out += engine.evaluate(now, {**CALM, **facts, "call.ms": now})
+    out += engine.finish(now)
+    assert engine.finish(now) == []
+    assert engine.evaluate(now + 100, {**CALM, **OVERLAP}) == []
+    visible: str | None = None
+    shown: list[tuple[int, str]] = []
+    for event in out:
+        if isinstance(event, CueRaised):
+            assert visible is None
+            visible = event.id
+            own = [at for at, rule in shown if rule == event.rule]
+            assert not own or event.at_ms - own[-1] >= rules[event.rule].cooldown_ms
+            assert not shown or event.at_ms - shown[-1][0] >= 10_000
+            shown.append((event.at_ms, event.rule))
+            recent = [r for at, r in shown if event.at_ms - at < 600_000]
+            assert len(recent) <= 4
+            assert sum(rules[r].priority >= 2 for r in recent) <= 3
+        elif isinstance(event, CueCleared):
+            assert visible == event.id
+            visible = None
+    assert visible is None
