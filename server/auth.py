@@ -1,0 +1,60 @@
+"""Single-user sign-in: a one-time token in the address, a cookie, tickets for sockets."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+
+COOKIE = "heartline_session"
+TOKEN_LIFETIME_S = 600.0
+TICKET_LIFETIME_S = 30.0
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+class SingleUser:
+    """Who may look, when there is only the person at this machine."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self.token = secrets.token_urlsafe(32)
+        """256 bits, exchanged once for a session cookie; it stands in the address's fragment."""
+        self._token_until_s = now_s() + TOKEN_LIFETIME_S
+        self._token_used = False
+        self._sessions: set[str] = set()
+        self._tickets: dict[str, float] = {}
+
+    def exchange(self, token: str) -> str | None:
+        """Return a session for the one-time token, None when it is wrong, late or used."""
+        good = hmac.compare_digest(token.encode(), self.token.encode())
+        if not good or self._token_used or self._now_s() > self._token_until_s:
+            return None
+        self._token_used = True
+        session = secrets.token_urlsafe(32)
+        self._sessions.add(session)
+        return session
+
+    def is_signed_in(self, session: str | None) -> bool:
+        """Whether a cookie value is a session of ours."""
+        return session is not None and session in self._sessions
+
+    def new_ticket(self) -> str:
+        """Return a ticket that opens one socket within 30 s."""
+        now_s = self._now_s()
+        self._tickets = {t: until for t, until in self._tickets.items() if until >= now_s}
+        ticket = secrets.token_urlsafe(16)
+        self._tickets[ticket] = now_s + TICKET_LIFETIME_S
+        return ticket
+
+    def redeem(self, ticket: str) -> bool:
+        """Use a ticket up."""
+        return self._tickets.pop(ticket, -1.0) >= self._now_s()
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a `Host` header names this machine; guards against rebinding of names."""
+    name, _, port = host.rpartition(":")
+    if not name or not port.isdigit():
+        name = host
+    return name in LOOPBACK_NAMES
