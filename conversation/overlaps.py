@@ -67,6 +67,7 @@ class OverlapTracker:
         self._parties = parties
         self._settings = settings
         self._revision = revision
+        self._settle_ms = settings.final_settle_ms if revision else settings.settle_ms
         self._count = 0
         self.open: list[Candidate] = []
         self.settled: list[OverlapEnded] = []
@@ -120,7 +121,7 @@ class OverlapTracker:
                 candidate.committed = True
                 events.append(self._update(candidate, now_ms))
             since = candidate.over_since_ms
-            if since is not None and now_ms - since >= self._settings.settle_ms:
+            if since is not None and now_ms - since >= self._settle_ms:
                 events.append(self._settle(candidate, now_ms))
         return events
 
@@ -270,7 +271,9 @@ class OverlapTracker:
         overlap_ms = sum(e - b for b, e in shared)
         end_ms = shared[-1][1] if shared else candidate.onset_ms
         theirs = self._parties[candidate.over]
-        stopped = not theirs.active_within(end_ms + self._settings.bridge_ms, end_ms + 600)
+        stopped = not theirs.active_within(
+            end_ms + self._settings.bridge_ms, end_ms + self._settings.stop_ms
+        )
         overlap_class, sure = self._classify(candidate, now_ms, overlap_ms, end_ms, stopped=stopped)
         confidence = self._confidence(candidate) if sure else 0.5
         counts = overlap_class in INTERRUPTING
@@ -293,7 +296,9 @@ class OverlapTracker:
             confidence=confidence,
             interrupted_text=self._cut_text(candidate) or None,
             interrupting_text=self._newcomer_text(candidate),
-            resumed=theirs.active_within(end_ms + 600, now_ms) if stopped else None,
+            resumed=theirs.active_within(end_ms + self._settings.stop_ms, now_ms)
+            if stopped
+            else None,
             revision=self._revision,
             evidence=self._evidence(candidate),
         )

@@ -20,9 +20,7 @@ class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Two onsets this close are a collision, at least (C)."""
     reaction_ms: int = 150
     """Reaction time added to the round trip for collisions (C)."""
-    rtt_ms: dict[str, int] = msgspec.field(
-        default_factory=lambda: {"agent": 80, "customer": 120}
-    )
+    rtt_ms: dict[str, int] = msgspec.field(default_factory=lambda: {"agent": 80, "customer": 120})
     """Round trip of each leg when nothing was measured (C)."""
     min_age_ms: int = 300
     """The other's utterance must be older than this to be come in on (C)."""
@@ -40,6 +38,10 @@ class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """The newcomer keeps the floor this long for success; the other goes on this long (P, VAP)."""
     settle_ms: int = 1_000
     """An overlap is settled this long after it ended (C)."""
+    final_settle_ms: int = 2_000
+    """The same in the post-call pass, which can look ahead (C)."""
+    stop_ms: int = 700
+    """Silence that makes a speaker's end a stop, not a pause for breath (C)."""
     candidate_join_ms: int = 1_000
     """Candidates by one party closer than this belong to one event (C)."""
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from conversation.conversation import Conversation
-from conversation.redaction import Redactor
 
 from audio.sources import Recording
+from conversation.conversation import Conversation
 from conversation.events import (
     CallEnded,
     CallStarted,
@@ -22,6 +21,7 @@ from conversation.events import (
     SpeechStarted,
     Word,
 )
+from conversation.redaction import Redactor
 from reports.build import build_report
 from reports.html import render_html
 from reports.model import Report, encode

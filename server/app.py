@@ -157,7 +157,11 @@ async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
             if message["type"] == "websocket.disconnect":
                 break
             data, text = message.get("bytes"), message.get("text")
-            items = decoder.feed_bytes(data) if data is not None else decoder.feed_text(text or "")
+            items = (
+                decoder.feed_bytes(data)
+                if isinstance(data, bytes)
+                else decoder.feed_text(str(text))
+            )
             if any(isinstance(item, Stop) for item in items):
                 reason = "ended"
             heard = [item for item in items if not isinstance(item, Stop)]

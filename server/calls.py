@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 from audio.chunks import AudioChunk
 from conversation.events import AudioGap, CueFeedback, Event
@@ -29,9 +30,7 @@ class RunningCall:
         self.live = live
         self._journal = journal
         self._seq = 0
-        self._queue: asyncio.Queue[list[Item | CueFeedback] | None] = asyncio.Queue(
-            _QUEUE_MESSAGES
-        )
+        self._queue: asyncio.Queue[list[Item | CueFeedback] | None] = asyncio.Queue(_QUEUE_MESSAGES)
         self.acked_ms = 0
         self._reason = "ended"
 
@@ -51,12 +50,10 @@ class RunningCall:
                 continue
             if items is None:
                 break
-            await self._do(loop, on_analysis_thread, lambda items=items: self._feed(items))
+            await self._do(loop, on_analysis_thread, partial(self._feed, items))
             self.acked_ms = self.session.position_ms
         await self._do(loop, on_analysis_thread, lambda: self.session.finish(self._reason))
-        await asyncio.to_thread(
-            self._journal.end_call, self.live.call_id, self.session.position_ms
-        )
+        await asyncio.to_thread(self._journal.end_call, self.live.call_id, self.session.position_ms)
         self.live.finish()
 
     async def end(self, reason: str) -> None:

@@ -6,15 +6,15 @@ import threading
 from collections import defaultdict
 
 import msgspec
+
 import prosody.tracker
 from asr.jobs import Job, JobResult, Transcriber
 from asr.pool import WorkerPool
 from asr.settings import AsrSettings
-from conversation.settings import ConversationSettings
-from prosody.settings import ProsodySettings
-
 from audio.settings import AudioSettings
 from audio.vad import SileroVad, SpeechProbability, VadStream
+from conversation.settings import ConversationSettings
+from prosody.settings import ProsodySettings
 
 
 class HearingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

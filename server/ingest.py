@@ -119,7 +119,9 @@ class IngestDecoder:
         width = (2 if self.start.encoding == "pcm_s16le" else 1) * len(self.start.channels)
         if len(data) % width:
             raise IngestError(
-                "bad_audio", 4422, f"{len(data)} bytes are not whole sample frames of {width} bytes."
+                "bad_audio",
+                4422,
+                f"{len(data)} bytes are not whole sample frames of {width} bytes.",
             )
         samples = decode(data, self.start.encoding).reshape(-1, len(self.start.channels))
         first, self._next_sample = self._next_sample, self._next_sample + len(samples)
@@ -160,7 +162,9 @@ def _read_start(text: str | bytes) -> Start:
         raise IngestError("bad_start", 4400, f"The start message is not valid: {error}.") from error
     if start.version != 1:
         raise IngestError(
-            "unsupported_version", 4400, f"Version {start.version} is unknown; this server speaks 1."
+            "unsupported_version",
+            4400,
+            f"Version {start.version} is unknown; this server speaks 1.",
         )
     if start.channels not in _CHANNELS:
         raise IngestError(

@@ -65,7 +65,13 @@ class Journal:
         if not events:
             return
         rows = [
-            (call_id, first_seq + i, event.at_ms, event.__struct_config__.tag, EventLog.encode(event))
+            (
+                call_id,
+                first_seq + i,
+                event.at_ms,
+                event.__struct_config__.tag,
+                EventLog.encode(event),
+            )
             for i, event in enumerate(events)
         ]
         with self._lock, self._db:

@@ -18,15 +18,13 @@ from enum import Enum
 from typing import Any
 
 import msgspec
+
 from asr.jobs import Job, JobKind, JobResult, Transcriber
 from asr.settings import AsrSettings
 from asr.utterances import UtteranceTracker
-from conversation.conversation import Conversation
-from conversation.redaction import Redactor
-from prosody.tracker import ProsodyTracker
-
 from audio.channel import ChannelFrontEnd
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
+from conversation.conversation import Conversation
 from conversation.events import (
     AudioGap,
     CallEnded,
@@ -45,6 +43,8 @@ from conversation.events import (
     SpeechEnded,
     SpeechStarted,
 )
+from conversation.redaction import Redactor
+from prosody.tracker import ProsodyTracker
 from server.hearing import Hearing
 from server.merge import Merger
 

