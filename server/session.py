@@ -311,6 +311,7 @@ class CallSession:
             if isinstance(observation, PartialTranscript | FinalTranscript):
                 observation = self._redactor.redact(observation)
             assert isinstance(observation, Observation)  # noqa: S101 - the merger holds nothing else
+            events.extend(self._core.receive(ClockAdvanced(at_ms=observation.at_ms)))
             self._observations.append(observation)
             events.append(observation)
             events.extend(self._core.receive(observation))

@@ -1,0 +1,127 @@
+"""Chunk sizes never change an event, from the samples to the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asr.jobs import Job, JobResult
+from asr.settings import AsrSettings
+from audio.chunks import AudioChunk
+from audio.sources import open_recording
+from conversation.conversation import Conversation
+from conversation.events import Channel, Event, EventLog, Word, is_observation
+from conversation.settings import ConversationSettings
+from server.hearing import Hearing, HearingSettings
+from server.session import Clock, open_session
+
+pytestmark = [pytest.mark.property, pytest.mark.model]
+SAMPLE = Path(__file__).parents[2] / "server" / "sample" / "call.flac"
+RATE_HZ = 8_000
+BEGIN_S, END_S = 6, 36
+
+
+class FakeTranscriber:
+    """Answers at once with words made from the job alone."""
+
+    def __init__(self) -> None:
+        self._results: list[JobResult] = []
+
+    def submit(self, job: Job) -> None:
+        step_ms = 300
+        words = tuple(
+            Word(text=f"word{at_ms}", start_ms=at_ms, end_ms=at_ms + step_ms, probability=0.9)
+            for at_ms in range(job.start_ms, job.audio_end_ms - step_ms, step_ms)
+        )
+        self._results.append(
+            JobResult(
+                job_id=job.job_id,
+                kind=job.kind,
+                channel=job.channel,
+                utterance_id=job.utterance_id,
+                text=" ".join(word.text for word in words),
+                words=words,
+            )
+        )
+
+    def poll(self, timeout_s: float) -> list[JobResult]:
+        results, self._results = self._results, []
+        return results
+
+    @property
+    def pending(self) -> int:
+        return len(self._results)
+
+    def close(self) -> None:
+        pass
+
+
+@cache
+def call() -> dict[Channel, np.ndarray]:
+    recording = open_recording(SAMPLE)
+    return {
+        c: recording.samples(c)[BEGIN_S * RATE_HZ : END_S * RATE_HZ] for c in recording.channels
+    }
+
+
+@cache
+def hearing() -> Hearing:
+    loaded = Hearing(HearingSettings(asr=AsrSettings(hop_ms=700)), transcriber=FakeTranscriber())
+    loaded.load()
+    return loaded
+
+
+def blocks(cuts: list[int]) -> Iterator[list[AudioChunk]]:
+    total = (END_S - BEGIN_S) * RATE_HZ
+    edges = sorted({0, total, *(cut % total for cut in cuts)})
+    for begin, end in pairwise(edges):
+        yield [
+            AudioChunk(
+                channel=c, first_sample=begin, samples=samples[begin:end], sample_rate_hz=RATE_HZ
+            )
+            for c, samples in call().items()
+        ]
+
+
+def journal(cuts: list[int]) -> list[Event]:
+    session = open_session(
+        call_id="split",
+        channels=tuple(call()),
+        sample_rate_hz=RATE_HZ,
+        source="test",
+        started_at="2026-01-01T00:00:00+00:00",
+        hearing=hearing(),
+        clock=Clock.VIRTUAL,
+    )
+    events = session.opening_events()
+    for chunks in blocks(cuts):
+        events += session.push(chunks)
+    return events + session.finish()
+
+
+@cache
+def whole() -> list[bytes]:
+    return [EventLog.encode(e) for e in journal(list(range(0, 10**6, 800)))]
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.integers(0, 10**6), min_size=5, max_size=200))
+def test_splitting_the_audio_anywhere_changes_no_event(cuts: list[int]) -> None:
+    assert [EventLog.encode(e) for e in journal(cuts)] == whole()
+
+
+def test_replaying_the_observations_gives_the_derived_events_byte_for_byte() -> None:
+    events = [EventLog.decode(line) for line in whole()]
+    core = Conversation.create(ConversationSettings())
+    observations = [e for e in events if is_observation(e)]
+    replayed = [d for o in observations for d in core.receive(o)]
+    replayed += core.final_pass(observations)
+    derived = [e for e in events if not is_observation(e)]
+    assert [EventLog.encode(e) for e in replayed] == [EventLog.encode(e) for e in derived]
