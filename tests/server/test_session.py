@@ -17,7 +17,7 @@ from asr.settings import AsrSettings
 from audio.chunks import AudioChunk
 from audio.sources import open_recording
 from conversation.conversation import Conversation
-from conversation.events import Channel, Event, EventLog, Word, is_observation
+from conversation.events import Channel, Event, EventLog, Observation, Word
 from conversation.settings import ConversationSettings
 from server.hearing import Hearing, HearingSettings
 from server.session import Clock, open_session
@@ -120,8 +120,8 @@ def test_splitting_the_audio_anywhere_changes_no_event(cuts: list[int]) -> None:
 def test_replaying_the_observations_gives_the_derived_events_byte_for_byte() -> None:
     events = [EventLog.decode(line) for line in whole()]
     core = Conversation.create(ConversationSettings())
-    observations = [e for e in events if is_observation(e)]
+    observations = [e for e in events if isinstance(e, Observation)]
     replayed = [d for o in observations for d in core.receive(o)]
     replayed += core.final_pass(observations)
-    derived = [e for e in events if not is_observation(e)]
+    derived = [e for e in events if not isinstance(e, Observation)]
     assert [EventLog.encode(e) for e in replayed] == [EventLog.encode(e) for e in derived]
