@@ -85,7 +85,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     at_ms: int
-    value: float | str | None = None
+    value: int | float | str | None = None
 
 
 # --------------------------------------------------------------------------- observations
@@ -423,7 +423,7 @@ class CueRaised(Event, frozen=True, kw_only=True, tag="cue_raised"):
     evidence_line: str
     ttl_ms: int
     evidence: tuple[Evidence, ...] = ()
-    values: dict[str, float | str | bool | None] = {}
+    values: dict[str, int | float | str | bool | None] = {}
     icon: str | None = None
 
 
@@ -441,7 +441,7 @@ class CueWithheld(Event, frozen=True, kw_only=True, tag="cue_withheld"):
 
     rule: str
     reason: str
-    values: dict[str, float | str | bool | None] = {}
+    values: dict[str, int | float | str | bool | None] = {}
 
 
 class AlertRaised(Event, frozen=True, kw_only=True, tag="alert_raised"):

@@ -166,7 +166,7 @@ class CuePart(_Part, frozen=True, kw_only=True):
     cleared_ms: int | None
     outcome: str | None
     evidence: tuple[Evidence, ...]
-    values: dict[str, float | str | bool | None]
+    values: dict[str, int | float | str | bool | None]
     feedback: str | None
 
 

@@ -23,7 +23,7 @@ export interface Word {
 export interface Evidence {
   readonly kind: string;
   readonly at_ms: number;
-  readonly value: number | string | null;
+  readonly value: number | number | string | null;
 }
 
 /** First event of every call; the only one that carries wall time. */
@@ -341,7 +341,7 @@ export interface CueRaised {
   readonly evidence_line: string;
   readonly ttl_ms: number;
   readonly evidence: readonly (Evidence)[];
-  readonly values: Record<string, number | string | boolean | null>;
+  readonly values: Record<string, number | number | string | boolean | null>;
   readonly icon: string | null;
 }
 
@@ -360,7 +360,7 @@ export interface CueWithheld {
   readonly at_ms: number;
   readonly rule: string;
   readonly reason: string;
-  readonly values: Record<string, number | string | boolean | null>;
+  readonly values: Record<string, number | number | string | boolean | null>;
 }
 
 /** A supervisor should know. */
