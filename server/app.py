@@ -282,8 +282,8 @@ def create_app(calls: Calls, user: SingleUser) -> Litestar:
         open_browser_session, new_ticket, list_calls, report_json, report_html, livez, panel,
         ingest, call_events,
     ]  # fmt: skip
-    if (STATIC / "assets").is_dir():
-        handlers.append(create_static_files_router(path="/assets", directories=[STATIC / "assets"]))
+    if STATIC.is_dir():
+        handlers.append(create_static_files_router(path="/", directories=[STATIC]))
     return Litestar(
         route_handlers=handlers,
         guards=[_loopback_only],
