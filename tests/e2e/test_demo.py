@@ -97,7 +97,6 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         page = browser.new_page(viewport={"width": 1000, "height": 760})
         errors: list[str] = []
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.on("response", lambda r: r.status >= 400 and print(r.status, r.url.partition("#")[0]))
         page.add_init_script(WATCH)
         page.goto(address[0])
         result = follow_the_call(page, process)
