@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections.abc import Iterator
 from typing import Any
@@ -75,8 +76,8 @@ class MicrophonePair:
     def __init__(self, agent_device: int, customer_device: int, sample_rate_hz: int) -> None:
         self.sample_rate_hz = sample_rate_hz
         self._devices = {Channel.AGENT: agent_device, Channel.CUSTOMER: customer_device}
-        self._queue: queue.Queue[tuple[Channel, Samples]] = queue.Queue(_QUEUE_BLOCKS)
-        self._lost = dict.fromkeys(self._devices, 0)
+        self._queue: queue.Queue[tuple[Channel, int, Samples]] = queue.Queue(_QUEUE_BLOCKS)
+        self._captured = dict.fromkeys(self._devices, 0)
         self._next = dict.fromkeys(self._devices, 0)
         self._streams: list[Any] = []
 
@@ -110,25 +111,25 @@ class MicrophonePair:
 
     def _callback(self, channel: Channel) -> Any:
         def receive(block: Samples, frames: int, _time: Any, _status: Any) -> None:
-            try:
-                self._queue.put_nowait((channel, np.array(block[:, 0], dtype=np.float32)))
-            except queue.Full:
-                self._lost[channel] += frames
+            first = self._captured[channel]
+            self._captured[channel] += frames
+            # A block that finds the queue full shows as a jump of `first`, which `items` reports.
+            with contextlib.suppress(queue.Full):
+                self._queue.put_nowait((channel, first, np.array(block[:, 0], dtype=np.float32)))
 
         return receive
 
     def items(self) -> Iterator[AudioChunk | AudioGap]:
         """Yield chunks, and gaps where audio was lost, until the caller stops."""
         while True:
-            channel, block = self._queue.get()
-            lost, self._lost[channel] = self._lost[channel], 0
-            if lost:
-                begin, self._next[channel] = self._next[channel], self._next[channel] + lost
+            channel, first, block = self._queue.get()
+            begin, self._next[channel] = self._next[channel], first
+            if first > begin:
                 yield AudioGap(
-                    at_ms=self._next[channel] * 1000 // self.sample_rate_hz,
+                    at_ms=first * 1000 // self.sample_rate_hz,
                     channel=channel,
                     begin_ms=begin * 1000 // self.sample_rate_hz,
-                    end_ms=self._next[channel] * 1000 // self.sample_rate_hz,
+                    end_ms=first * 1000 // self.sample_rate_hz,
                     reason="overrun",
                 )
             yield AudioChunk(

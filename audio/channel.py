@@ -12,6 +12,9 @@ from audio.settings import AudioSettings
 from audio.vad import WINDOW_SAMPLES, SpeechProbability
 from conversation.events import AudioGap, Channel, SpeechEnded, SpeechStarted
 
+_RESTART_AFTER_GAP_MS = 200
+"""Voice activity starts anew after a longer gap (`protocols.md` section 2)."""
+
 
 class ChannelFrontEnd:
     """Takes a channel's chunks and gaps in order; gives speech events and 16 kHz audio.
@@ -33,6 +36,9 @@ class ChannelFrontEnd:
         self._segmenter = SpeechSegmenter(channel, settings)
         self._resampler = StreamingResampler(sample_rate_hz)
         self._next_sample = 0
+        self._after_gap = False
+        self._slack = sample_rate_hz // 1000 + 1
+        """Samples by which a gap's end, known in whole milliseconds, may be off."""
         self._origin_16k = 0
         self._made_16k = 0
         self._windows = 0
@@ -56,6 +62,9 @@ class ChannelFrontEnd:
             BadSamples: a sample is not a finite number.
             ValueError: the chunk does not begin where the last one ended.
         """
+        if self._after_gap and abs(chunk.first_sample - self._next_sample) <= self._slack:
+            self._next_sample = chunk.first_sample
+        self._after_gap = False
         if chunk.first_sample != self._next_sample:
             raise ValueError(
                 f"The {self.channel} chunk begins at sample {chunk.first_sample}, expected "
@@ -81,7 +90,10 @@ class ChannelFrontEnd:
         self._made_16k = 0
         self._windows = 0
         self._unscored = np.zeros(0, dtype=np.float32)
-        self._vad.reset()
+        self._after_gap = True
+        self._vad.drop_pending()
+        if gap.end_ms - gap.begin_ms > _RESTART_AFTER_GAP_MS:
+            self._vad.reset()
         return events
 
     def finish(self) -> list[SpeechStarted | SpeechEnded]:

@@ -26,6 +26,7 @@ class SpeechSegmenter:
         self._channel = channel
         self._settings = settings
         self._levels: deque[float] = deque(maxlen=settings.noise_window_ms // WINDOW_MS)
+        self._windows = 0
         self._speech_level_db = _SILENCE_DB
         self._floor_db = _SILENCE_DB
         self._run: list[float] = []
@@ -54,10 +55,11 @@ class SpeechSegmenter:
 
     def _is_loud(self, level_db: float) -> bool:
         self._levels.append(level_db)
-        if len(self._levels) >= _MIN_WINDOWS_FOR_FLOOR and len(self._levels) % 8 == 0:
+        self._windows += 1
+        if self._windows >= _MIN_WINDOWS_FOR_FLOOR and self._windows % 8 == 0:
             self._floor_db = float(np.percentile(np.array(self._levels), 10))
             self._speech_level_db = float(np.percentile(np.array(self._levels), 90))
-        elif len(self._levels) < _MIN_WINDOWS_FOR_FLOOR:
+        elif self._windows < _MIN_WINDOWS_FOR_FLOOR:
             return True
         low_snr = self._speech_level_db - self._floor_db < 15.0
         margin_db = (

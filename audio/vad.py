@@ -24,6 +24,9 @@ class SpeechProbability(Protocol):
     def push(self, samples: Samples) -> list[float]:
         """Take 16 kHz samples, float32, shape (n,); return one probability per whole window."""
 
+    def drop_pending(self) -> None:
+        """Forget samples of a window that is not whole yet; what follows is not adjacent."""
+
     def reset(self) -> None:
         """Forget everything heard, as after lost audio."""
 
@@ -88,6 +91,10 @@ class VadStream:
         """Forget everything heard."""
         self._state = np.zeros((2, 1, 128), dtype=np.float32)
         self._context = np.zeros(_CONTEXT_SAMPLES, dtype=np.float32)
+        self.drop_pending()
+
+    def drop_pending(self) -> None:
+        """Forget samples of a window that is not whole yet."""
         self._waiting = np.zeros(0, dtype=np.float32)
 
     def push(self, samples: Samples) -> list[float]:
