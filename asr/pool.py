@@ -110,7 +110,7 @@ class WorkerPool:
                 self._partials[key] = _Attempt(job)
                 if replaced is not None:
                     self._answer(_failure(replaced.job, "superseded"))
-            self._changed.notify()
+            self._changed.notify_all()
 
     def poll(self, timeout_s: float) -> list[JobResult]:
         """Return answers that are ready, waiting up to `timeout_s` for the first."""
@@ -226,7 +226,7 @@ class WorkerPool:
             return
         with self._changed:
             self._finals.appendleft(attempt)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def _answer(self, result: JobResult) -> None:
         with self._changed:

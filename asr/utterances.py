@@ -31,6 +31,9 @@ from conversation.events import (
 _GRID_MS = 50
 _QUIET_SEARCH_MS = 2_000
 _LONGEST_WORD_MS = 1_000
+_WORD_AFTER_VOICE_MS = 200
+"""A word aligned to begin later than this after the voice ended was not spoken: over two calls
+real words begin at most 24 ms after it, invented ones from 228 ms on."""
 _SAMPLES_PER_MS = ANALYSIS_RATE_HZ // 1000
 
 
@@ -238,6 +241,9 @@ class UtteranceTracker:
         _, end_ms = self._bounds.pop(result.job_id, (0, at_ms))
         if result.error is None and not result.text and shown.rev == 0:
             return []
+        spoken = [w for w in result.words if w.start_ms <= end_ms + _WORD_AFTER_VOICE_MS]
+        invented = len(spoken) < len(result.words)
+        text = " ".join(w.text for w in spoken) if invented else result.text
         return [
             FinalTranscript(
                 at_ms=at_ms,
@@ -246,8 +252,8 @@ class UtteranceTracker:
                 rev=shown.rev + 1,
                 start_ms=shown.begin_ms,
                 end_ms=max(end_ms, shown.begin_ms),
-                text=None if result.error is not None else result.text,
-                words=tuple(_clamp(w, shown.begin_ms, end_ms) for w in result.words),
+                text=None if result.error is not None else text,
+                words=tuple(_clamp(w, shown.begin_ms, end_ms) for w in spoken),
                 status=(
                     "failed"
                     if result.error is not None

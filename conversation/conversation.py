@@ -241,7 +241,7 @@ class Conversation:
         speech.hear(heard)
         self._words_seen_ms = heard.at_ms
         if isinstance(heard, FinalTranscript):
-            self._paces[heard.channel].hear(heard, speech)
+            self._paces[heard.channel].hear(heard, speech, self._parties[heard.channel.other])
         if heard.channel is Channel.MIXED:
             return []
         return self._acts.observe(heard)

@@ -161,6 +161,8 @@ class OverlapTracker:
     def _shared(self, candidate: Candidate, now_ms: int) -> list[tuple[int, int]]:
         mine, theirs = self._parties[candidate.by], self._parties[candidate.over]
         begin_ms, known_ms = candidate.onset_ms, self._known_ms(now_ms)
+        if candidate.over_since_ms is not None:
+            known_ms = min(known_ms, candidate.over_since_ms + self._settings.settle_ms)
         return overlap_spans(
             mine.spans_between(begin_ms, known_ms), theirs.spans_between(begin_ms, known_ms)
         )

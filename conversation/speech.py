@@ -101,11 +101,17 @@ def overlap_spans(left: list[Span], right: list[Span]) -> list[Span]:
     return shared
 
 
+def bridged(spans: list[Span], bridge_ms: int) -> list[Span]:
+    """Return sorted spans with holes up to `bridge_ms` filled."""
+    joined: list[Span] = []
+    for begin, end in spans:
+        if joined and begin - joined[-1][1] <= bridge_ms:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((begin, end))
+    return joined
+
+
 def longest_stretch_ms(spans: list[Span], bridge_ms: int) -> int:
     """Return the longest run of spans, holes up to `bridge_ms` bridged."""
-    longest = 0
-    run: Span | None = None
-    for begin, end in spans:
-        run = (run[0], end) if run is not None and begin - run[1] <= bridge_ms else (begin, end)
-        longest = max(longest, run[1] - run[0])
-    return longest
+    return max((end - begin for begin, end in bridged(spans, bridge_ms)), default=0)

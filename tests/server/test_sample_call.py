@@ -34,7 +34,7 @@ def test_the_call_is_two_channels_at_telephone_rate() -> None:
 def test_everything_planned_is_planted() -> None:
     classes = Counter((o["by"], o["class"]) for o in TRUTH["overlaps"])
     assert classes["agent", "successful"] == 2
-    assert classes["agent", "butting_in"] == 1
+    assert classes["customer", "butting_in"] == 1
     assert classes["agent", "collision"] == 1
     assert classes["agent", "terminal_overlap"] == 1
     assert classes["agent", "backchannel"] + classes["customer", "backchannel"] >= 6
