@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,9 @@ from conversation.events import AudioGap, Channel
 _BLOCK_MS = 20
 _QUEUE_BLOCKS = 250
 """Blocks that may wait, 5 s; beyond that audio becomes an `overrun` gap, never silence."""
+_SILENT_DEVICE_S = 5.0
+"""A device that delivers nothing for so long is taken for unplugged."""
+_LOOK_S = 0.5
 
 
 class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +97,7 @@ class MicrophonePair:
                     blocksize=self.sample_rate_hz * _BLOCK_MS // 1000,
                     callback=self._callback(channel),
                 )
+                self._streams.append(stream)
                 stream.start()
             except sounddevice.PortAudioError as error:
                 self.__exit__()
@@ -100,7 +105,6 @@ class MicrophonePair:
                     f"Device {device} cannot be opened at {self.sample_rate_hz} Hz ({error}); "
                     "`heartline devices` lists what there is."
                 ) from error
-            self._streams.append(stream)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -110,7 +114,15 @@ class MicrophonePair:
         self._streams = []
 
     def _callback(self, channel: Channel) -> Any:
-        def receive(block: Samples, frames: int, _time: Any, _status: Any) -> None:
+        expected_s: float | None = None
+
+        def receive(block: Samples, frames: int, clock: Any, status: Any) -> None:
+            nonlocal expected_s
+            if status and status.input_overflow and expected_s is not None:
+                lost = round((clock.inputBufferAdcTime - expected_s) * self.sample_rate_hz)
+                self._captured[channel] += max(0, lost)
+            if clock is not None:
+                expected_s = clock.inputBufferAdcTime + frames / self.sample_rate_hz
             first = self._captured[channel]
             self._captured[channel] += frames
             # A block that finds the queue full shows as a jump of `first`, which `items` reports.
@@ -120,9 +132,24 @@ class MicrophonePair:
         return receive
 
     def items(self) -> Iterator[AudioChunk | AudioGap]:
-        """Yield chunks, and gaps where audio was lost, until the caller stops."""
+        """Yield chunks, and gaps where audio was lost, until the caller stops.
+
+        Raises:
+            DeviceMissing: a device stopped delivering, as when it is unplugged.
+        """
+        heard_s = dict.fromkeys(self._devices, time.monotonic())
         while True:
-            channel, first, block = self._queue.get()
+            for channel, last_s in heard_s.items():
+                if time.monotonic() - last_s > _SILENT_DEVICE_S:
+                    raise DeviceMissing(
+                        f"The {channel} device {self._devices[channel]} stopped delivering audio; "
+                        "plug it in again and start anew."
+                    )
+            try:
+                channel, first, block = self._queue.get(timeout=_LOOK_S)
+            except queue.Empty:
+                continue
+            heard_s[channel] = time.monotonic()
             begin, self._next[channel] = self._next[channel], first
             if first > begin:
                 yield AudioGap(

@@ -65,7 +65,8 @@ def _loopback_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteH
 
 def _signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     user: SingleUser = connection.app.state.user
-    if not user.is_signed_in(connection.cookies.get(COOKIE)):
+    by_key = user.is_key(connection.headers.get("authorization"))
+    if not by_key and not user.is_signed_in(connection.cookies.get(COOKIE)):
         raise NotAuthorizedException("Open the address that heartline printed.")
 
 

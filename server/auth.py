@@ -20,6 +20,8 @@ class SingleUser:
         self._now_s = now_s
         self.token = secrets.token_urlsafe(32)
         """256 bits, exchanged once for a session cookie; it stands in the address's fragment."""
+        self.key = secrets.token_urlsafe(32)
+        """256 bits for this machine's command line, kept in a file of the data folder."""
         self._token_until_s = now_s() + TOKEN_LIFETIME_S
         self._token_used = False
         self._sessions: set[str] = set()
@@ -38,6 +40,11 @@ class SingleUser:
     def is_signed_in(self, session: str | None) -> bool:
         """Whether a cookie value is a session of ours."""
         return session is not None and session in self._sessions
+
+    def is_key(self, authorization: str | None) -> bool:
+        """Whether an `Authorization` header carries the command line's key."""
+        scheme, _, key = (authorization or "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(key.encode(), self.key.encode())
 
     def new_ticket(self) -> str:
         """Return a ticket that opens one socket within 30 s."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
 
 from audio.chunks import AudioChunk
 from conversation.events import AudioGap, CueFeedback, Event
@@ -77,13 +78,16 @@ class RunningCall:
         self.live.publish(events, self.session.position_ms)
 
     def _feed(self, items: Sequence[Item | CueFeedback]) -> list[Event]:
-        chunks = [item for item in items if isinstance(item, AudioChunk)]
-        events = self.session.push(chunks) if chunks else []
-        for item in items:
-            if isinstance(item, AudioGap):
-                events += self.session.gap(item)
-            elif isinstance(item, Control):
-                events += self.session.control(item)
+        events: list[Event] = []
+        for is_audio, group in groupby(items, lambda item: isinstance(item, AudioChunk)):
+            if is_audio:
+                events += self.session.push([i for i in group if isinstance(i, AudioChunk)])
+                continue
+            for item in group:
+                if isinstance(item, AudioGap):
+                    events += self.session.gap(item)
+                elif isinstance(item, Control):
+                    events += self.session.control(item)
         return events
 
 

@@ -28,9 +28,10 @@ from conversation.events import AudioGap, Channel
 from reports.html import summary
 from reports.model import Report
 from server.analyze import TranscriptError, analyze_recording, analyze_transcript, write_outputs
+from server.event_recorder import EventRecorder, write_key
 from server.hearing import Hearing, HearingSettings
 from server.runner import PortTakenError, Running, running_server
-from server.stream_client import StreamError, stream_blocks, to_blocks
+from server.stream_client import StreamError, ingest_url, stream_blocks, to_blocks
 
 SAMPLE = Path(__file__).parent / "sample" / "call.flac"
 _ERRORS = (AudioError, AsrError, StreamError, TranscriptError, PortTakenError)
@@ -119,8 +120,20 @@ def demo(
             input("The panel stays up; press Enter to stop. ")
 
 
-def _play(recording: Recording, url: str, speed: float, agent: str | None) -> str:
+def _play(
+    recording: Recording,
+    url: str,
+    speed: float,
+    agent: str | None,
+    recorder: EventRecorder | None = None,
+) -> str:
     call_ids: list[str] = []
+
+    def started(call_id: str) -> None:
+        call_ids.append(call_id)
+        if recorder is not None:
+            recorder.begin(call_id)
+
     with _progress("Playing the call", recording.duration_ms) as (progress, task):
         stream_blocks(
             recording.blocks(100),
@@ -129,7 +142,7 @@ def _play(recording: Recording, url: str, speed: float, agent: str | None) -> st
             sample_rate_hz=recording.sample_rate_hz,
             speed=speed,
             agent=agent,
-            on_started=call_ids.append,
+            on_started=started,
             progress=lambda at_ms: progress.update(task, completed=at_ms),
         )
     return call_ids[0]
@@ -153,6 +166,7 @@ def serve(
         _hearing(model, words=not no_words, partials=True) as hearing,
         running_server(hearing, data / "heartline.db", port) as server,
     ):
+        write_key(data, server.user.key)
         print(f"Agent panel: {server.address}\nIngest: {server.ingest_url}", flush=True)
         _until_interrupted(server)
 
@@ -166,16 +180,31 @@ def _until_interrupted(server: Running) -> None:
 @app.command()
 def stream(
     file: Annotated[Path, typer.Argument(help="A recording, stereo or the agent's side.")],
-    server: Annotated[str, typer.Option(help="Ingest address.")] = "ws://127.0.0.1:8787/v1/ingest",
+    server: Annotated[str, typer.Option(help="The server's address.")] = "http://127.0.0.1:8787",
     customer: CustomerFile = None,
     agent_channel: AgentChannel = 0,
     speed: Annotated[float, typer.Option(help="1 is real time; 0 as fast as possible.")] = 1.0,
     agent: Annotated[str | None, typer.Option(help="Who takes the call.")] = None,
+    events: Annotated[
+        Path | None, typer.Option(help="Write every event received, with its time, to this file.")
+    ] = None,
+    data: Annotated[
+        Path, typer.Option(help="The server's folder, where --events finds its key.")
+    ] = Path("heartline-data"),
 ) -> None:
-    """Play a recording to a server as if it were a live call."""
+    """Play a recording to a server as if it were a live call.
+
+    With --events each line of the file is one event as a dashboard was told it: received_at,
+    elapsed_ms since the first audio, seq and event.
+    """
     recording = open_recording(file, customer_path=customer, agent_channel=agent_channel)
-    call_id = _play(recording, server, speed, agent)
+    url = ingest_url(server)
+    recorder = None if events is None else EventRecorder(url, data, events)
+    call_id = _play(recording, url, speed, agent, recorder)
     _OUT.print(f"Call {call_id} is over.", highlight=False)
+    if recorder is not None:
+        recorder.finish()
+        _OUT.print(f"{recorder.events} events: {events}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -248,7 +277,7 @@ def live(
     ):
         print(f"Recording both sides. Agent panel: {server.address}", flush=True)
         stream_blocks(
-            to_blocks(_until_ctrl_c(microphones)),
+            to_blocks(_until_ctrl_c(microphones), rate),
             url=server.ingest_url,
             channels=(Channel.AGENT, Channel.CUSTOMER),
             sample_rate_hz=rate,

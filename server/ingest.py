@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from audio.chunks import AudioChunk
+from audio.chunks import AudioChunk, Samples
 from audio.g711 import decode
 from conversation.events import (
     AudioGap,
@@ -36,6 +36,7 @@ _CHANNELS = (
     (Channel.MIXED,),
 )
 _UNKNOWN_TYPES_ALLOWED = 9
+_GAP_REASONS = frozenset("loss late pause discard disconnect dtx mute overrun device".split())
 
 
 class IngestError(Exception):
@@ -81,6 +82,8 @@ class IngestDecoder:
     def __init__(self) -> None:
         self.start: Start | None = None
         self._next_sample = 0
+        self._masked_until: dict[Channel, int] = {}
+        """Sample up to which a channel's audio is placeholders for what was lost."""
         self._unknown = 0
 
     def feed_text(self, text: str | bytes) -> list[Item]:
@@ -126,32 +129,49 @@ class IngestDecoder:
         samples = decode(data, self.start.encoding).reshape(-1, len(self.start.channels))
         first, self._next_sample = self._next_sample, self._next_sample + len(samples)
         return [
-            AudioChunk(
-                channel=channel,
-                first_sample=first,
-                samples=np.ascontiguousarray(samples[:, i]),
-                sample_rate_hz=self.start.sample_rate,
-            )
+            chunk
             for i, channel in enumerate(self.start.channels)
+            if (chunk := self._chunk(channel, first, samples[:, i])) is not None
         ]
 
-    def _gap(self, message: dict[str, Any]) -> list[Item]:
+    def _chunk(self, channel: Channel, first: int, samples: Samples) -> AudioChunk | None:
         assert self.start is not None  # noqa: S101 - only called after the start message
-        length_ms = message.get("ms")
-        if not isinstance(length_ms, int) or not 0 < length_ms <= 43_200_000:
+        masked = min(max(0, self._masked_until.get(channel, 0) - first), len(samples))
+        if masked == len(samples):
+            return None
+        return AudioChunk(
+            channel=channel,
+            first_sample=first + masked,
+            samples=np.ascontiguousarray(samples[masked:]),
+            sample_rate_hz=self.start.sample_rate,
+        )
+
+    def _gap(self, message: dict[str, Any]) -> list[Item]:
+        """Without `channel` no samples follow; with it, that channel's next ones mean nothing."""
+        assert self.start is not None  # noqa: S101 - only called after the start message
+        length_ms, name = message.get("ms"), message.get("channel")
+        if type(length_ms) is not int or not 0 < length_ms <= 43_200_000:
             raise IngestError("bad_message", 4400, "A gap needs ms, a positive whole number.")
-        rate_hz = self.start.sample_rate
+        if name is not None and name not in self.start.channels:
+            raise IngestError("bad_message", 4400, "A gap names a channel this call does not have.")
         begin = self._next_sample
-        self._next_sample += length_ms * rate_hz // 1000
+        end = begin + length_ms * self.start.sample_rate // 1000
+        if name is None:
+            channels = self.start.channels
+            self._next_sample = end
+        else:
+            channels = (Channel(name),)
+            self._masked_until[Channel(name)] = end
+        reason = str(message.get("reason", "loss"))
         return [
             AudioGap(
-                at_ms=self._next_sample * 1000 // rate_hz,
+                at_ms=end * 1000 // self.start.sample_rate,
                 channel=channel,
-                begin_ms=begin * 1000 // rate_hz,
-                end_ms=self._next_sample * 1000 // rate_hz,
-                reason=str(message.get("reason", "loss"))[:16],
+                begin_ms=begin * 1000 // self.start.sample_rate,
+                end_ms=end * 1000 // self.start.sample_rate,
+                reason=reason if reason in _GAP_REASONS else "loss",
             )
-            for channel in self.start.channels
+            for channel in channels
         ]
 
 

@@ -1,20 +1,22 @@
-"""Plays a recording to a server as a live call."""
+"""Plays a recording, or a pair of live devices, to a server as a call."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import ClientConnection, connect
 
-from audio.chunks import AudioChunk
+from audio.chunks import AudioChunk, Samples
 from conversation.events import AudioGap, Channel
 
-_BLOCK_MS = 100
+Block = Sequence[AudioChunk | AudioGap]
+"""Chunks of every channel, in step and of one length, after the gaps that begin with them."""
 
 
 class StreamError(Exception):
@@ -23,8 +25,24 @@ class StreamError(Exception):
     code = "stream_failed"
 
 
+def ingest_url(server: str) -> str:
+    """Return the ingest address of a server given as `http://host:port` or in full.
+
+    Raises:
+        StreamError: it is not an address.
+    """
+    parts = urlsplit(server)
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    if scheme not in ("ws", "wss") or not parts.netloc:
+        raise StreamError(
+            f"'{server}' is not a server's address; give one like http://127.0.0.1:8787."
+        )
+    path = parts.path if parts.path.strip("/") else "/v1/ingest"
+    return f"{scheme}://{parts.netloc}{path}"
+
+
 def stream_blocks(
-    blocks: Iterable[list[AudioChunk]],
+    blocks: Iterable[Block],
     *,
     url: str,
     channels: tuple[Channel, ...],
@@ -36,14 +54,17 @@ def stream_blocks(
 ) -> str:
     """Send blocks at absolute deadlines and return the address of the report.
 
+    When `blocks` fails, the call is ended in order, so that its report has everything captured
+    so far, and the failure is raised.
+
     Args:
-        blocks: chunks of every channel, in step; all of one length within a block.
+        blocks: what to send.
         url: the server's ingest address.
         channels: order of the channels on the wire.
         sample_rate_hz: rate of the audio.
         speed: 1 is real time; 0 sends as fast as the server takes it.
         agent: who takes the call.
-        on_started: told the call id.
+        on_started: told the call id, just before the first audio.
         progress: told the position in milliseconds.
 
     Raises:
@@ -59,20 +80,17 @@ def stream_blocks(
                 "sample_rate": sample_rate_hz,
                 "agent": agent,
             }
-            socket.send(msgspec.json.encode(start).decode())
+            _send(socket, start)
             started = _expect(socket, "started")
             if on_started is not None:
                 on_started(started["call_id"])
-            began_s = time.monotonic()
-            for chunks in blocks:
-                _wait_until(began_s, chunks[0].end_ms, speed)
-                socket.send(_interleave(chunks))
-                _take_acks(socket)
-                if progress is not None:
-                    progress(chunks[0].end_ms)
-            socket.send('{"type":"stop"}')
-            return str(_expect(socket, "stopped", timeout_s=60.0)["report"])
-    except (OSError, InvalidHandshake) as error:
+            try:
+                _send_all(socket, blocks, channels, speed, progress)
+            finally:
+                _send(socket, {"type": "stop"})
+                report = str(_expect(socket, "stopped", timeout_s=60.0)["report"])
+            return report
+    except (OSError, InvalidHandshake, InvalidURI) as error:
         raise StreamError(
             f"No Heartline server answers at {url}; start one with `heartline serve`."
         ) from error
@@ -82,15 +100,81 @@ def stream_blocks(
         ) from error
 
 
-def to_blocks(items: Iterable[AudioChunk | AudioGap]) -> Iterable[list[AudioChunk]]:
-    """Pair up chunks of two live devices into blocks of one length."""
-    waiting: dict[Channel, list[AudioChunk]] = {Channel.AGENT: [], Channel.CUSTOMER: []}
-    for item in items:
+def _send_all(
+    socket: ClientConnection,
+    blocks: Iterable[Block],
+    channels: tuple[Channel, ...],
+    speed: float,
+    progress: Callable[[int], None] | None,
+) -> None:
+    began_s = time.monotonic()
+    for block in blocks:
+        chunks = {item.channel: item for item in block if isinstance(item, AudioChunk)}
+        end_ms = chunks[channels[0]].end_ms
+        _wait_until(began_s, end_ms, speed)
+        for gap in block:
+            if isinstance(gap, AudioGap):
+                length_ms = gap.end_ms - gap.begin_ms
+                message = {"channel": gap.channel, "ms": length_ms, "reason": gap.reason}
+                _send(socket, {"type": "gap", **message})
+        socket.send(_interleave([chunks[channel] for channel in channels]))
+        _take_acks(socket)
+        if progress is not None:
+            progress(end_ms)
+
+
+class _Lane:
+    """Samples of one device that wait for the other's, gaps filled with placeholders."""
+
+    def __init__(self, channel: Channel, sample_rate_hz: int) -> None:
+        self._channel = channel
+        self._rate_hz = sample_rate_hz
+        self._gaps: list[tuple[int, AudioGap]] = []
+        self._first = 0
+        self.samples: Samples = np.zeros(0, dtype=np.float32)
+
+    def take(self, item: AudioChunk | AudioGap) -> None:
+        values: Samples
         if isinstance(item, AudioGap):
-            continue
-        waiting[item.channel].append(item)
-        while all(waiting.values()):
-            yield [queue.pop(0) for queue in waiting.values()]
+            count = (item.end_ms - item.begin_ms) * self._rate_hz // 1000
+            values = np.zeros(count, dtype=np.float32)
+            self._gaps.append((self._first + len(self.samples), item))
+        else:
+            values = item.samples
+        self.samples = np.concatenate([self.samples, values])
+
+    @property
+    def ready(self) -> int:
+        """Samples up to the next gap that does not begin here."""
+        later = [begin - self._first for begin, _ in self._gaps if begin > self._first]
+        return min([len(self.samples), *later])
+
+    def give(self, count: int) -> Block:
+        begun = [gap for begin, gap in self._gaps if begin <= self._first]
+        self._gaps = [(begin, gap) for begin, gap in self._gaps if begin > self._first]
+        chunk = AudioChunk(
+            channel=self._channel,
+            first_sample=self._first,
+            samples=self.samples[:count],
+            sample_rate_hz=self._rate_hz,
+        )
+        self.samples = self.samples[count:]
+        self._first += count
+        return [*begun, chunk]
+
+
+def to_blocks(items: Iterable[AudioChunk | AudioGap], sample_rate_hz: int) -> Iterator[Block]:
+    """Pair up two live devices; audio that one of them lost stays a gap of its own length."""
+    lanes = {c: _Lane(c, sample_rate_hz) for c in (Channel.AGENT, Channel.CUSTOMER)}
+    longest = sample_rate_hz // 5
+    for item in items:
+        lanes[item.channel].take(item)
+        while count := min(longest, *(lane.ready for lane in lanes.values())):
+            yield [part for lane in lanes.values() for part in lane.give(count)]
+
+
+def _send(socket: ClientConnection, message: dict[str, Any]) -> None:
+    socket.send(msgspec.json.encode(message).decode())
 
 
 def _wait_until(began_s: float, position_ms: int, speed: float) -> None:

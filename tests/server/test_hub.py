@@ -1,0 +1,106 @@
+"""Dashboards get contiguous events after one snapshot; a slow one is sent away."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from conversation.events import (
+    Channel,
+    ClockAdvanced,
+    FinalTranscript,
+    PartialTranscript,
+    SpeechStarted,
+)
+from server.hub import QUEUE_MESSAGES, LiveCall, Subscriber
+
+pytestmark = pytest.mark.unit
+
+
+def speech(at_ms: int) -> SpeechStarted:
+    return SpeechStarted(at_ms=at_ms, channel=Channel.AGENT, start_ms=at_ms)
+
+
+def partial(rev: int, text: str) -> PartialTranscript:
+    return PartialTranscript(
+        at_ms=rev * 100,
+        channel=Channel.AGENT,
+        utterance_id="a-1",
+        rev=rev,
+        start_ms=0,
+        audio_end_ms=rev * 100,
+        stable=text,
+        tail="",
+        stable_words=1,
+    )
+
+
+def messages(subscriber: Subscriber) -> list[dict[str, Any]]:
+    out = []
+    while not subscriber.queue.empty():
+        out.append(json.loads(subscriber.queue.get_nowait()))
+    return out
+
+
+def test_events_follow_the_snapshot_without_a_hole() -> None:
+    call = LiveCall("c")
+    call.publish([speech(10), speech(20)], 100)
+    subscriber, snapshot = call.subscribe()
+    call.publish([speech(30)], 100)
+    assert json.loads(snapshot)["seq"] == 2
+    assert [e["at_ms"] for e in json.loads(snapshot)["events"]] == [10, 20]
+    assert [m["seq"] for m in messages(subscriber)] == [3]
+
+
+def test_the_clock_is_not_news() -> None:
+    call = LiveCall("c")
+    subscriber, _ = call.subscribe()
+    call.publish([ClockAdvanced(at_ms=5)], 100)
+    assert [m["type"] for m in messages(subscriber)] == []
+
+
+def test_a_snapshot_holds_the_newest_partial_and_drops_it_for_the_final() -> None:
+    call = LiveCall("c")
+    call.publish([partial(1, "I"), partial(2, "I was")], 200)
+    _, snapshot = call.subscribe()
+    assert [e["stable"] for e in json.loads(snapshot)["events"]] == ["I was"]
+    final = FinalTranscript(
+        at_ms=900,
+        channel=Channel.AGENT,
+        utterance_id="a-1",
+        rev=3,
+        start_ms=0,
+        end_ms=400,
+        text="I was",
+    )
+    call.publish([final], 900)
+    _, snapshot = call.subscribe()
+    assert [e["type"] for e in json.loads(snapshot)["events"]] == ["final_transcript"]
+
+
+def test_a_dashboard_that_falls_behind_is_marked_and_holds_no_more_than_its_queue() -> None:
+    call = LiveCall("c")
+    subscriber, _ = call.subscribe()
+    call.publish([speech(n) for n in range(QUEUE_MESSAGES)], 100)
+    assert not subscriber.overrun
+    call.publish([speech(999)], 100)
+    assert subscriber.overrun
+    assert subscriber.queue.qsize() == QUEUE_MESSAGES
+
+
+def test_a_lost_position_is_no_reason_to_send_a_dashboard_away() -> None:
+    call = LiveCall("c")
+    subscriber, _ = call.subscribe()
+    call.publish([speech(n) for n in range(QUEUE_MESSAGES)], 100)
+    call.publish([], 5_000)
+    assert not subscriber.overrun
+
+
+def test_the_report_is_announced_when_the_call_is_over() -> None:
+    call = LiveCall("c")
+    subscriber, _ = call.subscribe()
+    call.finish()
+    assert call.over
+    assert messages(subscriber) == [{"type": "report", "url": "/v1/calls/c/report.html"}]

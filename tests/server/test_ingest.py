@@ -1,0 +1,160 @@
+"""The native protocol without sockets: what is accepted, what it means, what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audio.chunks import AudioChunk
+from conversation.events import (
+    AudioGap,
+    CapturePaused,
+    CaptureResumed,
+    Channel,
+    HoldEnded,
+    HoldStarted,
+)
+from server.ingest import IngestDecoder, IngestError, Stop
+
+pytestmark = pytest.mark.unit
+START: dict[str, Any] = {
+    "type": "start",
+    "version": 1,
+    "channels": ["agent", "customer"],
+    "encoding": "pcm_s16le",
+    "sample_rate": 8000,
+}
+
+
+def started(**changes: Any) -> IngestDecoder:
+    decoder = IngestDecoder()
+    assert decoder.feed_text(json.dumps({**START, **changes})) == []
+    return decoder
+
+
+def frames(count: int, agent: int = 100, customer: int = -100) -> bytes:
+    return np.tile(np.array([agent, customer], dtype="<i2"), count).tobytes()
+
+
+def test_interleaved_samples_become_one_chunk_for_each_side() -> None:
+    decoder = started()
+    first = decoder.feed_bytes(frames(800))
+    second = decoder.feed_bytes(frames(800, agent=3_277))
+    assert [i.channel for i in first if isinstance(i, AudioChunk)] == ["agent", "customer"]
+    assert all(isinstance(i, AudioChunk) and i.first_sample == 800 for i in second)
+    assert isinstance(second[0], AudioChunk)
+    assert second[0].samples[0] == pytest.approx(0.1, abs=1e-4)
+
+
+def test_the_order_of_the_channels_is_the_sources() -> None:
+    decoder = started(channels=["customer", "agent"])
+    chunks = decoder.feed_bytes(frames(80, agent=1, customer=2))
+    assert [c.channel for c in chunks if isinstance(c, AudioChunk)] == ["customer", "agent"]
+
+
+def test_a_gap_without_a_channel_moves_every_clock() -> None:
+    decoder = started()
+    decoder.feed_bytes(frames(800))
+    gaps = decoder.feed_text('{"type":"gap","ms":250,"reason":"loss"}')
+    assert [(g.channel, g.begin_ms, g.end_ms) for g in gaps if isinstance(g, AudioGap)] == [
+        ("agent", 100, 350),
+        ("customer", 100, 350),
+    ]
+    (chunk, _) = decoder.feed_bytes(frames(8))
+    assert isinstance(chunk, AudioChunk)
+    assert chunk.start_ms == 350
+
+
+def test_a_gap_of_one_channel_masks_its_next_samples_and_no_others() -> None:
+    decoder = started()
+    decoder.feed_bytes(frames(800))
+    (gap,) = decoder.feed_text('{"type":"gap","channel":"customer","ms":50,"reason":"overrun"}')
+    assert isinstance(gap, AudioGap)
+    assert (gap.channel, gap.begin_ms, gap.end_ms) == (Channel.CUSTOMER, 100, 150)
+    (only,) = decoder.feed_bytes(frames(200))
+    assert isinstance(only, AudioChunk)
+    assert (only.channel, only.first_sample) == (Channel.AGENT, 800)
+    agent, customer = decoder.feed_bytes(frames(400))
+    assert isinstance(agent, AudioChunk)
+    assert isinstance(customer, AudioChunk)
+    assert (agent.first_sample, len(agent.samples)) == (1_000, 400)
+    assert (customer.first_sample, len(customer.samples)) == (1_200, 200)
+
+
+def test_an_unknown_gap_reason_counts_as_loss() -> None:
+    gap, _ = started().feed_text('{"type":"gap","ms":10,"reason":"<script>"}')
+    assert isinstance(gap, AudioGap)
+    assert gap.reason == "loss"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("pause", CapturePaused),
+        ("resume", CaptureResumed),
+        ("hold", HoldStarted),
+        ("unhold", HoldEnded),
+        ("stop", Stop),
+    ],
+)
+def test_control_messages(name: str, kind: type) -> None:
+    (item,) = started().feed_text(json.dumps({"type": name}))
+    assert isinstance(item, kind)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "close_code"),
+    [
+        ({"type": "begin"}, "bad_start", 4400),
+        ({"surprise": 1}, "bad_start", 4400),
+        ({"version": 2}, "unsupported_version", 4400),
+        ({"encoding": "opus"}, "unsupported_format", 4415),
+        ({"encoding": "mulaw", "sample_rate": 16000}, "unsupported_format", 4415),
+        ({"sample_rate": 11025}, "unsupported_format", 4415),
+        ({"channels": ["agent", "agent"]}, "unsupported_format", 4415),
+        ({"call_id": "../etc"}, "bad_start", 4400),
+    ],
+)
+def test_a_bad_start_is_refused_by_code(
+    changes: dict[str, Any], code: str, close_code: int
+) -> None:
+    with pytest.raises(IngestError) as refused:
+        started(**changes)
+    assert (refused.value.code, refused.value.close_code) == (code, close_code)
+
+
+def test_audio_before_the_start_is_refused() -> None:
+    with pytest.raises(IngestError) as refused:
+        IngestDecoder().feed_bytes(frames(1))
+    assert refused.value.code == "bad_start"
+
+
+def test_half_a_sample_frame_and_too_large_a_message_are_refused() -> None:
+    with pytest.raises(IngestError) as half:
+        started().feed_bytes(frames(2)[:-1])
+    assert half.value.close_code == 4422
+    with pytest.raises(IngestError) as large:
+        started().feed_bytes(bytes(65_540))
+    assert large.value.close_code == 1009
+
+
+@pytest.mark.parametrize(
+    "gap",
+    ["{}", '{"ms":0}', '{"ms":-5}', '{"ms":true}', '{"ms":1e9}', '{"ms":5,"channel":"mixed"}'],
+)
+def test_a_gap_that_says_nothing_sensible_is_refused(gap: str) -> None:
+    message = {**json.loads(gap), "type": "gap"}
+    with pytest.raises(IngestError) as refused:
+        started().feed_text(json.dumps(message))
+    assert refused.value.code == "bad_message"
+
+
+def test_the_tenth_unknown_message_ends_the_call() -> None:
+    decoder = started()
+    for _ in range(9):
+        assert decoder.feed_text('{"type":"dance"}') == []
+    with pytest.raises(IngestError, match="unknown type"):
+        decoder.feed_text('{"type":"dance"}')
