@@ -46,6 +46,8 @@ class EventRecorder:
         self._data = data
         self._out = out
         self._thread: threading.Thread | None = None
+        self._subscribed = threading.Event()
+        self._failure: Exception | None = None
         self._began_s = 0.0
         self.events = 0
         """Events written so far."""
@@ -56,16 +58,15 @@ class EventRecorder:
         Raises:
             StreamError: the key is missing or refused, or the call is unknown.
         """
-        ticket = self._ticket()
-        try:
-            socket = connect(f"{self._ws}/v1/calls/{call_id}/events", compression=None)
-            socket.send(json.dumps({"type": "ticket", "ticket": ticket}))
-            socket.recv(timeout=_TIMEOUT_S)
-        except (OSError, InvalidHandshake, ConnectionClosed) as error:
-            raise StreamError(f"The events of call {call_id} cannot be read: {error}.") from error
-        self._began_s = time.monotonic()
-        self._thread = threading.Thread(target=self._write, args=(socket,), name="recorder")
+        url, ticket = f"{self._ws}/v1/calls/{call_id}/events", self._ticket()
+        self._thread = threading.Thread(target=self._record, args=(url, ticket), name="recorder")
         self._thread.start()
+        self._subscribed.wait(_TIMEOUT_S)
+        if self._failure is not None or not self._subscribed.is_set():
+            raise StreamError(
+                f"The events of call {call_id} cannot be read: {self._failure or 'no answer'}."
+            )
+        self._began_s = time.monotonic()
 
     def finish(self) -> None:
         """Wait for the end of the call's events and close the file."""
@@ -95,19 +96,27 @@ class EventRecorder:
                 "--data."
             ) from error
 
-    def _write(self, socket: ClientConnection) -> None:
-        with socket, self._out.open("w", encoding="utf-8") as file:
-            try:
-                for text in socket:
-                    message = json.loads(text)
-                    if message["type"] == "snapshot":
-                        for event in message["events"]:
-                            self._line(file, None, event)
-                    elif message["type"] == "event":
-                        self._line(file, message["seq"], message["event"])
-                    elif message["type"] == "report":
-                        return
-            except ConnectionClosed:
+    def _record(self, url: str, ticket: str) -> None:
+        try:
+            with connect(url, compression=None) as socket:
+                socket.send(json.dumps({"type": "ticket", "ticket": ticket}))
+                socket.recv(timeout=_TIMEOUT_S)
+                self._subscribed.set()
+                with self._out.open("w", encoding="utf-8") as file:
+                    self._write(socket, file)
+        except (OSError, InvalidHandshake, ConnectionClosed) as error:
+            self._failure = error
+            self._subscribed.set()
+
+    def _write(self, socket: ClientConnection, file: IO[str]) -> None:
+        for text in socket:
+            message = json.loads(text)
+            if message["type"] == "snapshot":
+                for event in message["events"]:
+                    self._line(file, None, event)
+            elif message["type"] == "event":
+                self._line(file, message["seq"], message["event"])
+            elif message["type"] == "report":
                 return
 
     def _line(self, file: IO[str], seq: int | None, event: dict[str, Any]) -> None:

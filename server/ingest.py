@@ -1,7 +1,8 @@
 """The native ingest protocol without sockets: messages in, items and replies out.
 
-`feed_text` and `feed_bytes` take what the source sent and return what it means; they raise
-`IngestError` with a stable code and the close code of the wire protocol. Version 1.
+`read_start` reads the first message; `feed_text` and `feed_bytes` take what the source sent and
+return what it means. All raise `IngestError` with a stable code and the close code of the wire
+protocol. Version 1.
 """
 
 from __future__ import annotations
@@ -59,6 +60,13 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     call_id: str | None = None
     agent: str | None = None
     metadata: dict[str, str] = {}
+    resume_from_ms: int | None = None
+    """Position of the first sample that will be sent, of a call that lost its socket."""
+
+    @property
+    def format(self) -> tuple[tuple[Channel, ...], str, int]:
+        """What may not change when a call goes on over another socket."""
+        return self.channels, self.encoding, self.sample_rate
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -77,14 +85,38 @@ _CONTROL: dict[str, Any] = {
 
 
 class IngestDecoder:
-    """One source's connection; `start` is None until its first message was accepted."""
+    """One call's audio, over one socket or several after each other."""
 
-    def __init__(self) -> None:
-        self.start: Start | None = None
+    def __init__(self, start: Start) -> None:
+        self.start = start
         self._next_sample = 0
+        self._known_samples = 0
+        """Samples a resuming source sends again; they are dropped."""
         self._masked_until: dict[Channel, int] = {}
         """Sample up to which a channel's audio is placeholders for what was lost."""
         self._unknown = 0
+
+    @property
+    def position_ms(self) -> int:
+        """Stream time of the next sample that the source will send."""
+        known = self._next_sample - self._known_samples
+        return known * 1000 // self.start.sample_rate
+
+    def resume(self, start: Start) -> list[Item]:
+        """Go on over another socket; audio that never came is a `disconnect` gap.
+
+        Raises:
+            IngestError: the format is another, or the position is missing.
+        """
+        if start.format != self.start.format:
+            raise IngestError("format_changed", 4412, "A call keeps its channels and encoding.")
+        if start.resume_from_ms is None or start.resume_from_ms < 0:
+            raise IngestError("bad_start", 4400, "A call that goes on needs resume_from_ms.")
+        begin = self._next_sample
+        end = start.resume_from_ms * self.start.sample_rate // 1000
+        self._known_samples = max(0, begin - end)
+        self._next_sample = max(begin, end)
+        return self._gaps(self.start.channels, begin, end, "disconnect") if end > begin else []
 
     def feed_text(self, text: str | bytes) -> list[Item]:
         """Take a text message.
@@ -92,9 +124,6 @@ class IngestDecoder:
         Raises:
             IngestError: it is not one that is allowed now.
         """
-        if self.start is None:
-            self.start = _read_start(text)
-            return []
         try:
             message = msgspec.json.decode(text, type=dict[str, Any])
         except msgspec.MsgspecError as error:
@@ -113,10 +142,8 @@ class IngestDecoder:
         """Take interleaved samples.
 
         Raises:
-            IngestError: audio before `start`, too much of it, or a partial sample frame.
+            IngestError: too much at once, or a partial sample frame.
         """
-        if self.start is None:
-            raise IngestError("bad_start", 4400, "Audio came before the start message.")
         if len(data) > MAX_MESSAGE_BYTES:
             raise IngestError("too_large", 1009, f"A message may have {MAX_MESSAGE_BYTES} bytes.")
         width = (2 if self.start.encoding == "pcm_s16le" else 1) * len(self.start.channels)
@@ -127,6 +154,9 @@ class IngestDecoder:
                 f"{len(data)} bytes are not whole sample frames of {width} bytes.",
             )
         samples = decode(data, self.start.encoding).reshape(-1, len(self.start.channels))
+        known = min(self._known_samples, len(samples))
+        self._known_samples -= known
+        samples = samples[known:]
         first, self._next_sample = self._next_sample, self._next_sample + len(samples)
         return [
             chunk
@@ -135,7 +165,6 @@ class IngestDecoder:
         ]
 
     def _chunk(self, channel: Channel, first: int, samples: Samples) -> AudioChunk | None:
-        assert self.start is not None  # noqa: S101 - only called after the start message
         masked = min(max(0, self._masked_until.get(channel, 0) - first), len(samples))
         if masked == len(samples):
             return None
@@ -148,14 +177,18 @@ class IngestDecoder:
 
     def _gap(self, message: dict[str, Any]) -> list[Item]:
         """Without `channel` no samples follow; with it, that channel's next ones mean nothing."""
-        assert self.start is not None  # noqa: S101 - only called after the start message
         length_ms, name = message.get("ms"), message.get("channel")
         if type(length_ms) is not int or not 0 < length_ms <= 43_200_000:
             raise IngestError("bad_message", 4400, "A gap needs ms, a positive whole number.")
         if name is not None and name not in self.start.channels:
             raise IngestError("bad_message", 4400, "A gap names a channel this call does not have.")
+        length = length_ms * self.start.sample_rate // 1000
+        known = min(self._known_samples, length) if name is None else 0
+        self._known_samples -= known
         begin = self._next_sample
-        end = begin + length_ms * self.start.sample_rate // 1000
+        end = begin + length - known
+        if end == begin:
+            return []
         if name is None:
             channels = self.start.channels
             self._next_sample = end
@@ -163,19 +196,28 @@ class IngestDecoder:
             channels = (Channel(name),)
             self._masked_until[Channel(name)] = end
         reason = str(message.get("reason", "loss"))
+        return self._gaps(channels, begin, end, reason if reason in _GAP_REASONS else "loss")
+
+    def _gaps(self, channels: tuple[Channel, ...], begin: int, end: int, reason: str) -> list[Item]:
+        rate_hz = self.start.sample_rate
         return [
             AudioGap(
-                at_ms=end * 1000 // self.start.sample_rate,
+                at_ms=end * 1000 // rate_hz,
                 channel=channel,
-                begin_ms=begin * 1000 // self.start.sample_rate,
-                end_ms=end * 1000 // self.start.sample_rate,
-                reason=reason if reason in _GAP_REASONS else "loss",
+                begin_ms=begin * 1000 // rate_hz,
+                end_ms=end * 1000 // rate_hz,
+                reason=reason,
             )
             for channel in channels
         ]
 
 
-def _read_start(text: str | bytes) -> Start:
+def read_start(text: str | bytes) -> Start:
+    """Read a source's first message.
+
+    Raises:
+        IngestError: it is not a start message that this server can serve.
+    """
     try:
         start = msgspec.json.decode(text, type=Start)
     except msgspec.MsgspecError as error:

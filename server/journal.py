@@ -85,6 +85,12 @@ class Journal:
                 (duration_ms, call_id),
             )
 
+    def has_call(self, call_id: str) -> bool:
+        """Whether this id was ever used."""
+        with self._lock:
+            row = self._db.execute("SELECT 1 FROM calls WHERE call_id = ?", (call_id,)).fetchone()
+        return row is not None
+
     def events(self, call_id: str) -> list[Event]:
         """Return a call's events in order; empty for an unknown call."""
         with self._lock:

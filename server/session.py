@@ -52,8 +52,7 @@ Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback
 """What a source or an agent may say about the call while it goes on."""
 
 _PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
-_FINISH_WAITS = 40
-"""Quarter seconds to wait for the last finals of a live call."""
+_DRAIN_STEP_S = 0.25
 _GRID_MS = 50
 """Step of the virtual clock, stream time."""
 _MAX_WAITING_DECODES = 64
@@ -145,6 +144,7 @@ class CallSession:
         self._finals_waiting: set[str] = set()
         self._grid_ms = 0
         self._paused = False
+        self._audio_ended = False
         self._ended = False
 
     @property
@@ -199,15 +199,11 @@ class CallSession:
         """Collect transcripts that arrived since the last call, without waiting."""
         return self._advance()
 
-    def finish(self, reason: str = "ended") -> list[Event]:
-        """End the call: decode what is open, settle everything, run the post-call pass.
-
-        Waits at most 10 s for the recogniser on the live clock, as long as it takes on the
-        virtual one. A second call returns nothing.
-        """
-        if self._ended:
+    def end_audio(self) -> list[Event]:
+        """Say that no more audio comes: decode what is open. A second call returns nothing."""
+        if self._audio_ended:
             return []
-        self._ended = True
+        self._audio_ended = True
         for ears in self._ears.values():
             self._merger.add(ears.finish())
         end_ms = max(ears.position_ms for ears in self._ears.values())
@@ -217,8 +213,27 @@ class CallSession:
             self._submit(ears.utterances.advance(end_ms))
             self._submit(ears.utterances.finish())
             self._merger.add(ears.prosody.finish(end_ms))
-        self._drain()
-        events = self._receive(self._merger.release(self._merger.newest_ms))
+        return self._release(self._merger.released_ms)
+
+    @property
+    def waits_for_words(self) -> bool:
+        """Whether finals are still being decoded."""
+        return bool(self._finals_waiting)
+
+    def finish(self, reason: str = "ended", *, wait_s: float = 10.0) -> list[Event]:
+        """End the call: settle everything, run the post-call pass.
+
+        Waits up to `wait_s` for the recogniser on the live clock, as long as it takes on the
+        virtual one; who may not wait calls `end_audio` and polls until `waits_for_words` is
+        false. A second call returns nothing.
+        """
+        if self._ended:
+            return []
+        self._ended = True
+        events = self.end_audio()
+        self._drain(wait_s)
+        events += self._receive(self._merger.release(self._merger.newest_ms))
+        end_ms = max(ears.position_ms for ears in self._ears.values())
         end_ms = max(end_ms, self._merger.released_ms)
         events += self._receive([CallEnded(at_ms=end_ms, reason=reason)])
         events += self._core.final_pass(self._observations)
@@ -295,14 +310,14 @@ class CallSession:
         at_ms = max(at_ms, self._merger.released_ms)
         self._merger.add(self._ears[result.channel].utterances.receive(result, at_ms))
 
-    def _drain(self) -> None:
+    def _drain(self, wait_s: float) -> None:
         if self._clock is Clock.VIRTUAL:
             while self._due_ms:
                 self._collect(1.0)
-        waits = 0
-        while self._finals_waiting and waits < _FINISH_WAITS:
-            self._collect(0.25)
-            waits += 1
+        for _ in range(round(wait_s / _DRAIN_STEP_S)):
+            if not self._finals_waiting:
+                break
+            self._collect(_DRAIN_STEP_S)
         self._due_ms.clear()
 
     def _receive(self, observations: Sequence[Event]) -> list[Event]:

@@ -17,7 +17,7 @@ from conversation.events import (
     HoldEnded,
     HoldStarted,
 )
-from server.ingest import IngestDecoder, IngestError, Stop
+from server.ingest import IngestDecoder, IngestError, Start, Stop, read_start
 
 pytestmark = pytest.mark.unit
 START: dict[str, Any] = {
@@ -29,10 +29,12 @@ START: dict[str, Any] = {
 }
 
 
+def start(**changes: Any) -> Start:
+    return read_start(json.dumps({**START, **changes}))
+
+
 def started(**changes: Any) -> IngestDecoder:
-    decoder = IngestDecoder()
-    assert decoder.feed_text(json.dumps({**START, **changes})) == []
-    return decoder
+    return IngestDecoder(start(**changes))
 
 
 def frames(count: int, agent: int = 100, customer: int = -100) -> bytes:
@@ -126,10 +128,42 @@ def test_a_bad_start_is_refused_by_code(
     assert (refused.value.code, refused.value.close_code) == (code, close_code)
 
 
-def test_audio_before_the_start_is_refused() -> None:
+def test_a_source_that_comes_back_sends_again_what_is_known_and_it_counts_once() -> None:
+    decoder = started()
+    decoder.feed_bytes(frames(1_600))
+    assert decoder.resume(start(resume_from_ms=150)) == []
+    assert decoder.position_ms == 150
+    agent, _ = decoder.feed_bytes(frames(800))
+    assert isinstance(agent, AudioChunk)
+    assert (agent.first_sample, len(agent.samples)) == (1_600, 400)
+
+
+def test_audio_that_never_came_is_a_disconnect_gap() -> None:
+    decoder = started()
+    decoder.feed_bytes(frames(800))
+    gap, _ = decoder.resume(start(resume_from_ms=400))
+    assert isinstance(gap, AudioGap)
+    assert (gap.begin_ms, gap.end_ms, gap.reason) == (100, 400, "disconnect")
+    (agent, _) = decoder.feed_bytes(frames(8))
+    assert isinstance(agent, AudioChunk)
+    assert agent.start_ms == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"sample_rate": 16000, "resume_from_ms": 0}, "format_changed"),
+        ({"encoding": "mulaw", "resume_from_ms": 0}, "format_changed"),
+        ({}, "bad_start"),
+        ({"resume_from_ms": -1}, "bad_start"),
+    ],
+)
+def test_a_call_goes_on_in_its_own_format_from_a_position(
+    changes: dict[str, Any], code: str
+) -> None:
     with pytest.raises(IngestError) as refused:
-        IngestDecoder().feed_bytes(frames(1))
-    assert refused.value.code == "bad_start"
+        started().resume(start(**changes))
+    assert refused.value.code == code
 
 
 def test_half_a_sample_frame_and_too_large_a_message_are_refused() -> None:

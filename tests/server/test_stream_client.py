@@ -40,7 +40,7 @@ def test_blocks_hold_both_sides_at_the_same_length() -> None:
 
 
 def test_audio_that_one_device_lost_does_not_shift_the_other() -> None:
-    items = [
+    items: list[AudioChunk | AudioGap] = [
         chunk(Channel.AGENT, 0, 100),
         chunk(Channel.CUSTOMER, 0, 40),
         gap(Channel.CUSTOMER, 40, 80),
@@ -53,7 +53,7 @@ def test_audio_that_one_device_lost_does_not_shift_the_other() -> None:
             if isinstance(part, AudioGap):
                 gaps.append((part.channel, part.begin_ms, part.end_ms))
             else:
-                heard[part.channel].update(zip(range(part.first_sample, 10**9), part.samples))
+                heard[part.channel].update(enumerate(part.samples, part.first_sample))
     assert gaps == [(Channel.CUSTOMER, 40, 80)]
     assert len(heard[Channel.AGENT]) == len(heard[Channel.CUSTOMER]) == 800
     for at_ms in (0, 20, 90, 99):
@@ -62,7 +62,7 @@ def test_audio_that_one_device_lost_does_not_shift_the_other() -> None:
 
 
 def test_a_gap_is_announced_with_the_block_that_it_begins_in_step_with() -> None:
-    items = [
+    items: list[AudioChunk | AudioGap] = [
         chunk(Channel.CUSTOMER, 0, 20),
         gap(Channel.CUSTOMER, 20, 60),
         chunk(Channel.AGENT, 0, 60),

@@ -1,0 +1,88 @@
+"""The event socket: what one dashboard is told of a call, and what its agent answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import msgspec
+from litestar import WebSocket, websocket
+from litestar.datastructures import State
+from litestar.exceptions import WebSocketDisconnect
+from litestar.params import FromPath
+
+from conversation.events import CapturePaused, CaptureResumed, CueFeedback
+from server.calls import RunningCall
+from server.ingest import Item
+from server.ingest_socket import FIRST_MESSAGE_S, send
+
+_VERDICTS = frozenset({"up", "down", "justified", "dismiss", "snooze_5min", "snooze_call"})
+_CUE_ID_CHARACTERS = 64
+
+
+@websocket("/v1/calls/{call_id:str}/events")
+async def call_events(
+    socket: WebSocket[Any, Any, Any], call_id: FromPath[str], state: State
+) -> None:
+    """Send a call's events to one dashboard: ticket in, then hello, snapshot, events."""
+    await socket.accept()
+    try:
+        async with asyncio.timeout(FIRST_MESSAGE_S):
+            first = msgspec.json.decode(await socket.receive_data("text"), type=dict[str, Any])
+    except (TimeoutError, msgspec.MsgspecError, WebSocketDisconnect):
+        await socket.close(4401, "unauthorized")
+        return
+    if first.get("type") != "ticket" or not state.user.redeem(str(first.get("ticket"))):
+        await socket.close(4401, "unauthorized")
+        return
+    live = await state.calls.find(call_id)
+    if live is None:
+        await socket.close(4404, "unknown_call")
+        return
+    await send(socket, type="hello", version=1)
+    subscriber, snapshot = live.subscribe()
+    try:
+        await socket.send_text(snapshot.decode())
+        if live.over:
+            await socket.send_text(live.report_message().decode())
+        async with asyncio.TaskGroup() as group:
+            listener = group.create_task(_listen(socket, state.calls.running.get(call_id)))
+            while not listener.done():
+                if subscriber.overrun:
+                    await socket.close(4408, "too slow")
+                    break
+                with contextlib.suppress(TimeoutError):
+                    message = await asyncio.wait_for(subscriber.queue.get(), 1.0)
+                    await socket.send_text(message.decode())
+            listener.cancel()
+    except* WebSocketDisconnect:
+        pass
+    finally:
+        live.unsubscribe(subscriber)
+
+
+async def _listen(socket: WebSocket[Any, Any, Any], call: RunningCall | None) -> None:
+    """Take what the agent says of cues and of capture; anything else is ignored."""
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            text = await socket.receive_data("text")
+            try:
+                message = msgspec.json.decode(text, type=dict[str, Any])
+            except msgspec.MsgspecError:
+                continue
+            item = _read(message)
+            if call is not None and item is not None and not call.over:
+                await call.put([item])
+
+
+def _read(message: dict[str, Any]) -> Item | CueFeedback | None:
+    kind = message.get("type")
+    if kind == "feedback" and message.get("verdict") in _VERDICTS:
+        cue_id = str(message.get("cue"))[:_CUE_ID_CHARACTERS]
+        return CueFeedback(at_ms=0, cue_id=cue_id, verdict=str(message["verdict"]))
+    if kind == "pause_capture":
+        return CapturePaused(at_ms=0, mode="manual")
+    if kind == "resume_capture":
+        return CaptureResumed(at_ms=0)
+    return None
