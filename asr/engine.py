@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from asr.errors import ModelCorrupt
 from asr.models import resolve_model, verify_model
 from asr.settings import AsrSettings
 
@@ -65,14 +66,22 @@ class Engine:
         from faster_whisper import WhisperModel
         from faster_whisper.tokenizer import Tokenizer
 
-        self._model = WhisperModel(
-            str(files.folder),
-            device="cpu",
-            compute_type=self._settings.compute_type,
-            cpu_threads=1,
-            num_workers=1,
-            local_files_only=True,
-        )
+        try:
+            self._model = WhisperModel(
+                str(files.folder),
+                device="cpu",
+                compute_type=self._settings.compute_type,
+                cpu_threads=1,
+                num_workers=1,
+                local_files_only=True,
+            )
+        # CTranslate2 and tokenizers raise bare exceptions of many kinds for a damaged file.
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise ModelCorrupt(
+                f"The model {files.name} in {files.folder} cannot be loaded ({reason}); fetch it "
+                "again with `heartline models fetch`, or name another with --model."
+            ) from error
         multilingual = self._model.model.is_multilingual
         self._tokenizer = Tokenizer(
             self._model.hf_tokenizer,

@@ -23,6 +23,8 @@ from asr.jobs import Job, JobKind, JobResult
 from asr.settings import AsrSettings
 from asr.worker import Hello, read_message, write_message
 
+_WATCH_S = 0.5
+"""Longest that a worker's death goes unnoticed."""
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.2, 10.0
 _ERRORS: dict[str | None, type[AsrError]] = {
     error.code: error for error in (ModelCorrupt, ModelMissing)
@@ -190,7 +192,7 @@ class WorkerPool:
     def _work(self, index: int, child: subprocess.Popen[bytes]) -> None:
         assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018 - pipes
         try:
-            while (attempt := self._next()) is not None:
+            while (attempt := self._next(child)) is not None:
                 audio_s = len(attempt.job.pcm) / 32_000
                 limit_s = max(self._settings.job_deadline_ms / 1000, 3 * audio_s)
                 self._busy_since[index] = (time.monotonic(), limit_s)
@@ -208,10 +210,13 @@ class WorkerPool:
             with self._changed:
                 self._ready -= 1
 
-    def _next(self) -> _Attempt | None:
+    def _next(self, child: subprocess.Popen[bytes]) -> _Attempt | None:
+        """Wait for a job; None when the pool closes or the idle child has died."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or self._finals or self._partials)
-            if self._closing:
+            self._changed.wait_for(
+                lambda: self._closing or self._finals or self._partials or child.poll() is not None
+            )
+            if self._closing or child.poll() is not None:
                 return None
             if self._finals:
                 return self._finals.popleft()
@@ -236,8 +241,9 @@ class WorkerPool:
     def _watch(self) -> None:
         while True:
             with self._changed:
-                if self._changed.wait_for(lambda: self._closing, 0.5):
+                if self._changed.wait_for(lambda: self._closing, _WATCH_S):
                     return
+                self._changed.notify_all()
             for index, (since_s, limit_s) in list(self._busy_since.items()):
                 if time.monotonic() - since_s > limit_s:
                     self._children[index].kill()

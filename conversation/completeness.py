@@ -42,8 +42,11 @@ def lexical_completeness(text: str) -> float | None:
 
 
 def timing_completeness(overlap_ms: int, settled_backchannels: int, *, still_on: bool) -> float:
-    """Return completeness without words: whoever still talks was not finishing."""
+    """Return completeness without words: whoever still talks was not finishing.
+
+    Who stopped before the limit may have been; who stopped after it was not.
+    """
     limit_ms = min(1_000 + 50 * settled_backchannels, 1_500)
-    if not still_on:
+    if not still_on and overlap_ms < limit_ms:
         return CLAUSE
     return CLAUSE - 0.2 * min(1.0, overlap_ms / limit_ms)

@@ -141,6 +141,7 @@ class CallSession:
         self._core = Conversation.create(hearing.settings.conversation)
         self._observations: list[Observation] = []
         self._due_ms: dict[str, int] = {}
+        self._answers: dict[str, JobResult] = {}
         self._finals_waiting: set[str] = set()
         self._grid_ms = 0
         self._paused = False
@@ -265,21 +266,32 @@ class CallSession:
     def _step_on_the_grid(self, watermark_ms: int) -> int:
         """Advance the virtual clock in fixed steps and return the time reached.
 
-        With partials, a transcript may change which jobs follow, so each is awaited at its due
-        time. Finals alone change nothing, so they are collected whenever they are ready.
+        With partials, the order of answers matters, so each is awaited and taken at its due
+        time. Finals alone change nothing, so they are taken whenever they are ready.
         """
         while self._grid_ms + _GRID_MS <= watermark_ms:
             self._grid_ms += _GRID_MS
-            while self._asr.partials_enabled and self._due_by(self._grid_ms):
-                self._collect(1.0)
+            if self._in_due_order:
+                self._take_due(self._grid_ms)
             self._step(self._grid_ms)
             self._collect(0.0)
         while len(self._due_ms) > _MAX_WAITING_DECODES:
             self._collect(1.0)
         return self._grid_ms
 
-    def _due_by(self, at_ms: int) -> bool:
-        return any(due_ms <= at_ms for due_ms in self._due_ms.values())
+    @property
+    def _in_due_order(self) -> bool:
+        return self._clock is Clock.VIRTUAL and self._asr.partials_enabled
+
+    def _take_due(self, at_ms: int | None) -> None:
+        """Take the answers due by `at_ms` (None: all) in due order, waiting for each."""
+        waiting = sorted((due_ms, job_id) for job_id, due_ms in self._due_ms.items())
+        for due_ms, job_id in waiting:
+            if at_ms is not None and due_ms > at_ms:
+                return
+            while job_id not in self._answers:
+                self._collect(1.0)
+            self._take(self._answers.pop(job_id))
 
     def _submit(self, jobs: Sequence[Job]) -> None:
         if self._transcriber is None:
@@ -299,7 +311,10 @@ class CallSession:
         if self._transcriber is None:
             return
         for result in self._transcriber.poll(timeout_s):
-            self._take(result)
+            if self._in_due_order:
+                self._answers[result.job_id] = result
+            else:
+                self._take(result)
 
     def _take(self, result: JobResult) -> None:
         due_ms = self._due_ms.pop(result.job_id, None)
@@ -311,7 +326,9 @@ class CallSession:
         self._merger.add(self._ears[result.channel].utterances.receive(result, at_ms))
 
     def _drain(self, wait_s: float) -> None:
-        if self._clock is Clock.VIRTUAL:
+        if self._in_due_order:
+            self._take_due(None)
+        elif self._clock is Clock.VIRTUAL:
             while self._due_ms:
                 self._collect(1.0)
         for _ in range(round(wait_s / _DRAIN_STEP_S)):

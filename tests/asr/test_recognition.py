@@ -87,6 +87,20 @@ def test_a_killed_worker_is_replaced_and_its_final_still_comes(
     assert pool.restarts == 1
 
 
+def test_workers_that_die_while_idle_are_replaced_before_they_cost_a_try(
+    pool: WorkerPool, speech: np.ndarray
+) -> None:
+    os.kill(pool.pids[0], signal.SIGKILL)
+    pool.submit(job(speech, 0))
+    results: list[JobResult] = []
+    for _ in range(30):
+        results += pool.poll(1.0)
+        if results:
+            break
+    assert [(r.job_id, r.error) for r in results] == [("agent-0", None)]
+    assert pool.restarts == 1
+
+
 def test_every_partial_is_answered_also_when_a_newer_one_replaces_it(
     pool: WorkerPool, speech: np.ndarray
 ) -> None:

@@ -17,7 +17,7 @@ from asr.settings import AsrSettings
 from audio.chunks import AudioChunk
 from audio.sources import open_recording
 from conversation.conversation import Conversation
-from conversation.events import Channel, Event, EventLog, Observation, Word
+from conversation.events import Channel, Event, EventLog, FinalTranscript, Observation, Word
 from conversation.settings import ConversationSettings
 from server.hearing import Hearing, HearingSettings
 from server.session import Clock, open_session
@@ -90,14 +90,14 @@ def blocks(cuts: list[int]) -> Iterator[list[AudioChunk]]:
         ]
 
 
-def journal(cuts: list[int]) -> list[Event]:
+def journal(cuts: list[int], ears: Hearing | None = None) -> list[Event]:
     session = open_session(
         call_id="split",
         channels=tuple(call()),
         sample_rate_hz=RATE_HZ,
         source="test",
         started_at="2026-01-01T00:00:00+00:00",
-        hearing=hearing(),
+        hearing=ears or hearing(),
         clock=Clock.VIRTUAL,
     )
     events = session.opening_events()
@@ -115,6 +115,21 @@ def whole() -> list[bytes]:
 @given(st.lists(st.integers(0, 10**6), min_size=5, max_size=200))
 def test_splitting_the_audio_anywhere_changes_no_event(cuts: list[int]) -> None:
     assert [EventLog.encode(e) for e in journal(cuts)] == whole()
+
+
+@pytest.fixture(scope="module")
+def real_hearing() -> Iterator[Hearing]:
+    with Hearing(HearingSettings()) as loaded:
+        yield loaded
+
+
+def test_splitting_the_audio_anywhere_changes_no_recognised_word(real_hearing: Hearing) -> None:
+    steady = journal(list(range(0, 10**6, 800)), real_hearing)
+    assert sum(isinstance(e, FinalTranscript) for e in steady) >= 5
+    random = np.random.default_rng(11)
+    for pieces in (7, 400):
+        cuts = [int(cut) for cut in random.integers(0, 10**6, pieces)]
+        assert journal(cuts, real_hearing) == steady
 
 
 def test_replaying_the_observations_gives_the_derived_events_byte_for_byte() -> None:
