@@ -88,7 +88,7 @@ class OverlapTracker:
         age_ms = onset_ms - theirs.utterance_ms
         window_ms = max(
             self._settings.collision_ms,
-            self._settings.rtt_ms[by] + self._settings.reaction_ms,
+            self._settings.rtt_ms.of(by) + self._settings.reaction_ms,
         )
         fresh = theirs.utterance_ms - self._before(theirs) >= self._settings.onset_after_silence_ms
         collision = abs(age_ms) <= window_ms and fresh
@@ -280,7 +280,7 @@ class OverlapTracker:
         confidence = self._confidence(candidate) if sure else 0.5
         counts = overlap_class in INTERRUPTING
         yield_ms = (
-            max(0, end_ms - candidate.onset_ms - self._settings.rtt_ms[candidate.over])
+            max(0, end_ms - candidate.onset_ms - self._settings.rtt_ms.of(candidate.over))
             if counts and stopped
             else None
         )
@@ -329,7 +329,7 @@ class OverlapTracker:
             return OverlapClass.TERMINAL_OVERLAP, True
         kept_ms = mine.speech_ms(end_ms, end_ms + 2 * settings.keep_ms)
         open_clause = candidate.lexical and candidate.p_complete <= 0.5
-        limit_ms = settings.talk_over_ms + settings.rtt_ms[candidate.over]
+        limit_ms = settings.talk_over_ms + settings.rtt_ms.of(candidate.over)
         if (
             stopped
             and stop_after_ms <= limit_ms

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 import msgspec
 
+from conversation.events import Channel
+
+
+class RoundTrips(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Round trip of each party's leg, milliseconds."""
+
+    agent: int = 80
+    customer: int = 120
+
+    def of(self, channel: Channel) -> int:
+        """Return the round trip of one party."""
+        return self.agent if channel is Channel.AGENT else self.customer
+
 
 class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Numbers of overlap and interruption; P published, S simulated, C our choice."""
@@ -20,7 +33,7 @@ class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Two onsets this close are a collision, at least (C)."""
     reaction_ms: int = 150
     """Reaction time added to the round trip for collisions (C)."""
-    rtt_ms: dict[str, int] = msgspec.field(default_factory=lambda: {"agent": 80, "customer": 120})
+    rtt_ms: RoundTrips = RoundTrips()
     """Round trip of each leg when nothing was measured (C)."""
     min_age_ms: int = 300
     """The other's utterance must be older than this to be come in on (C)."""

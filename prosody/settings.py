@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True):
+class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Thresholds of features, baseline and raised-voice detector; measured unless marked (C)."""
 
     lag_ms: int = 208

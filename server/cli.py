@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import tempfile
 import threading
 import webbrowser
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,7 +21,6 @@ from rich.table import Table
 
 from asr.errors import AsrError
 from asr.models import DEFAULT_MODEL, MANIFEST, fetch_model, resolve_model, verify_model
-from asr.settings import AsrSettings
 from audio.capture import MicrophonePair, find_device, list_devices
 from audio.chunks import AudioChunk
 from audio.errors import AudioError
@@ -31,10 +32,11 @@ from server.analyze import TranscriptError, analyze_recording, analyze_transcrip
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import Hearing, HearingSettings
 from server.runner import PortTakenError, Running, running_server
+from server.settings import Settings, SettingsError, load_settings
 from server.stream_client import StreamError, ingest_url, stream_blocks, to_blocks
 
 SAMPLE = Path(__file__).parent / "sample" / "call.flac"
-_ERRORS = (AudioError, AsrError, StreamError, TranscriptError, PortTakenError)
+_ERRORS = (AudioError, AsrError, StreamError, TranscriptError, PortTakenError, SettingsError)
 _OUT = Console()
 _ERR = Console(stderr=True)
 
@@ -51,10 +53,17 @@ AgentChannel = Annotated[
 CustomerFile = Annotated[
     Path | None, typer.Option(help="The customer's side, when FILE is the agent's.")
 ]
-ModelName = Annotated[str, typer.Option(help="Recogniser model: a name or a directory.")]
+ModelName = Annotated[
+    str | None, typer.Option(help=f"Recogniser model: a name or a directory [{DEFAULT_MODEL}].")
+]
 NoWords = Annotated[
     bool, typer.Option("--no-words", help="Timing and voice only, no transcription.")
 ]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(help="Settings file [heartline.toml, where there is one]; docs/configuration.md."),
+]
+DataFolder = Annotated[Path | None, typer.Option(help="Folder of the database [heartline-data].")]
 
 
 def main() -> None:
@@ -66,6 +75,13 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _settings(config: Path | None, no_words: bool = False, **flags: Any) -> Settings:
+    if no_words:
+        flags["asr__enabled"] = False
+    dotted = {key.replace("__", "."): value for key, value in flags.items()}
+    return load_settings(config, os.environ, dotted)
 
 
 @contextlib.contextmanager
@@ -80,9 +96,8 @@ def _progress(what: str, total_ms: int) -> Iterator[tuple[Progress, TaskID]]:
 
 
 @contextlib.contextmanager
-def _hearing(model: str, *, words: bool, partials: bool) -> Iterator[Hearing]:
-    asr = AsrSettings(model=model, enabled=words, partials_enabled=partials)
-    hearing = Hearing(HearingSettings(asr=asr))
+def _hearing(settings: HearingSettings) -> Iterator[Hearing]:
+    hearing = Hearing(settings)
     with _ERR.status("Loading models ..."):
         hearing.load()
     try:
@@ -107,7 +122,7 @@ def demo(
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     with (
         tempfile.TemporaryDirectory() as folder,
-        _hearing(DEFAULT_MODEL, words=True, partials=True) as hearing,
+        _hearing(HearingSettings()) as hearing,
         running_server(hearing, Path(folder) / "demo.db", port) as server,
     ):
         print(f"Agent panel: {server.address}", flush=True)
@@ -155,18 +170,25 @@ def _say(report: Report, folder: Path) -> None:
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8787,
-    data: Annotated[Path, typer.Option(help="Folder of the database.")] = Path("heartline-data"),
-    model: ModelName = DEFAULT_MODEL,
+    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1 [8787].")] = None,
+    data: DataFolder = None,
+    model: ModelName = None,
     no_words: NoWords = False,
+    config: ConfigFile = None,
 ) -> None:
-    """Serve one machine: calls come in at /v1/ingest, the panel is at the printed address."""
-    data.mkdir(parents=True, exist_ok=True)
+    """Serve one machine: calls come in at /v1/ingest, the panel is at the printed address.
+
+    Settings come from heartline.toml, then HEARTLINE_ variables, then these options.
+    """
+    flags = {"server__port": port, "server__data": data and str(data), "asr__model": model}
+    settings = _settings(config, no_words, **flags)
+    folder = Path(settings.server.data)
+    folder.mkdir(parents=True, exist_ok=True)
     with (
-        _hearing(model, words=not no_words, partials=True) as hearing,
-        running_server(hearing, data / "heartline.db", port) as server,
+        _hearing(settings.hearing) as hearing,
+        running_server(hearing, folder / "heartline.db", settings.server.port) as server,
     ):
-        write_key(data, server.user.key)
+        write_key(folder, server.user.key)
         print(f"Agent panel: {server.address}\nIngest: {server.ingest_url}", flush=True)
         _until_interrupted(server)
 
@@ -213,18 +235,22 @@ def analyze(
     customer: CustomerFile = None,
     agent_channel: AgentChannel = 0,
     out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("heartline-out"),
-    model: ModelName = DEFAULT_MODEL,
+    model: ModelName = None,
     no_words: NoWords = False,
     partials: Annotated[
         bool, typer.Option(help="Also decode partial transcripts, as live.")
     ] = False,
+    config: ConfigFile = None,
 ) -> None:
     """Analyse recordings offline: report.json, report.html and events.jsonl for each."""
     paths = [p for file in files for p in (list_recordings(file) if file.is_dir() else [file])]
+    stems = Counter(path.stem for path in paths)
+    settings = _settings(config, no_words, asr__model=model, asr__partials_enabled=partials)
     failed = 0
-    with _hearing(model, words=not no_words, partials=partials) as hearing:
+    with _hearing(settings.hearing) as hearing:
         for path in paths:
-            folder = out if len(paths) == 1 else out / path.stem
+            name = path.stem if stems[path.stem] == 1 else path.name
+            folder = out if len(paths) == 1 else out / name
             try:
                 report = _analyze_one(path, customer, agent_channel, folder, hearing)
             except _ERRORS as error:
@@ -264,15 +290,18 @@ def live(
         str, typer.Option(help="The far end: a loopback or monitor device.")
     ],
     rate: Annotated[int, typer.Option(help="Sample rate in Hz.")] = 16_000,
-    data: Annotated[Path, typer.Option(help="Folder of the database.")] = Path("heartline-data"),
-    model: ModelName = DEFAULT_MODEL,
+    data: DataFolder = None,
+    model: ModelName = None,
+    config: ConfigFile = None,
 ) -> None:
     """Listen to a call on this machine: your microphone and the far end. Ctrl+C ends it."""
+    settings = _settings(config, server__data=data and str(data), asr__model=model)
     devices = [find_device(agent_device).index, find_device(customer_device).index]
-    data.mkdir(parents=True, exist_ok=True)
+    folder = Path(settings.server.data)
+    folder.mkdir(parents=True, exist_ok=True)
     with (
-        _hearing(model, words=True, partials=True) as hearing,
-        running_server(hearing, data / "heartline.db") as server,
+        _hearing(settings.hearing) as hearing,
+        running_server(hearing, folder / "heartline.db") as server,
         MicrophonePair(devices[0], devices[1], rate) as microphones,
     ):
         print(f"Recording both sides. Agent panel: {server.address}", flush=True)

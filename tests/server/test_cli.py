@@ -144,3 +144,12 @@ def test_the_packaged_model_is_the_reviewed_one(tmp_path: Path) -> None:
     run = heartline("models", "verify", folder=tmp_path)
     assert run.returncode == 0
     assert "tiny.en" in run.stdout
+
+
+def test_an_unknown_key_in_the_settings_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "heartline.toml").write_text('[asr]\nmodle = "base.en"\n')
+    run = heartline("analyze", SAMPLE, folder=tmp_path)
+    assert run.returncode == 1
+    (line,) = complaints(run)
+    assert "heartline.toml" in line
+    assert "asr.modle" in line

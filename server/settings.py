@@ -1,0 +1,144 @@
+"""Settings: defaults, then `heartline.toml`, then the environment, then flags.
+
+    [server]        port, data
+    [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
+
+An environment variable is `HEARTLINE_` and the key with `__` for the dot: `HEARTLINE_ASR__MODEL`,
+`HEARTLINE_SERVER__PORT`. Its value is read as TOML where it is one, as text where it is not.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from asr.settings import AsrSettings
+from audio.settings import AudioSettings
+from conversation.settings import ConversationSettings
+from prosody.settings import ProsodySettings
+from server.hearing import HearingSettings
+
+DEFAULT_FILE = Path("heartline.toml")
+_PREFIX = "HEARTLINE_"
+_NOT_SETTINGS = frozenset({"HEARTLINE_DATA"})
+"""Variables that other parts of the project read."""
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has a value that cannot be used."""
+
+    code = "bad_settings"
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the server listens and keeps its data."""
+
+    port: int = 8787
+    """Port on 127.0.0.1; 0 picks a free one."""
+    data: str = "heartline-data"
+    """Folder of the database."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    server: ServerSettings = ServerSettings()
+    audio: AudioSettings = AudioSettings()
+    asr: AsrSettings = AsrSettings()
+    prosody: ProsodySettings = ProsodySettings()
+    conversation: ConversationSettings = ConversationSettings()
+
+    @property
+    def hearing(self) -> HearingSettings:
+        """The part that a call's session needs."""
+        return HearingSettings(
+            audio=self.audio, asr=self.asr, prosody=self.prosody, conversation=self.conversation
+        )
+
+
+def load_settings(
+    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read the settings of one run.
+
+    Args:
+        file: the settings file; None reads `heartline.toml` where there is one.
+        environment: the process's variables.
+        flags: dotted keys that were given on the command line; None values were not given.
+
+    Raises:
+        SettingsError: the file cannot be read, or a key or value is wrong.
+    """
+    table: dict[str, Any] = {}
+    name = str(file or DEFAULT_FILE)
+    if file is not None or DEFAULT_FILE.is_file():
+        table = _read(Path(name))
+        _convert(table, name)
+    for variable, text in sorted(environment.items()):
+        if variable.startswith(_PREFIX) and variable not in _NOT_SETTINGS:
+            _set(table, variable.removeprefix(_PREFIX).lower().replace("__", "."), _value(text))
+            _convert(table, f"The environment variable {variable}")
+    for key, value in (flags or {}).items():
+        if value is not None:
+            _set(table, key, value)
+    return _convert(table, "The command line")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}.") from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _set(table: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+    table[last] = value
+
+
+def _convert(table: dict[str, Any], where: str) -> Settings:
+    try:
+        return msgspec.convert(table, type=Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {_explain(str(error), table)}") from error
+
+
+def _explain(message: str, table: dict[str, Any]) -> str:
+    """Turn msgspec's words into a sentence with the key, the value and the remedy."""
+    what, _, place = message.partition(" - at ")
+    keys = [key for key in place.strip("`").removeprefix("$").split(".") if key]
+    unknown = re.search(r"unknown field `(.+?)`", what)
+    if unknown is None:
+        value: Any = table
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return f"{'.'.join(keys)} = {value!r} cannot be used ({what[0].lower()}{what[1:]})."
+    known = _known_keys(keys)
+    key = ".".join([*keys, unknown[1]])
+    near = difflib.get_close_matches(unknown[1], known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}."
+    return f"there is no setting {key}; {hint}"
+
+
+def _known_keys(keys: list[str]) -> list[str]:
+    node: Any = Settings()
+    for key in keys:
+        node = getattr(node, key, None)
+    return list(getattr(node, "__struct_fields__", ()))
