@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import soxr
 
@@ -9,21 +11,55 @@ from audio.chunks import ANALYSIS_RATE_HZ, Samples
 
 _BLOCK_MS = 20
 _LIVE_QUALITY = {8_000: "QQ"}
-"""Quick quality lags 0.2 ms from 8 kHz (`protocols.md` section 2); other rates need the filter."""
+"""Quick quality lags 0.2 ms from 8 kHz but lets aliases through from above; soxr's high quality
+lags 37 ms from 48 kHz, so whole multiples of 16 kHz have a filter of their own."""
+_HALF_FILTER_MS = 2.5
+_CUTOFF_HZ, _KAISER_BETA = 7_600, 6.0
+"""Passes to 7.2 kHz and stops 60 dB from 8 kHz."""
+
+
+class _Decimator:
+    """Low-pass and keep every `factor`th sample; lags by half the filter, 2.5 ms."""
+
+    def __init__(self, from_hz: int) -> None:
+        from scipy.signal import firwin
+
+        self._factor = from_hz // ANALYSIS_RATE_HZ
+        self._half = round(from_hz * _HALF_FILTER_MS / 1000)
+        taps = firwin(2 * self._half + 1, _CUTOFF_HZ, fs=from_hz, window=("kaiser", _KAISER_BETA))
+        self._taps = taps.astype(np.float32)
+        self._waiting = np.zeros(self._half, dtype=np.float32)
+
+    def resample_chunk(self, samples: Samples, last: bool = False) -> Samples:
+        """Take samples; return what is ready, everything when they are the last."""
+        tail = np.zeros(self._half if last else 0, dtype=np.float32)
+        self._waiting = np.concatenate([self._waiting, samples, tail])
+        ready = (len(self._waiting) - len(self._taps)) // self._factor + 1
+        if ready <= 0:
+            return np.zeros(0, dtype=np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(self._waiting, len(self._taps))
+        made: Samples = windows[:: self._factor][:ready] @ self._taps
+        self._waiting = self._waiting[ready * self._factor :]
+        return made
 
 
 class StreamingResampler:
     """Resamples one channel; output sample n lies at input time n / 16000 s.
 
-    soxr is fed fixed blocks of 20 ms, so any split of the same input gives the same output bits.
+    The filters are fed fixed blocks of 20 ms, so any split of the same input gives the same
+    output bits.
     """
 
     def __init__(self, from_hz: int) -> None:
         self._passes = from_hz == ANALYSIS_RATE_HZ
         self._block = max(1, from_hz * _BLOCK_MS // 1000)
         self._waiting = np.zeros(0, dtype=np.float32)
-        self._stream = None
-        if not self._passes:
+        self._stream: Any = None
+        if self._passes:
+            return
+        if from_hz % ANALYSIS_RATE_HZ == 0:
+            self._stream = _Decimator(from_hz)
+        else:
             quality = _LIVE_QUALITY.get(from_hz, "HQ")
             self._stream = soxr.ResampleStream(
                 from_hz, ANALYSIS_RATE_HZ, 1, dtype="float32", quality=quality

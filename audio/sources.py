@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from audio.errors import (
     UnreadableAudio,
     UnsupportedFormat,
 )
-from conversation.events import Channel
+from audio.truncation import flac_frames, refuse_truncated
+from conversation.events import AudioGap, Channel
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus", ".au", ".aiff"}
@@ -47,10 +48,7 @@ class Recording:
                 )
         self.name = name
         self.sample_rate_hz = sample_rate_hz
-        self._samples = {
-            channel: np.pad(values, (0, longest - len(values))).astype(np.float32)
-            for channel, values in samples.items()
-        }
+        self._samples = {channel: values.astype(np.float32) for channel, values in samples.items()}
         self._length = longest
 
     @property
@@ -67,19 +65,38 @@ class Recording:
         """All samples of a channel, float32, shape (n,), -1..1."""
         return self._samples[channel]
 
-    def blocks(self, block_ms: int = 100) -> Iterator[list[AudioChunk]]:
-        """Yield the recording in blocks of `block_ms`, one chunk per channel."""
+    def blocks(self, block_ms: int = 100) -> Iterator[list[AudioChunk | AudioGap]]:
+        """Yield the recording in blocks of at most `block_ms`, one chunk per channel.
+
+        Where one channel is shorter, a block ends with it; the next holds a gap for the rest of
+        that channel, and from there on the other goes alone.
+        """
         step = max(1, self.sample_rate_hz * block_ms // 1000)
-        for first in range(0, self._length, step):
-            yield [
-                AudioChunk(
+        ends = {len(values) for values in self._samples.values()}
+        edges = sorted({*range(0, self._length, step), *ends})
+        for first, last in pairwise(edges):
+            yield [*self._ended_at(first), *self._chunks(first, last)]
+
+    def _chunks(self, first: int, last: int) -> Iterator[AudioChunk]:
+        for channel, values in self._samples.items():
+            if len(values) > first:
+                yield AudioChunk(
                     channel=channel,
                     first_sample=first,
-                    samples=values[first : first + step],
+                    samples=values[first:last],
                     sample_rate_hz=self.sample_rate_hz,
                 )
-                for channel, values in self._samples.items()
-            ]
+
+    def _ended_at(self, sample: int) -> Iterator[AudioGap]:
+        for channel, values in self._samples.items():
+            if len(values) == sample:
+                yield AudioGap(
+                    at_ms=self.duration_ms,
+                    channel=channel,
+                    begin_ms=sample * 1000 // self.sample_rate_hz,
+                    end_ms=self.duration_ms,
+                    reason="loss",
+                )
 
 
 def open_recording(
@@ -102,6 +119,8 @@ def open_recording(
                 f"{path.name} and {customer_path.name} must both be mono and of one rate; they are "
                 f"{values.shape[1]} x {rate_hz} Hz and {other.shape[1]} x {other_rate_hz} Hz."
             )
+        if _is_one_signal(values[:, 0], other[:, 0]):
+            return Recording({Channel.MIXED: values[:, 0]}, rate_hz, path.name)
         return Recording(
             {Channel.AGENT: values[:, 0], Channel.CUSTOMER: other[:, 0]}, rate_hz, path.name
         )
@@ -111,7 +130,7 @@ def open_recording(
         raise UnsupportedFormat(
             f"{path.name} has {values.shape[1]} channels; a call has one or two."
         )
-    if _is_one_signal(values):
+    if _is_one_signal(values[:, 0], values[:, 1]):
         return Recording({Channel.MIXED: values[:, 0]}, rate_hz, path.name)
     agent, customer = values[:, agent_channel], values[:, 1 - agent_channel]
     return Recording({Channel.AGENT: agent, Channel.CUSTOMER: customer}, rate_hz, path.name)
@@ -139,13 +158,19 @@ def read_audio(path: Path) -> tuple[npt.NDArray[np.float32], int]:
         raise UnreadableAudio(f"There is no audio file at {path}; check the path.")
     if path.stat().st_size == 0:
         raise EmptyAudio(f"{path.name} is empty (0 bytes); check that the recording finished.")
-    _refuse_truncated_wav(path)
+    refuse_truncated(path)
     import soundfile
 
     try:
         values, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError:
         values, rate_hz = _read_compressed(path)
+    promised = flac_frames(path)
+    if promised is not None and len(values) < promised:
+        raise TruncatedAudio(
+            f"{path.name} is cut short: its header promises {promised} samples and {len(values)} "
+            "can be read; copy the recording again."
+        )
     if len(values) == 0:
         raise EmptyAudio(f"{path.name} holds no audio; check that the recording finished.")
     return values, int(rate_hz)
@@ -165,6 +190,11 @@ def _read_compressed(path: Path) -> tuple[npt.NDArray[np.float32], int]:
                 for converted in resampler.resample(frame)
             ]
     except (av.FFmpegError, IndexError, ValueError) as error:
+        if flac_frames(path) is not None:
+            raise TruncatedAudio(
+                f"{path.name} is a FLAC file that is cut short or damaged; copy the recording "
+                "again."
+            ) from error
         raise UnreadableAudio(
             f"{path.name} cannot be read as audio; expected WAV, FLAC, MP3, Ogg or M4A."
         ) from error
@@ -173,28 +203,9 @@ def _read_compressed(path: Path) -> tuple[npt.NDArray[np.float32], int]:
     return np.concatenate(parts, axis=1).T.astype(np.float32), int(rate_hz)
 
 
-def _refuse_truncated_wav(path: Path) -> None:
-    """Compare the size a WAV's data chunk promises with what is there."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if file.read(4) != b"RIFF":
-            return
-        file.seek(12)
-        while len(header := file.read(8)) == 8:
-            kind, length = struct.unpack("<4sI", header)
-            if kind == b"data":
-                there = size - file.tell()
-                if length not in (0, 0xFFFFFFFF) and there < length:
-                    raise TruncatedAudio(
-                        f"{path.name} is cut short: its header promises {length} bytes of audio "
-                        f"and {there} are there; copy the recording again."
-                    )
-                return
-            file.seek(length + length % 2, 1)
-
-
-def _is_one_signal(values: npt.NDArray[np.float32]) -> bool:
-    left, right = values[:, 0].astype(np.float64), values[:, 1].astype(np.float64)
+def _is_one_signal(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> bool:
+    both = min(len(one), len(other))
+    left, right = one[:both].astype(np.float64), other[:both].astype(np.float64)
     energy = float(np.dot(left, left) * np.dot(right, right))
     if energy == 0.0 or not np.isfinite(energy):
         return False

@@ -70,7 +70,13 @@ class SileroVad:
         )
 
     def run(self, window: Samples, state: Samples) -> tuple[float, Samples]:
-        """Score one window of 64 + 512 samples with state of shape (2, 1, 128)."""
+        """Score one window of 64 + 512 samples with state of shape (2, 1, 128).
+
+        Raises:
+            RuntimeError: `load()` was not called.
+        """
+        if self._session is None:
+            raise RuntimeError("Call SileroVad.load() before scoring audio.")
         inputs = {
             "input": window[None, :],
             "state": state,

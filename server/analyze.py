@@ -57,8 +57,8 @@ def analyze_recording(
         clock=Clock.VIRTUAL,
     )
     events = session.opening_events()
-    for chunks in recording.blocks(100):
-        events += session.push(chunks)
+    for block in recording.blocks(100):
+        events += session.push(block)
         if progress is not None:
             progress(session.position_ms)
     events += session.finish()

@@ -164,15 +164,14 @@ class RunningCall:
 
     def _feed(self, items: Sequence[Item | CueFeedback]) -> list[Event]:
         events: list[Event] = []
-        for is_audio, group in groupby(items, lambda item: isinstance(item, AudioChunk)):
-            if is_audio:
-                events += self.session.push([i for i in group if isinstance(i, AudioChunk)])
-                continue
-            for item in group:
-                if isinstance(item, AudioGap):
-                    events += self.session.gap(item)
-                elif isinstance(item, Control):
-                    events += self.session.control(item)
+        for is_control, group in groupby(items, lambda item: isinstance(item, Control)):
+            if is_control:
+                for item in group:
+                    if isinstance(item, Control):
+                        events += self.session.control(item)
+            else:
+                audio = [item for item in group if isinstance(item, AudioChunk | AudioGap)]
+                events += self.session.push(audio)
         return events
 
 

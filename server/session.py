@@ -157,30 +157,27 @@ class CallSession:
         """Return the events that open the journal; call once, before any audio."""
         return self._receive([self.started])
 
-    def push(self, chunks: Sequence[AudioChunk]) -> list[Event]:
-        """Take consecutive audio of any channels, split in any way.
+    def push(self, items: Sequence[AudioChunk | AudioGap]) -> list[Event]:
+        """Take consecutive audio of any channels, split in any way, and notes of what is missing.
 
         Raises:
-            KeyError: a chunk of a channel that this call does not have.
+            KeyError: audio of a channel that this call does not have.
         """
-        for chunk in chunks:
-            ears = self._ears[chunk.channel]
-            if self._paused:
+        for item in items:
+            ears = self._ears[item.channel]
+            if isinstance(item, AudioGap):
+                self._merger.add(ears.gap(item, self.sample_rate_hz))
+            elif self._paused:
                 pause = AudioGap(
-                    at_ms=chunk.end_ms,
-                    channel=chunk.channel,
-                    begin_ms=chunk.start_ms,
-                    end_ms=chunk.end_ms,
+                    at_ms=item.end_ms,
+                    channel=item.channel,
+                    begin_ms=item.start_ms,
+                    end_ms=item.end_ms,
                     reason="pause",
                 )
                 self._merger.add(ears.gap(pause, self.sample_rate_hz))
             else:
-                self._merger.add(ears.push(chunk))
-        return self._advance()
-
-    def gap(self, gap: AudioGap) -> list[Event]:
-        """Take note of audio that is missing."""
-        self._merger.add(self._ears[gap.channel].gap(gap, self.sample_rate_hz))
+                self._merger.add(ears.push(item))
         return self._advance()
 
     def control(self, event: Control) -> list[Event]:

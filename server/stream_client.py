@@ -16,7 +16,8 @@ from audio.chunks import AudioChunk, Samples
 from conversation.events import AudioGap, Channel
 
 Block = Sequence[AudioChunk | AudioGap]
-"""Chunks of every channel, in step and of one length, after the gaps that begin with them."""
+"""Chunks of one length and in step, after the gaps that begin with them; a channel without a chunk
+is inside a gap."""
 
 
 class StreamError(Exception):
@@ -110,14 +111,17 @@ def _send_all(
     began_s = time.monotonic()
     for block in blocks:
         chunks = {item.channel: item for item in block if isinstance(item, AudioChunk)}
-        end_ms = chunks[channels[0]].end_ms
+        any_chunk = next(iter(chunks.values()))
+        end_ms = any_chunk.end_ms
         _wait_until(began_s, end_ms, speed)
         for gap in block:
             if isinstance(gap, AudioGap):
                 length_ms = gap.end_ms - gap.begin_ms
                 message = {"channel": gap.channel, "ms": length_ms, "reason": gap.reason}
                 _send(socket, {"type": "gap", **message})
-        socket.send(_interleave([chunks[channel] for channel in channels]))
+        placeholder = np.zeros_like(any_chunk.samples)
+        sides = [chunks[c].samples if c in chunks else placeholder for c in channels]
+        socket.send(_interleave(sides))
         _take_acks(socket)
         if progress is not None:
             progress(end_ms)
@@ -184,8 +188,8 @@ def _wait_until(began_s: float, position_ms: int, speed: float) -> None:
             time.sleep(delay_s)
 
 
-def _interleave(chunks: list[AudioChunk]) -> bytes:
-    samples = np.stack([chunk.samples for chunk in chunks], axis=1)
+def _interleave(sides: list[Samples]) -> bytes:
+    samples = np.stack(sides, axis=1)
     return bytes(np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes())
 
 

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from audio import g711
+from audio.chunks import AudioChunk
 from audio.errors import (
     AudioError,
     BadSamples,
@@ -18,7 +19,7 @@ from audio.errors import (
     UnsupportedFormat,
 )
 from audio.sources import list_recordings, open_recording
-from conversation.events import Channel
+from conversation.events import AudioGap, Channel
 
 pytestmark = pytest.mark.unit
 
@@ -75,6 +76,50 @@ def test_two_files_make_one_call(tmp_path: Path) -> None:
         soundfile.write(tmp_path / name, stereo(8_000)[:, i], 8_000)
     recording = open_recording(tmp_path / "agent.wav", customer_path=tmp_path / "customer.wav")
     assert recording.channels == (Channel.AGENT, Channel.CUSTOMER)
+
+
+def test_the_same_file_for_both_parties_is_one_signal(tmp_path: Path) -> None:
+    path = tmp_path / "agent.wav"
+    soundfile.write(path, stereo(8_000)[:, 0], 8_000)
+    assert open_recording(path, customer_path=path).channels == (Channel.MIXED,)
+
+
+def test_what_the_shorter_file_of_a_pair_lacks_is_a_gap_and_not_silence(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "agent.wav", stereo(8_000)[:, 0], 8_000)
+    soundfile.write(tmp_path / "customer.wav", stereo(8_000)[:2_030, 1], 8_000)
+    recording = open_recording(tmp_path / "agent.wav", customer_path=tmp_path / "customer.wav")
+    items = [item for block in recording.blocks(100) for item in block]
+    lengths = dict.fromkeys(recording.channels, 0)
+    for item in items:
+        if isinstance(item, AudioChunk):
+            assert item.first_sample == lengths[item.channel]
+            lengths[item.channel] += len(item.samples)
+    assert lengths == {Channel.AGENT: 4_000, Channel.CUSTOMER: 2_030}
+    gaps = [item for item in items if isinstance(item, AudioGap)]
+    assert [(g.channel, g.begin_ms, g.end_ms) for g in gaps] == [(Channel.CUSTOMER, 253, 500)]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("cut.wav", {}),
+        ("cut.rf64", {"format": "RF64"}),
+        ("cut.aiff", {}),
+        ("cut.au", {}),
+        ("cut.flac", {}),
+        ("cut.ogg", {}),
+        ("cut.mp3", {"format": "MP3"}),
+    ],
+)
+def test_a_file_that_was_cut_short_is_told_from_a_short_call(
+    tmp_path: Path, name: str, options: dict[str, str]
+) -> None:
+    path = tmp_path / name
+    soundfile.write(path, stereo(16_000, 8.0), 16_000, **options)
+    assert abs(open_recording(path).duration_ms - 8_000) < 200
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(TruncatedAudio, match=name):
+        open_recording(path)
 
 
 def write_broken(path: Path, kind: str) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from asr.settings import AsrSettings
 from audio.chunks import AudioChunk
 from audio.sources import Recording, open_recording
-from conversation.events import CueRaised, Event, EventLog, FinalTranscript
+from conversation.events import AudioGap, CueRaised, Event, EventLog, FinalTranscript
 from server.hearing import Hearing, HearingSettings
 from server.session import CallSession, Clock, open_session
 
@@ -81,7 +81,9 @@ def test_offline_a_killed_recogniser_changes_no_event(hearing: Hearing) -> None:
     assert hearing.pool.restarts >= 2
 
 
-def play_live(session: CallSession, blocks: Iterator[list[AudioChunk]]) -> Iterator[list[Event]]:
+def play_live(
+    session: CallSession, blocks: Iterator[list[AudioChunk | AudioGap]]
+) -> Iterator[list[Event]]:
     began_s = time.monotonic()
     yield session.opening_events()
     for chunks in blocks:
