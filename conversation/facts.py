@@ -42,7 +42,7 @@ def build_facts(
         "interruptions.customer_120s": overlaps.interruptions(Channel.CUSTOMER, now_ms, 120_000),
     }
     candidate = _newest(overlaps)
-    facts.update(_overlap_facts(candidate, now_ms))
+    facts.update(_overlap_facts(overlaps, candidate, now_ms))
     for party in PARTIES:
         facts.update(
             _party_facts(party, parties[party], floor, paces[party], candidate, now_ms, confirm_ms)
@@ -54,9 +54,11 @@ def _newest(overlaps: OverlapTracker) -> Candidate | None:
     return max(overlaps.open, key=lambda c: c.onset_ms, default=None)
 
 
-def _overlap_facts(candidate: Candidate | None, now_ms: int) -> dict[str, FactValue]:
+def _overlap_facts(
+    overlaps: OverlapTracker, candidate: Candidate | None, now_ms: int
+) -> dict[str, FactValue]:
     if candidate is None:
-        names = ("by", "raw_ms", "p_backchannel", "collision", "onset_ago_ms")
+        names = ("by", "raw_ms", "p_backchannel", "collision", "onset_ago_ms", "confidence")
         return {f"overlap.{name}": None for name in names}
     return {
         "overlap.by": candidate.by.value,
@@ -64,6 +66,7 @@ def _overlap_facts(candidate: Candidate | None, now_ms: int) -> dict[str, FactVa
         "overlap.p_backchannel": candidate.p_backchannel,
         "overlap.collision": candidate.collision,
         "overlap.onset_ago_ms": now_ms - candidate.onset_ms,
+        "overlap.confidence": overlaps.confidence(candidate),
     }
 
 

@@ -148,6 +148,16 @@ class OverlapTracker:
             for e in self.settled
         )
 
+    def confidence(self, candidate: Candidate) -> float:
+        """Return how sure the present judgement of a candidate is, 0 to 1 (section 9)."""
+        known = self._newcomer_text(candidate) is not None
+        p_backchannel = candidate.p_backchannel
+        voice = min(1.0, max(0.0, 0.6 + candidate.margin))
+        floor_taking = (1 - p_backchannel) if known else (1 - 0.8 * p_backchannel)
+        if candidate.collision or (p_backchannel >= 0.5):
+            return round(voice * max(p_backchannel, 0.7), 3)
+        return round(voice * floor_taking * (1 - candidate.p_complete / 2), 3)
+
     # ------------------------------------------------------------------ evidence
 
     def _before(self, speech: PartySpeech) -> int:
@@ -263,7 +273,7 @@ class OverlapTracker:
             overlap_ms=candidate.raw_ms,
             p_backchannel=round(candidate.p_backchannel, 3),
             p_complete=round(candidate.p_complete, 3),
-            confidence=self._confidence(candidate),
+            confidence=self.confidence(candidate),
             evidence=self._evidence(candidate),
         )
 
@@ -277,7 +287,7 @@ class OverlapTracker:
             end_ms + self._settings.bridge_ms, end_ms + self._settings.stop_ms
         )
         overlap_class, sure = self._classify(candidate, now_ms, overlap_ms, end_ms, stopped=stopped)
-        confidence = self._confidence(candidate) if sure else 0.5
+        confidence = self.confidence(candidate) if sure else 0.5
         counts = overlap_class in INTERRUPTING
         yield_ms = (
             max(0, end_ms - candidate.onset_ms - self._settings.rtt_ms.of(candidate.over))
@@ -343,15 +353,6 @@ class OverlapTracker:
         if substantial and not stopped and went_on_ms >= settings.keep_ms * 3 // 4:
             return OverlapClass.BUTTING_IN, True
         return OverlapClass.TERMINAL_OVERLAP, False
-
-    def _confidence(self, candidate: Candidate) -> float:
-        known = self._newcomer_text(candidate) is not None
-        p_backchannel = candidate.p_backchannel
-        voice = min(1.0, max(0.0, 0.6 + candidate.margin))
-        floor_taking = (1 - p_backchannel) if known else (1 - 0.8 * p_backchannel)
-        if candidate.collision or (p_backchannel >= 0.5):
-            return round(voice * max(p_backchannel, 0.7), 3)
-        return round(voice * floor_taking * (1 - candidate.p_complete / 2), 3)
 
     def _severity(
         self,

@@ -88,10 +88,13 @@ def summary(report: Report) -> str:
             )
             for party in (Channel.AGENT, Channel.CUSTOMER)
         }
-        sentences.append(
-            f"The agent interrupted {_times(counts[Channel.AGENT])}, "
-            f"the customer {_times(counts[Channel.CUSTOMER])}."
-        )
+        if any(counts.values()):
+            sentences.append(
+                f"The agent interrupted {_times(counts[Channel.AGENT])}, "
+                f"the customer {_times(counts[Channel.CUSTOMER])}."
+            )
+        else:
+            sentences.append("Nobody interrupted.")
     raised = [event for event in report.raised_voice.events if event.channel is Channel.CUSTOMER]
     if raised:
         sentences.append(f"The customer's voice was raised from {clock(raised[0].begin_ms)}.")
