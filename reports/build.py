@@ -6,31 +6,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from conversation.events import (
-    ActDetected,
-    AudioGap,
-    CallEnded,
-    CallStarted,
-    CapturePaused,
-    CaptureResumed,
     Channel,
     ChannelQuality,
     CueCleared,
     CueFeedback,
     CueRaised,
     Event,
-    FinalTranscript,
-    HoldEnded,
-    HoldStarted,
     OverlapClass,
     OverlapEnded,
     PromiseMade,
     RaisedVoiceEnded,
     RaisedVoiceStarted,
-    SpeechEnded,
-    SpeechStarted,
-    TurnEnded,
-    TurnStarted,
 )
+from reports.log import PARTIES, CallLog
 from reports.model import (
     ActPart,
     CallPart,
@@ -44,11 +32,12 @@ from reports.model import (
     RaisedVoicesPart,
     Report,
     SpeechPart,
-    TalkPart,
+    TimingPart,
     TranscriptPart,
 )
 from reports.scorecard import build_scorecard
-from reports.spans import Span, intersect, subtract, total_ms, union
+from reports.spans import intersect, quantile, total_ms
+from reports.talk import talk
 
 COUNTED_CONFIDENCE = 0.6
 """Below this an event is `possible` and in no count (`interruptions.md` section 9)."""
@@ -56,74 +45,6 @@ MIN_SCORED_SPEECH_MS = 120_000
 """Rates need this much speech (`interruptions.md` section 13)."""
 _CUE_WINDOW_MS = 2_500
 """A live cue belongs to an interruption raised at most this long before it."""
-
-PARTIES = (Channel.AGENT, Channel.CUSTOMER)
-
-
-class CallLog:
-    """A call's events, sorted into what the parts of a report need.
-
-    Raises:
-        ValueError: the log does not begin with `CallStarted`.
-    """
-
-    def __init__(self, events: Iterable[Event]) -> None:
-        self.events = list(events)
-        if not self.events or not isinstance(self.events[0], CallStarted):
-            raise ValueError("An event log begins with call_started; this one does not.")
-        self.started = self.events[0]
-        ends = [event.at_ms for event in self.events if isinstance(event, CallEnded)]
-        self.end_ms = ends[-1] if ends else max(event.at_ms for event in self.events)
-        self.direction_known = set(self.started.channels) >= set(PARTIES)
-        self.gaps = [event for event in self.events if isinstance(event, AudioGap)]
-        self.unknown = union([*self._held_spans(), *((g.begin_ms, g.end_ms) for g in self.gaps)])
-        self.speech = {channel: self._speech(channel) for channel in Channel}
-        self.finals = self._newest_finals()
-        self.overlaps = self._newest_overlaps()
-        self.acts = [event for event in self.events if isinstance(event, ActDetected)]
-
-    def _held_spans(self) -> list[Span]:
-        spans: list[Span] = []
-        begin: dict[type[Event], int] = {}
-        closes: dict[type[Event], type[Event]] = {
-            HoldEnded: HoldStarted,
-            CaptureResumed: CapturePaused,
-        }
-        for event in self.events:
-            kind = type(event)
-            if kind in (HoldStarted, CapturePaused):
-                begin.setdefault(kind, event.at_ms)
-            elif kind in closes and closes[kind] in begin:
-                spans.append((begin.pop(closes[kind]), event.at_ms))
-        return [*spans, *((start, self.end_ms) for start in begin.values())]
-
-    def _speech(self, channel: Channel) -> list[Span]:
-        spans: list[Span] = []
-        open_ms: int | None = None
-        for event in self.events:
-            if isinstance(event, SpeechStarted) and event.channel is channel:
-                open_ms = event.start_ms
-            elif isinstance(event, SpeechEnded) and event.channel is channel:
-                spans.append((event.start_ms, event.end_ms))
-                open_ms = None
-        if open_ms is not None:
-            spans.append((open_ms, self.end_ms))
-        return subtract(union(spans), self.unknown)
-
-    def _newest_finals(self) -> list[FinalTranscript]:
-        newest: dict[str, FinalTranscript] = {}
-        for event in self.events:
-            if isinstance(event, FinalTranscript):
-                held = newest.get(event.utterance_id)
-                if held is None or event.rev >= held.rev:
-                    newest[event.utterance_id] = event
-        return sorted(newest.values(), key=lambda final: (final.start_ms, final.channel))
-
-    def _newest_overlaps(self) -> list[OverlapEnded]:
-        ended = [event for event in self.events if isinstance(event, OverlapEnded)]
-        newest = max((event.revision for event in ended), default=0)
-        chosen = [event for event in ended if event.revision == newest]
-        return sorted(chosen, key=lambda event: (event.begin_ms, event.id))
 
 
 def build_report(events: Iterable[Event]) -> Report:
@@ -147,7 +68,7 @@ def build_report(events: Iterable[Event]) -> Report:
             model=started.model,
         ),
         quality=_quality(log, scored_ms),
-        talk=_talk(log, scored_ms),
+        talk=talk(log, scored_ms),
         interruptions=_interruptions(log, scored_ms),
         raised_voice=RaisedVoicesPart(events=_raised_voices(log)),
         speech=tuple(
@@ -213,68 +134,6 @@ def _quality(log: CallLog, scored_ms: int) -> QualityPart:
         scored_ms=scored_ms,
         warnings=tuple(warnings),
     )
-
-
-def _talk(log: CallLog, scored_ms: int) -> TalkPart:
-    agent, customer = log.speech[Channel.AGENT], log.speech[Channel.CUSTOMER]
-    everyone = union(span for spans in log.speech.values() for span in spans)
-    agent_ms, customer_ms = total_ms(agent), total_ms(customer)
-    known = log.direction_known
-    turns = [event for event in log.events if isinstance(event, TurnEnded)]
-    backchannels = Counter(
-        event.by for event in log.overlaps if event.overlap_class is OverlapClass.BACKCHANNEL
-    )
-    return TalkPart(
-        agent_ms=agent_ms if known else None,
-        customer_ms=customer_ms if known else None,
-        overlap_ms=total_ms(intersect(agent, customer)) if known else None,
-        silence_ms=max(0, scored_ms - total_ms(everyone)),
-        talk_share_agent=(
-            round(agent_ms / (agent_ms + customer_ms), 4)
-            if known and agent_ms + customer_ms
-            else None
-        ),
-        longest_monologue_ms={
-            party: max((t.end_ms - t.start_ms for t in turns if t.channel is party), default=None)
-            for party in PARTIES
-        },
-        turns={
-            party: sum(t.channel is party for t in turns) if known else None for party in PARTIES
-        },
-        response_latency_ms={party: _latency(log, party) for party in PARTIES},
-        words_per_minute={party: _words_per_minute(log, party) for party in PARTIES},
-        backchannels={party: backchannels[party] if known else None for party in PARTIES},
-    )
-
-
-def _latency(log: CallLog, party: Channel) -> dict[str, float | None]:
-    offsets = sorted(
-        event.floor_transfer_offset_ms
-        for event in log.events
-        if isinstance(event, TurnStarted)
-        and event.channel is party
-        and event.floor_transfer_offset_ms is not None
-        and event.floor_transfer_offset_ms > 0
-    )
-    return {"median": _quantile(offsets, 0.5), "p90": _quantile(offsets, 0.9)}
-
-
-def _quantile(ordered: Sequence[int], q: float) -> float | None:
-    """Linear interpolation between order statistics; None for an empty sequence."""
-    if not ordered:
-        return None
-    position = q * (len(ordered) - 1)
-    low = int(position)
-    high = min(low + 1, len(ordered) - 1)
-    return round(ordered[low] + (ordered[high] - ordered[low]) * (position - low), 1)
-
-
-def _words_per_minute(log: CallLog, party: Channel) -> float | None:
-    """Words over articulation time of utterances of at least 8 words (`prosody.md` section 8)."""
-    long = [f for f in log.finals if f.channel is party and len(f.words) >= 8]
-    spoken = intersect(union((f.start_ms, f.end_ms) for f in long), log.speech[party])
-    spoken_ms = total_ms(spoken)
-    return round(sum(len(f.words) for f in long) * 60_000 / spoken_ms, 1) if spoken_ms else None
 
 
 def _interruptions(log: CallLog, scored_ms: int) -> InterruptionsPart:
@@ -408,8 +267,7 @@ def _cues(log: CallLog) -> tuple[CuePart, ...]:
     )
 
 
-def _timing(log: CallLog) -> dict[str, float | None]:
-    """Delays in stream time: from the onset of an overlap to its cue, from words to their final."""
+def _timing(log: CallLog) -> TimingPart:
     onset_to_cue = sorted(
         part.live_cue_ms - part.begin_ms
         for part in (
@@ -422,9 +280,14 @@ def _timing(log: CallLog) -> dict[str, float | None]:
         if part.live_cue_ms is not None
     )
     end_to_final = sorted(final.at_ms - final.end_ms for final in log.finals)
-    return {
-        "cue_after_onset_ms_p50": _quantile(onset_to_cue, 0.5),
-        "cue_after_onset_ms_p95": _quantile(onset_to_cue, 0.95),
-        "final_after_end_ms_p50": _quantile(end_to_final, 0.5),
-        "final_after_end_ms_p95": _quantile(end_to_final, 0.95),
-    }
+    return TimingPart(
+        asr_rtf=None,
+        cue_latency_ms={
+            "p50": quantile(onset_to_cue, 0.5),
+            "p95": quantile(onset_to_cue, 0.95),
+        },
+        final_latency_ms={
+            "p50": quantile(end_to_final, 0.5),
+            "p95": quantile(end_to_final, 0.95),
+        },
+    )

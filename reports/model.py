@@ -192,6 +192,17 @@ class ScorePart(_Part, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...]
 
 
+class TimingPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Delays in stream time."""
+
+    asr_rtf: float | None
+    """Processor seconds of recognition per second of audio; None where it was not measured."""
+    cue_latency_ms: dict[str, float | None]
+    """From the onset of an overlap to its cue: `p50`, `p95`."""
+    final_latency_ms: dict[str, float | None]
+    """From the end of an utterance to its final words: `p50`, `p95`."""
+
+
 class Report(_Part, frozen=True, kw_only=True):
     """The whole report."""
 
@@ -207,7 +218,7 @@ class Report(_Part, frozen=True, kw_only=True):
     cues: tuple[CuePart, ...]
     promises: tuple[PromisePart, ...]
     scorecard: tuple[ScorePart, ...]
-    timing: dict[str, float | None]
+    timing: TimingPart
 
 
 def encode(report: Report) -> bytes:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from conversation.events import (
-    ActDetected,
     Channel,
     Evidence,
-    FinalTranscript,
     OverlapClass,
-    OverlapEnded,
 )
+from reports.log import CallLog
 from reports.model import ScorePart
 
 FEELINGS = frozenset({"frustration", "anger", "repeat_contact", "vulnerability"})
@@ -27,23 +23,7 @@ _TIME_NEAR_MS = 5_000
 """A specific time this long after a commitment still belongs to it."""
 
 
-class Log(Protocol):
-    """The parts of a call log that the scorecard reads."""
-
-    @property
-    def acts(self) -> list[ActDetected]:
-        """Acts in journal order."""
-
-    @property
-    def finals(self) -> list[FinalTranscript]:
-        """Final utterances by start time."""
-
-    @property
-    def overlaps(self) -> list[OverlapEnded]:
-        """Settled overlaps by start time."""
-
-
-def build_scorecard(log: Log) -> tuple[ScorePart, ...]:
+def build_scorecard(log: CallLog) -> tuple[ScorePart, ...]:
     """Score the behaviours that timing and the first language acts can show.
 
     A behaviour without an opportunity has no line's worth of evidence, so its score is None.
@@ -51,7 +31,7 @@ def build_scorecard(log: Log) -> tuple[ScorePart, ...]:
     return (_let_finish(log), _acknowledge(log), _realistic(log), _wording(log))
 
 
-def _let_finish(log: Log) -> ScorePart:
+def _let_finish(log: CallLog) -> ScorePart:
     """Customer utterances of at least 1 s, and how many of them the agent let be finished."""
     cut = [
         event
@@ -69,12 +49,17 @@ def _let_finish(log: Log) -> ScorePart:
         any(final.start_ms <= event.begin_ms < final.end_ms for event in cut) for final in turns
     )
     evidence = [
-        Evidence(kind=event.overlap_class, at_ms=event.begin_ms, value=event.id) for event in cut
+        Evidence(
+            kind=event.overlap_class,
+            at_ms=event.begin_ms,
+            value=event.interrupting_text or event.id,
+        )
+        for event in cut
     ]
     return _part("let_finish", len(turns), len(turns) - interrupted, evidence)
 
 
-def _acknowledge(log: Log) -> ScorePart:
+def _acknowledge(log: CallLog) -> ScorePart:
     """Feelings the customer put in words, and whether the agent answered before moving on."""
     evidence = []
     needed = given = 0
@@ -103,7 +88,7 @@ def _acknowledge(log: Log) -> ScorePart:
     return _part("acknowledge", needed, given, evidence)
 
 
-def _realistic(log: Log) -> ScorePart:
+def _realistic(log: CallLog) -> ScorePart:
     """Commitments of the agent, and how many of them had a definite time."""
     agent = [act for act in log.acts if act.channel is Channel.AGENT]
     commitments = [act for act in agent if act.kind in ("promise", "vague_time")]
@@ -124,11 +109,15 @@ def _realistic(log: Log) -> ScorePart:
     return _part("realistic", seen, dated, evidence)
 
 
-def _wording(log: Log) -> ScorePart:
-    """Agent utterances of at least 8 words, and how many had no phrase to avoid."""
-    turns = [f for f in log.finals if f.channel is Channel.AGENT and len(f.words) >= 8]
+def _wording(log: CallLog) -> ScorePart:
+    """Agent utterances that say something, and how many had no phrase to avoid."""
     hits = [a for a in log.acts if a.channel is Channel.AGENT and a.kind == "avoid_phrase"]
-    flawed = {hit.utterance_id for hit in hits} & {turn.utterance_id for turn in turns}
+    flawed = {hit.utterance_id for hit in hits}
+    turns = [
+        f
+        for f in log.finals
+        if f.channel is Channel.AGENT and (len(f.words) >= 8 or f.utterance_id in flawed)
+    ]
     evidence = [Evidence(kind=a.kind, at_ms=a.start_ms, value=a.text) for a in hits]
     return _part("wording", len(turns), len(turns) - len(flawed), evidence)
 

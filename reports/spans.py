@@ -51,3 +51,13 @@ def subtract(spans: Sequence[Span], holes: Sequence[Span]) -> list[Span]:
 def total_ms(spans: Iterable[Span]) -> int:
     """Return the summed length."""
     return sum(end - begin for begin, end in spans)
+
+
+def quantile(ordered: Sequence[int], q: float) -> float | None:
+    """Interpolate between order statistics; None for an empty sequence."""
+    if not ordered:
+        return None
+    position = q * (len(ordered) - 1)
+    low = int(position)
+    high = min(low + 1, len(ordered) - 1)
+    return round(ordered[low] + (ordered[high] - ordered[low]) * (position - low), 1)
