@@ -21,7 +21,7 @@ _NUMBER_WORDS = frozenset(
     """zero oh one two three four five six seven eight nine double triple hundred point""".split()
 )
 _CLOSING = re.compile(
-    r"(thank you|thanks|bye|goodbye|please|you know what i mean|right|isn't it|doesn't it|"
+    r"\b(thank you|thanks|bye|goodbye|please|you know what i mean|right|isn't it|doesn't it|"
     r"is that (right|ok|okay)|that's (it|all)|okay)$"
 )
 OPEN_CLAUSE, NUMBER, SHORT, UNSURE, CLAUSE, CLOSED = 0.1, 0.15, 0.35, 0.5, 0.6, 0.9
@@ -32,11 +32,13 @@ def lexical_completeness(text: str) -> float | None:
     words = re.findall(r"[a-z0-9']+", text.lower())
     if not words:
         return None
+    if _CLOSING.search(" ".join(words)):
+        return CLOSED
     if words[-1] in _OPEN_WORDS:
         return OPEN_CLAUSE
     if len(words) >= 2 and all(w in _NUMBER_WORDS or w.isdigit() for w in words[-2:]):
         return NUMBER
-    if _CLOSING.search(" ".join(words)) or text.rstrip().endswith("?"):
+    if text.rstrip().endswith("?"):
         return CLOSED
     return SHORT if len(words) < 3 else CLAUSE
 

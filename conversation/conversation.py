@@ -134,12 +134,21 @@ class Conversation:
         overlaps = OverlapTracker(parties, settings, revision=1)
         settled: list[Event] = []
         grid_ms = 0
+        held = False
         for observation in seen:
             while grid_ms + GRID_MS <= observation.at_ms:
                 grid_ms += GRID_MS
-                floor.advance(grid_ms - settings.confirm_ms)
-                settled += overlaps.advance(grid_ms)
-            _hear_speech(observation, parties, floor, overlaps)
+                if not held:
+                    floor.advance(grid_ms - settings.confirm_ms)
+                    settled += overlaps.advance(grid_ms)
+            if isinstance(observation, _SUSPENDING):
+                held = True
+                settled += overlaps.finish(observation.at_ms)
+                floor.suspend(observation.at_ms)
+            elif isinstance(observation, _RESUMING):
+                held = False
+                floor.resume(observation.at_ms)
+            settled += _hear_speech(observation, parties, floor, overlaps, held=held)
         end_ms = seen[-1].at_ms
         settled += overlaps.finish(end_ms)
         return [
@@ -233,7 +242,9 @@ class Conversation:
             self._hold = False
             self._floor.resume(self._now_ms)
         elif self._directed or isinstance(observation, AudioGap):
-            return _hear_speech(observation, self._parties, self._floor, self._overlaps)
+            return _hear_speech(
+                observation, self._parties, self._floor, self._overlaps, held=self._hold
+            )
         return []
 
     def _hear_words(self, heard: PartialTranscript | FinalTranscript) -> Sequence[Derived]:
@@ -285,16 +296,23 @@ def _hear_speech(
     parties: dict[Channel, PartySpeech],
     floor: Floor,
     overlaps: OverlapTracker,
+    *,
+    held: bool,
 ) -> Sequence[Derived]:
-    """Take a start, an end or a gap; the same live and in the post-call pass."""
+    """Take a start, an end or a gap; the same live and in the post-call pass.
+
+    While the call is on hold nobody comes in on anybody.
+    """
     if isinstance(observation, SpeechStarted):
-        onset = overlaps.onset(
-            observation.channel,
-            observation.start_ms,
-            observation.at_ms,
-            margin=observation.margin,
-            holder=floor.holder,
-        )
+        onset: Sequence[Derived] = ()
+        if not held:
+            onset = overlaps.onset(
+                observation.channel,
+                observation.start_ms,
+                observation.at_ms,
+                margin=observation.margin,
+                holder=floor.holder,
+            )
         parties[observation.channel].start(observation.start_ms)
         return onset
     if isinstance(observation, SpeechEnded):

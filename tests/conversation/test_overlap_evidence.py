@@ -1,0 +1,70 @@
+"""What speaks for a listening signal, and for a clause that was not finished."""
+
+from __future__ import annotations
+
+import pytest
+
+from conversation.backchannels import backchannel_score, is_backchannel_text
+from conversation.completeness import lexical_completeness, timing_completeness
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    "text", ["Okay.", "mm-hm", "Yeah, right.", "I see", "oh okay", "All right.", "go on", "uh-huh"]
+)
+def test_listening_signals(text: str) -> None:
+    assert is_backchannel_text(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no", "stop", "okay but listen", "yes yes yes yes", "I think"]
+)
+def test_what_is_no_listening_signal(text: str) -> None:
+    assert not is_backchannel_text(text)
+
+
+@pytest.mark.parametrize(
+    ("length_ms", "score"),
+    [(100, 0.9), (400, 0.9), (550, 0.75), (700, 0.6), (1_100, 0.3), (1_500, 0.1), (9_000, 0.1)],
+)
+def test_without_words_a_sound_is_judged_by_its_length(length_ms: int, score: float) -> None:
+    assert backchannel_score(length_ms, None, 0) == pytest.approx(score)
+
+
+def test_words_outweigh_length_and_a_warm_listener_needs_more_evidence() -> None:
+    assert backchannel_score(3_000, "okay", 0) == 0.95
+    assert backchannel_score(100, "can you give me", 0) == 0.05
+    assert backchannel_score(600, "", 0) == 0.75
+    assert backchannel_score(1_100, None, 5) == pytest.approx(0.4)
+    assert backchannel_score(1_100, None, 50) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        ("I was charged for the", 0.1),
+        ("because", 0.1),
+        ("my number is four five", 0.15),
+        ("the bill", 0.35),
+        ("I called you three weeks ago", 0.6),
+        ("I called you three weeks ago.", 0.6),
+        ("can you tell me when it comes?", 0.9),
+        ("that is all thank you", 0.9),
+        ("", None),
+    ],
+)
+def test_how_complete_a_clause_is_by_its_words(text: str, complete: float | None) -> None:
+    assert lexical_completeness(text) == complete
+
+
+def test_who_talks_on_was_not_finishing() -> None:
+    assert timing_completeness(0, 0, still_on=True) == pytest.approx(0.6)
+    assert timing_completeness(1_000, 0, still_on=True) == pytest.approx(0.4)
+    assert timing_completeness(1_000, 4, still_on=True) > 0.4
+    assert timing_completeness(1_500, 90, still_on=True) == pytest.approx(0.4)
+
+
+def test_who_stopped_soon_may_have_been_finishing_and_who_stopped_late_was_not() -> None:
+    assert timing_completeness(900, 0, still_on=False) == pytest.approx(0.6)
+    assert timing_completeness(1_000, 0, still_on=False) == pytest.approx(0.4)
