@@ -181,17 +181,20 @@ class CallSession:
         return self._advance()
 
     def control(self, event: Control) -> list[Event]:
-        """Take a hold, a pause, or the agent's word on a cue, at the current stream position."""
-        now_ms = max(event.at_ms, self.position_ms, self._merger.released_ms + 1)
-        event = msgspec.structs.replace(event, at_ms=now_ms)
+        """Take a hold, a pause, or the agent's word on a cue.
+
+        It counts at once, also while no audio comes: for the core at the time that it has
+        reached, for what is heard at the end of the audio that has arrived.
+        """
+        heard = msgspec.structs.replace(event, at_ms=self.position_ms)
         if isinstance(event, CapturePaused):
             self._paused = True
         elif isinstance(event, CaptureResumed):
             self._paused = False
         for ears in self._ears.values():
-            ears.observe(event)
-        self._merger.add([event])
-        return self._advance()
+            ears.observe(heard)
+        known = msgspec.structs.replace(event, at_ms=self._merger.released_ms)
+        return [*self._receive([known]), *self._advance()]
 
     def poll(self) -> list[Event]:
         """Collect transcripts that arrived since the last call, without waiting."""

@@ -103,6 +103,7 @@ class HeartlineApp extends LitElement implements Listener {
 
   snapshot(events: readonly CallEvent[], positionMs: number): void {
     const state = events.reduce(reduce, initial);
+    this.reportUrl = null;
     this.call = { ...state, started: true, resolved: null };
     this.position(positionMs);
   }
@@ -316,11 +317,11 @@ class HeartlineApp extends LitElement implements Listener {
   }
 
   private transcriptView(): TemplateResult {
-    const { utterances } = this.call;
+    const { utterances, transcribed } = this.call;
     return html`<section class="card words-card">
       <div class="transcript" data-testid="transcript" role="log" aria-live="off" tabindex="0"
         aria-label=${strings.transcript} @scroll=${this.onScroll}>
-        ${utterances.length === 0 ? html`<p class="empty">${strings.noWords}</p>` : nothing}
+        ${utterances.length === 0 ? html`<p class="empty">${transcribed ? strings.noWords : strings.notTranscribed}</p>` : nothing}
         ${repeat(
           utterances,
           (utterance) => utterance.id,

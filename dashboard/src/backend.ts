@@ -25,6 +25,9 @@ interface CallSummary {
   readonly live: boolean;
 }
 
+/** How often a panel without a call looks for one, in milliseconds. */
+const NEXT_CALL_MS = 1000;
+
 class Refused extends Error {}
 
 async function request<T>(path: string, body?: unknown): Promise<T> {
@@ -48,13 +51,17 @@ async function request<T>(path: string, body?: unknown): Promise<T> {
 export class LiveBackend implements Backend {
   private socket: WebSocket | null = null;
   private stopped = false;
+  /** Whether the call on screen is over; then the panel waits for the next live one. */
   private over = false;
   private failures = 0;
+  private readonly pinned: boolean;
 
   constructor(
     private token: string | null,
     private callId: string | null,
-  ) {}
+  ) {
+    this.pinned = callId !== null;
+  }
 
   start(listener: Listener): void {
     void this.connect(listener);
@@ -70,7 +77,7 @@ export class LiveBackend implements Backend {
   }
 
   private retry(listener: Listener, delayMs: number): void {
-    if (!this.stopped && !this.over) setTimeout(() => void this.connect(listener), delayMs);
+    if (!this.stopped) setTimeout(() => void this.connect(listener), delayMs);
   }
 
   private async connect(listener: Listener): Promise<void> {
@@ -88,9 +95,9 @@ export class LiveBackend implements Backend {
         this.callId = calls.find((call) => call.live)?.call_id ?? null;
       }
       if (this.callId === null) {
-        listener.connection("connecting");
+        listener.connection(this.over ? "ended" : "connecting");
         this.failures = 0;
-        this.retry(listener, 1000);
+        this.retry(listener, NEXT_CALL_MS);
         return;
       }
       ticket = (await request<{ readonly ticket: string }>("/v1/tickets", {})).ticket;
@@ -100,6 +107,15 @@ export class LiveBackend implements Backend {
       return;
     }
     if (!this.stopped) this.open(listener, this.callId, ticket);
+  }
+
+  /** The call is over: unless the address names it, look out for the next one. */
+  private finish(listener: Listener, socket: WebSocket): void {
+    this.over = true;
+    socket.close();
+    if (this.pinned) return;
+    this.callId = null;
+    this.retry(listener, NEXT_CALL_MS);
   }
 
   private backoff(): number {
@@ -115,6 +131,7 @@ export class LiveBackend implements Backend {
     const sequencer = new Sequencer({
       snapshot: (events, positionMs) => {
         this.failures = 0;
+        this.over = false;
         listener.connection("live");
         listener.snapshot(events, positionMs);
         if (events.some((event) => event.type === "call_ended")) listener.connection("ended");
@@ -125,9 +142,9 @@ export class LiveBackend implements Backend {
       },
       position: (atMs) => listener.position(atMs),
       report: (link) => {
-        this.over = true;
         listener.report(link);
         listener.connection("ended");
+        this.finish(listener, socket);
       },
     });
     this.socket = socket;

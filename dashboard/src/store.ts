@@ -42,6 +42,8 @@ export interface Utterance {
 export interface State {
   readonly callId: string | null;
   readonly mixed: boolean;
+  /** Whether words are recognised in this call at all. */
+  readonly transcribed: boolean;
   readonly positionMs: number;
   readonly started: boolean;
   readonly ended: boolean;
@@ -62,6 +64,7 @@ export interface State {
 export const initial: State = {
   callId: null,
   mixed: false,
+  transcribed: true,
   positionMs: 0,
   started: false,
   ended: false,
@@ -120,6 +123,7 @@ export function reduce(previous: State, event: CallEvent): State {
         callId: event.call_id,
         started: true,
         mixed: event.channels.includes("mixed"),
+        transcribed: event.model !== null,
       };
     case "speech_started":
       return {

@@ -32,6 +32,7 @@ export const strings = {
   cutIn: (who: Channel) => `${strings.channel[who]} cut in`,
   transcript: "Transcript",
   noWords: "Words appear here as they are spoken",
+  notTranscribed: "This call is not transcribed; timing and voice only",
   notDecoded: "(not understood)",
   redacted: (kind: string) => `Hidden: ${kind}`,
   follow: "Back to now",

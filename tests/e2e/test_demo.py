@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -13,20 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
+
+from tests.e2e.browser import NEEDS_CHROMIUM, OUT, open_page
 
 ROOT = Path(__file__).parents[2]
-OUT = Path(__file__).parent / "out"
 TRUTH = json.loads((ROOT / "server" / "sample" / "truth.json").read_text("utf-8"))
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CUE_WITHIN_MS = 1_300
 WATCH = """
 const Native = window.WebSocket;
@@ -65,7 +56,7 @@ setInterval(() => {
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH; .ci/run installs it"),
+    NEEDS_CHROMIUM,
 ]
 
 
@@ -95,7 +86,6 @@ def follow_the_call(page: Page, process: subprocess.Popen[str]) -> dict[str, Any
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Run the demo beside a browser once for all tests of this module."""
-    OUT.mkdir(exist_ok=True)
     out = tmp_path_factory.mktemp("demo")
     process = subprocess.Popen(
         [sys.executable, "-m", "server.cli", "demo", "--no-browser", "--out", str(out)],
@@ -106,18 +96,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None
-    with process, sync_playwright() as playwright:
+    with process, open_page() as (page, errors):
         address = re.search(r"http\S+", process.stdout.readline())
         assert address is not None
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1000, "height": 760})
-        errors: list[str] = []
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.on("response", lambda r: errors.append(r.url) if r.status >= 400 else None)
         page.add_init_script(WATCH)
         page.goto(address[0])
         result = follow_the_call(page, process)
-        browser.close()
+        complaints = list(errors)
         process.stdout.read()
     started = json.loads((out / "events.jsonl").read_text("utf-8").splitlines()[0])
     assert started["type"] == "call_started"
@@ -127,7 +112,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         **result,
         "report": report,
         "events": events,
-        "errors": errors,
+        "errors": complaints,
         "code": process.returncode,
     }
 
