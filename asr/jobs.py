@@ -11,9 +11,11 @@ from conversation.events import Channel, Word
 
 
 class JobKind(StrEnum):
-    """Finals go before partials."""
+    """Finals go before speculative ones, and those before partials."""
 
     PARTIAL = "partial"
+    SPECULATIVE = "speculative"
+    """A final decoded while the pause may still end: published if it does not."""
     FINAL = "final"
 
 

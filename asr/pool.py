@@ -43,6 +43,7 @@ class WorkerPool:
         self._settings = settings
         self._changed = threading.Condition()
         self._finals: deque[_Attempt] = deque()
+        self._speculative: deque[_Attempt] = deque()
         self._partials: dict[tuple[str, str], _Attempt] = {}
         self._results: queue.Queue[JobResult] = queue.Queue()
         self._pending = 0
@@ -104,8 +105,8 @@ class WorkerPool:
         """Queue a job; a partial replaces one of the same utterance that has not begun."""
         with self._changed:
             self._pending += 1
-            if job.kind is JobKind.FINAL:
-                self._finals.append(_Attempt(job))
+            if job.kind is not JobKind.PARTIAL:
+                self._queue_of(job).append(_Attempt(job))
             else:
                 key = (job.job_id.rpartition("/")[0], job.channel)
                 replaced = self._partials.pop(key, None)
@@ -214,12 +215,19 @@ class WorkerPool:
         """Wait for a job; None when the pool closes or the idle child has died."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._closing or self._finals or self._partials or child.poll() is not None
+                lambda: (
+                    self._closing
+                    or self._finals
+                    or self._speculative
+                    or self._partials
+                    or child.poll() is not None
+                )
             )
             if self._closing or child.poll() is not None:
                 return None
-            if self._finals:
-                return self._finals.popleft()
+            for queued in (self._finals, self._speculative):
+                if queued:
+                    return queued.popleft()
             return self._partials.pop(next(iter(self._partials)))
 
     def _try_again(self, attempt: _Attempt) -> None:
@@ -230,8 +238,11 @@ class WorkerPool:
             self._answer(_failure(attempt.job, "failed"))
             return
         with self._changed:
-            self._finals.appendleft(attempt)
+            self._queue_of(attempt.job).appendleft(attempt)
             self._changed.notify_all()
+
+    def _queue_of(self, job: Job) -> deque[_Attempt]:
+        return self._finals if job.kind is JobKind.FINAL else self._speculative
 
     def _answer(self, result: JobResult) -> None:
         with self._changed:

@@ -25,6 +25,8 @@ class AsrSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """New speech between two partials of a channel (section 6)."""
     endpoint_silence_ms: int = 450
     """Silence that ends an utterance (section 2)."""
+    speculate_after_ms: int = 200
+    """Silence after which the final is decoded in advance, where partials are on (section 5)."""
     pre_roll_ms: int = 300
     """Audio kept from before the speech onset (section 2)."""
     max_utterance_ms: int = 12_000

@@ -1,8 +1,10 @@
 """Cuts one channel's speech into utterances, asks for decodes, and publishes what comes back.
 
 An utterance begins 300 ms before its first speech, ends after 450 ms of silence or at 12 s, and
-its tail is always decoded, also when audio is lost or the call ends. Jobs follow from the stream
-alone: time advances on a fixed grid, so chunk sizes and call rates change nothing.
+its tail is always decoded, also when audio is lost or the call ends. Where partials are on, the
+final is decoded in advance after 200 ms of silence and published if the silence lasts. Jobs
+follow from the stream alone: time advances on a fixed grid, so chunk sizes and call rates change
+nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ class _Utterance:
         self.begin_ms = begin_ms
         self.speech: list[list[int | None]] = []
         self.next_partial_ms = 0
-        self.passes = 0
+        self.speculative: str | None = None
+        """Job that decodes the utterance as if the present pause ended it."""
 
     def speech_ms(self, until_ms: int) -> int:
         return sum(
@@ -84,6 +87,11 @@ class UtteranceTracker:
         self._jobs = 0
         self._shown: dict[str, _Shown] = {}
         self._bounds: dict[str, tuple[int, int]] = {}
+        self._speculated: dict[str, JobResult | None] = {}
+        """Speculative jobs of the present pause, with their answers as far as they are there."""
+        self._promoted: set[str] = set()
+        """Speculative jobs that have become the final of their utterance."""
+        self._ready: list[JobResult] = []
 
     def push_audio(self, chunk: AudioChunk) -> None:
         """Take the next 16 kHz audio of the channel."""
@@ -121,8 +129,13 @@ class UtteranceTracker:
         shown = self._shown.get(result.utterance_id)
         if shown is None:
             return []
-        if result.kind is JobKind.FINAL:
+        if result.kind is JobKind.FINAL or result.job_id in self._promoted:
+            self._promoted.discard(result.job_id)
             return self._final(result, shown, at_ms)
+        if result.kind is JobKind.SPECULATIVE:
+            if result.job_id in self._speculated:
+                self._speculated[result.job_id] = result
+            return []
         audio_end_ms = self._bounds.pop(result.job_id, (0, 0))[1]
         if result.error is not None or not result.text:
             return []
@@ -143,6 +156,11 @@ class UtteranceTracker:
             )
         ]
 
+    def take_ready(self, at_ms: int) -> list[PartialTranscript | FinalTranscript]:
+        """Publish finals at `at_ms` that were decoded before their utterance ended."""
+        ready, self._ready = self._ready, []
+        return [event for result in ready for event in self.receive(result, at_ms)]
+
     # ------------------------------------------------------------------ cutting
 
     def _take(self, event: Event) -> list[Job]:
@@ -154,6 +172,7 @@ class UtteranceTracker:
                 self._open.next_partial_ms = event.start_ms + self._settings.hop_ms
                 self._shown[self._open.id] = _Shown(event.start_ms)
             self._open.speech.append([event.start_ms, None])
+            self._forget_speculation(self._open)
         elif isinstance(event, SpeechEnded):
             if self._open is not None and self._open.speaking:
                 self._open.speech[-1][1] = event.end_ms
@@ -172,6 +191,16 @@ class UtteranceTracker:
             return self._close(utterance.last_end_ms + self._settings.endpoint_silence_ms)
         if now_ms - utterance.begin_ms >= self._settings.max_utterance_ms:
             return self._split(now_ms)
+        if self._speculates(utterance, silence_ms):
+            jobs = self._job(
+                utterance,
+                JobKind.SPECULATIVE,
+                utterance.last_end_ms + self._settings.speculate_after_ms,
+            )
+            for job in jobs:
+                utterance.speculative = job.job_id
+                self._speculated[job.job_id] = None
+            return jobs
         if (
             self._settings.partials_enabled
             and now_ms >= utterance.next_partial_ms
@@ -180,6 +209,20 @@ class UtteranceTracker:
             utterance.next_partial_ms = now_ms + self._settings.hop_ms
             return self._job(utterance, JobKind.PARTIAL, now_ms)
         return []
+
+    def _speculates(self, utterance: _Utterance, silence_ms: int) -> bool:
+        return (
+            self._settings.partials_enabled
+            and utterance.speculative is None
+            and silence_ms >= self._settings.speculate_after_ms
+            and utterance.speech_ms(utterance.last_end_ms) >= self._settings.min_speech_ms
+        )
+
+    def _forget_speculation(self, utterance: _Utterance) -> None:
+        if utterance.speculative is not None:
+            self._speculated.pop(utterance.speculative, None)
+            self._bounds.pop(utterance.speculative, None)
+            utterance.speculative = None
 
     def _split(self, now_ms: int) -> list[Job]:
         """End a long utterance at its quietest point of the last 2 s and go on with the rest."""
@@ -209,7 +252,14 @@ class UtteranceTracker:
         if utterance.speech_ms(end_ms) < self._settings.min_speech_ms:
             self._shown.pop(utterance.id, None)
             return []
-        return self._job(utterance, JobKind.FINAL, end_ms)
+        job_id = utterance.speculative
+        if job_id is None:
+            return self._job(utterance, JobKind.FINAL, end_ms)
+        self._promoted.add(job_id)
+        answer = self._speculated.pop(job_id, None)
+        if answer is not None:
+            self._ready.append(answer)
+        return []
 
     def _job(self, utterance: _Utterance, kind: JobKind, end_ms: int) -> list[Job]:
         samples = self._samples(utterance.begin_ms, end_ms)
@@ -218,7 +268,7 @@ class UtteranceTracker:
         self._jobs += 1
         job_id = f"{self._channel}-{self._jobs}"
         speech_end_ms = end_ms
-        if kind is JobKind.FINAL:
+        if kind is not JobKind.PARTIAL:
             speech_end_ms = utterance.last_end_ms or end_ms
         self._bounds[job_id] = (utterance.begin_ms, speech_end_ms)
         return [

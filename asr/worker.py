@@ -73,7 +73,7 @@ def main() -> None:
 def _answer(engine: Engine, job: Job) -> JobResult:
     began_s, cpu_s = time.monotonic(), time.process_time()
     samples = np.frombuffer(job.pcm, dtype="<i2").astype(np.float32) / np.float32(32768.0)
-    decoded = engine.decode(samples, speech_ms=job.speech_ms, final=job.kind is JobKind.FINAL)
+    decoded = engine.decode(samples, speech_ms=job.speech_ms, final=job.kind is not JobKind.PARTIAL)
     words = tuple(
         Word(
             text=word.text,

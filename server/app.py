@@ -118,6 +118,13 @@ async def livez() -> str:
     return "ok"
 
 
+@get("/readyz", media_type=MediaType.TEXT)
+async def readyz(state: State) -> Response[str]:
+    """Answer whether calls can be taken now: models loaded and a recogniser alive."""
+    ready = state.calls.ready
+    return Response("ready" if ready else "not ready", status_code=200 if ready else 503)
+
+
 @get("/", media_type=MediaType.HTML)
 async def panel() -> Response[str]:
     """Serve the panel."""
@@ -142,8 +149,8 @@ def create_app(calls: Calls, user: SingleUser) -> Litestar:
         await calls.stop()
 
     handlers: list[Any] = [
-        open_browser_session, new_ticket, list_calls, report_json, report_html, livez, panel,
-        ingest, call_events,
+        open_browser_session, new_ticket, list_calls, report_json, report_html, livez, readyz,
+        panel, ingest, call_events,
     ]  # fmt: skip
     if STATIC.is_dir():
         handlers.append(create_static_files_router(path="/", directories=[STATIC]))

@@ -185,6 +185,12 @@ class Calls:
         self._tasks: set[asyncio.Task[None]] = set()
         self._analysis_thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
 
+    @property
+    def ready(self) -> bool:
+        """Whether a call that comes in now would be heard in full."""
+        pool = self._hearing.pool
+        return pool is None or pool.ready
+
     async def attach(self, start: Start, source: Source) -> tuple[RunningCall, int, Sequence[Item]]:
         """Open a call, or let its source go on with it over another socket.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ from server.ingest import IngestError, Stop, read_start
 
 FIRST_MESSAGE_S = 10.0
 _ACK_EVERY_S = 1.0
+_TEXTS_PER_S = 20
+"""Text messages a source may send within a second."""
 
 
 @websocket("/v1/ingest")
@@ -64,6 +67,8 @@ async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
 
 async def _receive(socket: WebSocket[Any, Any, Any], call: RunningCall, epoch: int) -> bool:
     """Read until the source stops (true), is lost, or another socket has taken over (false)."""
+    loop = asyncio.get_running_loop()
+    texts: deque[float] = deque(maxlen=_TEXTS_PER_S)
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect" or call.epoch != epoch:
@@ -72,6 +77,11 @@ async def _receive(socket: WebSocket[Any, Any, Any], call: RunningCall, epoch: i
         if isinstance(data, bytes):
             items = call.decoder.feed_bytes(data)
         else:
+            if len(texts) == _TEXTS_PER_S and loop.time() - texts[0] < 1.0:
+                raise IngestError(
+                    "rate_limited", 4429, f"More than {_TEXTS_PER_S} text messages in a second."
+                )
+            texts.append(loop.time())
             items = call.decoder.feed_text(str(message.get("text")))
         await call.put([item for item in items if not isinstance(item, Stop)])
         if any(isinstance(item, Stop) for item in items):

@@ -213,6 +213,7 @@ class CallSession:
         for ears in self._ears.values():
             self._submit(ears.utterances.advance(end_ms))
             self._submit(ears.utterances.finish())
+            self._merger.add(ears.utterances.take_ready(self._merger.released_ms))
             self._merger.add(ears.prosody.finish(end_ms))
         return self._release(self._merger.released_ms)
 
@@ -262,6 +263,7 @@ class CallSession:
         for ears in self._ears.values():
             self._merger.add(ears.prosody.advance(watermark_ms))
             self._submit(ears.utterances.advance(watermark_ms))
+            self._merger.add(ears.utterances.take_ready(self._merger.released_ms))
 
     def _step_on_the_grid(self, watermark_ms: int) -> int:
         """Advance the virtual clock in fixed steps and return the time reached.
@@ -297,15 +299,19 @@ class CallSession:
         if self._transcriber is None:
             return
         for job in jobs:
-            latency_ms = (
-                self._asr.simulated_partial_latency_ms
-                if job.kind is JobKind.PARTIAL
-                else self._asr.endpoint_silence_ms + self._asr.simulated_final_latency_ms
-            )
-            self._due_ms[job.job_id] = job.audio_end_ms + latency_ms
+            self._due_ms[job.job_id] = self._grid_ms + self._simulated_latency_ms(job.kind)
             if job.kind is not JobKind.PARTIAL:
                 self._finals_waiting.add(job.job_id)
             self._transcriber.submit(job)
+
+    def _simulated_latency_ms(self, kind: JobKind) -> int:
+        """How long after it was asked for an answer enters the core on the virtual clock."""
+        if kind is JobKind.PARTIAL:
+            return self._asr.simulated_partial_latency_ms
+        final_ms = self._asr.simulated_final_latency_ms
+        if kind is JobKind.SPECULATIVE:
+            return self._asr.endpoint_silence_ms - self._asr.speculate_after_ms + final_ms
+        return final_ms
 
     def _collect(self, timeout_s: float) -> None:
         if self._transcriber is None:

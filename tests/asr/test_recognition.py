@@ -153,3 +153,16 @@ def test_words_are_stable_once_two_passes_agree_and_never_retracted() -> None:
     assert stabiliser.stable == ["I", "was"]
     stabiliser.push("I was charged for the old", 2_000)
     assert stabiliser.stable[:2] == ["I", "was"]
+
+
+def test_a_speculative_final_is_decoded_like_a_final(pool: WorkerPool, speech: np.ndarray) -> None:
+    pool.submit(job(speech, 0, JobKind.SPECULATIVE))
+    results: list[JobResult] = []
+    for _ in range(30):
+        results += pool.poll(1.0)
+        if results:
+            break
+    assert [(r.job_id, r.kind, r.error) for r in results] == [
+        ("agent-0", JobKind.SPECULATIVE, None)
+    ]
+    assert results[0].words

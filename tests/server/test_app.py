@@ -234,6 +234,19 @@ def test_a_bad_first_message_is_answered_by_code(
         assert close_code(socket) == close
 
 
+def test_a_flood_of_text_is_stopped(server: Running) -> None:
+    with open_call(server) as (socket, _):
+        for _ in range(21):
+            socket.send('{"type":"gap","ms":10}')
+        assert expect(socket, "error")["code"] == "rate_limited"
+        assert close_code(socket) == 4429
+
+
+def test_a_server_says_whether_it_lives_and_can_take_calls(server: Running) -> None:
+    assert request(server, "GET", "/livez")[0] == 200
+    assert request(server, "GET", "/readyz")[0] == 200
+
+
 def test_half_a_sample_ends_the_socket_and_keeps_what_came_before(server: Running) -> None:
     with open_call(server) as (socket, started):
         send_audio(socket, 0, 2_000)
