@@ -107,17 +107,27 @@ class Engine:
             decoded = _cut_loop(decoded)
         return self._gate(decoded, speech_ms / max(1.0, seconds * 1000), speech_ms)
 
-    def _pass(
-        self, samples: npt.NDArray[np.float32], frames: int, *, final: bool
-    ) -> tuple[Decoded, bool]:
+    def align(self, samples: npt.NDArray[np.float32], text: str) -> tuple[DecodedWord, ...]:
+        """Time the words of a known text in one clip of at most 30 s, with the full context."""
+        encoded = self._encode(samples, _FULL_CONTEXT_FRAMES)
+        tokens = self._tokenizer.encode(f" {text.strip()}")
+        seconds = len(samples) / _RATE_HZ
+        return self._align(encoded, tokens, _FULL_CONTEXT_FRAMES, seconds)
+
+    def _encode(self, samples: npt.NDArray[np.float32], frames: int) -> Any:
         import ctranslate2
 
-        seconds = len(samples) / _RATE_HZ
         padded = np.zeros(frames * _SAMPLES_PER_FRAME, dtype=np.float32)
         padded[: len(samples)] = samples[: len(padded)]
         mel = self._model.feature_extractor(padded, padding=0)[:, :frames]
         features = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel[None, :, :]))
-        encoded = self._model.model.encode(features, to_cpu=False)
+        return self._model.model.encode(features, to_cpu=False)
+
+    def _pass(
+        self, samples: npt.NDArray[np.float32], frames: int, *, final: bool
+    ) -> tuple[Decoded, bool]:
+        seconds = len(samples) / _RATE_HZ
+        encoded = self._encode(samples, frames)
         prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
         new_tokens = math.ceil((6.5 if final else 5.5) * seconds) + (16 if final else 8)
         result = self._model.model.generate(

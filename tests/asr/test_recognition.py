@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,15 @@ def test_speech_is_heard_with_word_times_inside_the_clip(speech: np.ndarray) -> 
     decoded = engine.decode(speech, speech_ms=6_000, final=True)
     assert "thank you for calling" in decoded.text.lower()
     assert all(0 <= w.start_s <= w.end_s <= len(speech) / 16_000 for w in decoded.words)
+
+
+def test_the_words_of_a_known_text_are_timed_in_order(speech: np.ndarray) -> None:
+    engine = Engine(AsrSettings())
+    engine.load()
+    text = engine.decode(speech, speech_ms=6_000, final=True).text
+    words = engine.align(speech, text)
+    assert [word.text for word in words] == text.split()
+    assert all(a.start_s <= b.start_s for a, b in pairwise(words))
 
 
 def test_silence_and_faint_noise_give_no_words() -> None:
