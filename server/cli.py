@@ -29,7 +29,7 @@ from conversation.events import AudioGap, Channel
 from reports.html import summary
 from reports.model import Report
 from server.analyze import TranscriptError, analyze_recording, analyze_transcript, write_outputs
-from server.commands import records
+from server.commands import people, records
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import Hearing, HearingSettings
 from server.runner import PortTakenError, Running, running_server
@@ -58,6 +58,9 @@ app = typer.Typer(
 )
 for command in (records.erase, records.hold, records.backup):
     app.command()(command)
+app.command("audit")(people.audit_log)
+app.add_typer(people.users, name="users")
+app.add_typer(people.keys, name="keys")
 
 AgentChannel = Annotated[
     int, typer.Option(help="Which channel of a stereo file is the agent: 0 or 1.")

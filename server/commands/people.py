@@ -1,0 +1,195 @@
+"""`heartline users`, `heartline keys` and `heartline audit`: who may sign in, who did what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from server.people.accounts import Accounts
+from server.people.audit import Audit, read_secret
+from server.people.keys import SCOPES, ApiKeys
+from server.people.roles import Role
+from server.settings import load_settings
+from server.store import StoreError, open_database
+
+_OUT = Console()
+_ACTOR = "command line"
+
+ConfigFile = Annotated[
+    Path | None, typer.Option(help="Settings file [heartline.toml, where there is one].")
+]
+DataFolder = Annotated[Path | None, typer.Option(help="Folder of the database [heartline-data].")]
+Name = Annotated[str, typer.Argument(help="The name to sign in with.")]
+TheirRole = Annotated[Role, typer.Option(help="What they are to the centre.")]
+Teams = Annotated[list[str] | None, typer.Option("--team", help="A team; may be repeated.")]
+Password = Annotated[
+    str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="PASSWORD")
+]
+
+users = typer.Typer(
+    help="Who may sign in. With the first user the dashboards ask everybody for a password.",
+    no_args_is_help=True,
+)
+keys = typer.Typer(help="Keys of the machines that send calls.", no_args_is_help=True)
+
+
+@users.command("add")
+def add_user(
+    name: Name,
+    role: TheirRole,
+    password: Password,
+    team: Teams = None,
+    agent: Annotated[str | None, typer.Option(help="Name that their calls carry [NAME].")] = None,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Add a user; the password is asked for, or read from the variable PASSWORD."""
+    with _records(data, config) as (engine, audit):
+        Accounts(engine).add(name, role, password, teams=team or (), agent=agent)
+        audit.add(_ACTOR, "add_user", name, datetime.now(UTC), str(role))
+    _OUT.print(f"{name} may sign in as {role}.", highlight=False)
+
+
+@users.command("list")
+def list_users(data: DataFolder = None, config: ConfigFile = None) -> None:
+    """List all users."""
+    table = Table("Name", "Role", "Teams", "Calls carry", "May sign in")
+    with _records(data, config) as (engine, _):
+        for account in Accounts(engine).list():
+            person = account.person
+            may = "no" if account.disabled else "yes"
+            table.add_row(
+                person.name, person.role, ", ".join(person.teams), person.agent or "–", may
+            )
+    _OUT.print(table)
+
+
+@users.command("disable")
+def disable_user(name: Name, data: DataFolder = None, config: ConfigFile = None) -> None:
+    """Shut a user out; their dashboards close within two seconds."""
+    with _records(data, config) as (engine, audit):
+        Accounts(engine).set_disabled(name, disabled=True)
+        audit.add(_ACTOR, "disable_user", name, datetime.now(UTC))
+    _OUT.print(f"{name} may no longer sign in.", highlight=False)
+
+
+@users.command("enable")
+def enable_user(name: Name, data: DataFolder = None, config: ConfigFile = None) -> None:
+    """Let a user in again."""
+    with _records(data, config) as (engine, audit):
+        Accounts(engine).set_disabled(name, disabled=False)
+        audit.add(_ACTOR, "enable_user", name, datetime.now(UTC))
+    _OUT.print(f"{name} may sign in.", highlight=False)
+
+
+@users.command("role")
+def change_role(
+    name: Name,
+    role: TheirRole,
+    team: Teams = None,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Give a user another role and other teams; they sign in again."""
+    with _records(data, config) as (engine, audit):
+        Accounts(engine).set_role(name, role, team or ())
+        audit.add(_ACTOR, "change_role", name, datetime.now(UTC), str(role))
+    _OUT.print(f"{name} is now {role}.", highlight=False)
+
+
+@users.command("password")
+def change_password(
+    name: Name, password: Password, data: DataFolder = None, config: ConfigFile = None
+) -> None:
+    """Give a user another password; they sign in again."""
+    with _records(data, config) as (engine, audit):
+        Accounts(engine).set_password(name, password)
+        audit.add(_ACTOR, "change_password", name, datetime.now(UTC))
+    _OUT.print(f"{name} has another password.", highlight=False)
+
+
+@keys.command("add")
+def add_key(
+    label: Annotated[str, typer.Argument(help="What the key is for, such as a telephone system.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(sorted(SCOPES))} [ingest].")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="Days until it ends [never].", min=1)] = None,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make a key and print it, this one time."""
+    expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    expires_ms = None if expires is None else round(expires.timestamp() * 1000)
+    with _records(data, config) as (engine, audit):
+        key = ApiKeys(engine).add(label, scope or ["ingest"], expires_ms=expires_ms)
+        audit.add(_ACTOR, "add_key", label, datetime.now(UTC))
+    typer.echo(key)
+
+
+@keys.command("list")
+def list_keys(data: DataFolder = None, config: ConfigFile = None) -> None:
+    """List all keys, without their secrets."""
+    table = Table("Id", "For", "Scopes", "Ends", "Revoked")
+    with _records(data, config) as (engine, _):
+        for key in ApiKeys(engine).list():
+            ends = "never"
+            if key.expires_ms is not None:
+                ends = datetime.fromtimestamp(key.expires_ms / 1000, UTC).date().isoformat()
+            table.add_row(
+                key.id, key.label, ", ".join(key.scopes), ends, "yes" if key.revoked else "no"
+            )
+    _OUT.print(table)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The key's id, from `heartline keys list`.")],
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """End a key for good."""
+    with _records(data, config) as (engine, audit):
+        ApiKeys(engine).revoke(key_id)
+        audit.add(_ACTOR, "revoke_key", key_id, datetime.now(UTC))
+    _OUT.print(f"Key {key_id} is revoked.", highlight=False)
+
+
+def audit_log(
+    last: Annotated[int, typer.Option(help="How many rows.", min=1)] = 50,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Show who did or looked at what, and whether the log is whole."""
+    table = Table("No.", "When", "Who", "Did", "To", "Note")
+    with _records(data, config) as (_, audit):
+        for entry in audit.entries(limit=last):
+            table.add_row(
+                str(entry.seq), entry.at, entry.actor, entry.action, entry.subject, entry.note
+            )
+        broken = audit.first_broken()
+    _OUT.print(table)
+    if broken is not None:
+        raise StoreError(f"The audit log was changed from row {broken} on; ask who had access.")
+    _OUT.print("The log is whole.")
+
+
+@contextmanager
+def _records(data: Path | None, config: Path | None) -> Iterator[tuple[sa.Engine, Audit]]:
+    settings = load_settings(config, os.environ, {"server.data": data and str(data)})
+    folder = Path(settings.server.data)
+    folder.mkdir(parents=True, exist_ok=True)
+    engine = open_database(settings.server.where)
+    try:
+        yield engine, Audit(engine, read_secret(folder))
+    finally:
+        engine.dispose()

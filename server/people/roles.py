@@ -1,0 +1,143 @@
+"""Roles and what they may do (`reliability.md` section 6); pure.
+
+                 live calls   finished calls      rules    users, keys   audit
+    agent        own          own                 -        -             own entries
+    supervisor   team         team                team     -             -
+    coach        -            team                propose  -             -
+    auditor      -            metadata            read     -             all
+    admin        -            with a reason       all      all           all
+    local        all          all                 all      -             all
+
+`local` is the one person at this machine while no user exists. Whatever is not granted is denied.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Role(StrEnum):
+    """What somebody is to the centre."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    COACH = "coach"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+    LOCAL = "local"
+
+
+class Action(StrEnum):
+    """What can be asked of the server."""
+
+    LIST_CALLS = "list_calls"
+    """See that calls were, when and how long; which ones is the reach's matter."""
+    WATCH_LIVE = "watch_live"
+    READ_CONTENT = "read_content"
+    """Words, events and reports of finished calls."""
+    COACH_SELF = "coach_self"
+    """Answer cues and pause capture in one's own live call."""
+    NUDGE = "nudge"
+    """Send a line to the agent of a live call, and handle alerts."""
+    READ_RULES = "read_rules"
+    EDIT_RULES = "edit_rules"
+    MANAGE_PEOPLE = "manage_people"
+    READ_AUDIT = "read_audit"
+    WRITE_TONE = "write_tone"
+    """Have a written reply of one's own looked at; nothing is kept."""
+
+
+class Reach(StrEnum):
+    """Whose calls an action extends to."""
+
+    OWN = "own"
+    TEAM = "team"
+    ALL = "all"
+    ALL_WITH_REASON = "all_with_reason"
+    """All, each look with a reason that is written into the audit log."""
+
+
+_EVERYBODY = {Action.WRITE_TONE: Reach.OWN}
+GRANTS: dict[Role, dict[Action, Reach]] = {
+    Role.AGENT: {
+        **_EVERYBODY,
+        Action.LIST_CALLS: Reach.OWN,
+        Action.WATCH_LIVE: Reach.OWN,
+        Action.READ_CONTENT: Reach.OWN,
+        Action.COACH_SELF: Reach.OWN,
+        Action.READ_RULES: Reach.ALL,
+        Action.READ_AUDIT: Reach.OWN,
+    },
+    Role.SUPERVISOR: {
+        **_EVERYBODY,
+        Action.LIST_CALLS: Reach.TEAM,
+        Action.WATCH_LIVE: Reach.TEAM,
+        Action.READ_CONTENT: Reach.TEAM,
+        Action.NUDGE: Reach.TEAM,
+        Action.READ_RULES: Reach.ALL,
+        Action.EDIT_RULES: Reach.TEAM,
+    },
+    Role.COACH: {
+        **_EVERYBODY,
+        Action.LIST_CALLS: Reach.TEAM,
+        Action.READ_CONTENT: Reach.TEAM,
+        Action.READ_RULES: Reach.ALL,
+    },
+    Role.AUDITOR: {
+        **_EVERYBODY,
+        Action.LIST_CALLS: Reach.ALL,
+        Action.READ_CONTENT: Reach.ALL_WITH_REASON,
+        Action.READ_RULES: Reach.ALL,
+        Action.READ_AUDIT: Reach.ALL,
+    },
+    Role.ADMIN: {
+        **_EVERYBODY,
+        Action.LIST_CALLS: Reach.ALL,
+        Action.READ_CONTENT: Reach.ALL_WITH_REASON,
+        Action.READ_RULES: Reach.ALL,
+        Action.EDIT_RULES: Reach.ALL,
+        Action.MANAGE_PEOPLE: Reach.ALL,
+        Action.READ_AUDIT: Reach.ALL,
+    },
+    Role.LOCAL: {action: Reach.ALL for action in Action if action is not Action.MANAGE_PEOPLE},
+}
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who is signed in."""
+
+    id: str
+    name: str
+    role: Role
+    teams: tuple[str, ...] = ()
+    agent: str | None = None
+    """Under which name calls carry them."""
+
+    def may(self, action: Action) -> bool:
+        """Whether the role has the action at all, for some calls."""
+        return action in GRANTS[self.role]
+
+    def may_with(self, action: Action, call: Whose, reason: str | None = None) -> bool:
+        """Whether the action extends to this call."""
+        reach = GRANTS[self.role].get(action)
+        if reach is Reach.ALL_WITH_REASON:
+            return bool(reason and reason.strip())
+        if reach is Reach.ALL:
+            return True
+        if reach is Reach.OWN:
+            return call.agent is not None and call.agent == self.agent
+        if reach is Reach.TEAM:
+            return call.team is not None and call.team in self.teams
+        return False
+
+
+class Whose(msgspec.Struct, frozen=True, kw_only=True):
+    """To whom a call belongs."""
+
+    agent: str | None
+    team: str | None
+
+
+LOCAL_PERSON = Person(id="local", name="This machine", role=Role.LOCAL)
