@@ -13,16 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, get, post
-from litestar.connection import ASGIConnection
-from litestar.datastructures import Cookie, State
-from litestar.exceptions import (
-    NotAuthorizedException,
-    NotFoundException,
-    PermissionDeniedException,
-)
-from litestar.handlers import BaseRouteHandler
-from litestar.params import FromPath, JSONBody
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.datastructures import State
+from litestar.exceptions import NotFoundException, ValidationException
+from litestar.params import FromPath, FromQuery
 from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,10 +24,13 @@ from reports.build import build_report
 from reports.html import render_html
 from reports.model import encode
 from reports.style import STYLE
-from server.auth import COOKIE, SingleUser, is_loopback_host
+from server.access import Access, may_do, reads_origin
 from server.calls import Calls
 from server.event_socket import call_events
 from server.ingest_socket import ingest
+from server.people.roles import GRANTS, LOCAL_PERSON, Action, Person, Reach
+from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out
+from server.store import CallFilter, CallRow
 from server.store.retention import RetentionSettings, expire
 
 _RETENTION_EVERY_S = 3_600.0
@@ -50,63 +47,83 @@ _CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action
 _REPORT_CSP = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'"
 
 
-class _Token(msgspec.Struct, forbid_unknown_fields=True):
-    token: str
+@get("/v1/calls", opt={"action": Action.LIST_CALLS})
+async def list_calls(
+    state: State,
+    request: Request[Any, Any, Any],
+    agent: FromQuery[str | None] = None,
+    reason: FromQuery[str | None] = None,
+    since: FromQuery[datetime | None] = None,
+    until: FromQuery[datetime | None] = None,
+    limit: FromQuery[int] = 200,
+    cursor: FromQuery[str | None] = None,
+) -> Response[list[CallRow]]:
+    """List the asker's calls, newest first; the header `X-Next-Cursor` leads to the next page."""
+    wanted = CallFilter(
+        agent=agent, reason=reason, since_ms=_epoch_ms(since), until_ms=_epoch_ms(until)
+    )
+    wanted = _within_reach(wanted, request.state["sign_in"].person)
+    find = state.calls.journal.find_calls
+    try:
+        page = await asyncio.to_thread(find, wanted, limit=limit, cursor=cursor)
+    except ValueError as error:
+        raise ValidationException(str(error)) from error
+    headers = {} if page.next_cursor is None else {"X-Next-Cursor": page.next_cursor}
+    return Response(page.calls, headers=headers)
 
 
-def _loopback_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse names that are not this machine, and pages of other origins."""
-    host = connection.headers.get("host", "")
-    if not is_loopback_host(host):
-        raise PermissionDeniedException("This server answers to loopback names only.")
-    origin = connection.headers.get("origin")
-    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
-        raise PermissionDeniedException("Requests from other origins are refused.")
+def _epoch_ms(at: datetime | None) -> int | None:
+    return None if at is None else round(at.timestamp() * 1000)
 
 
-def _signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    user: SingleUser = connection.app.state.user
-    by_key = user.is_key(connection.headers.get("authorization"))
-    if not by_key and not user.is_signed_in(connection.cookies.get(COOKIE)):
-        raise NotAuthorizedException("Open the address that heartline printed.")
+def _within_reach(wanted: CallFilter, person: Person) -> CallFilter:
+    """Narrow what is asked for to what the person may see."""
+    reach = GRANTS[person.role].get(Action.LIST_CALLS)
+    if reach is Reach.ALL:
+        return wanted
+    if reach is Reach.TEAM:
+        return msgspec.structs.replace(wanted, teams=person.teams)
+    if person.agent is None or wanted.agent not in (None, person.agent):
+        return msgspec.structs.replace(wanted, nobody=True)
+    return msgspec.structs.replace(wanted, agent=person.agent)
 
 
-@post("/v1/session", status_code=204)
-async def open_browser_session(data: JSONBody[_Token], state: State) -> Response[None]:
-    """Exchange the one-time token for a cookie."""
-    session = state.user.exchange(data.token)
-    if session is None:
-        raise NotAuthorizedException("The token is wrong, used or too old; start heartline again.")
-    cookie = Cookie(key=COOKIE, value=session, httponly=True, samesite="strict", path="/")
-    return Response(None, status_code=204, cookies=[cookie])
-
-
-@post("/v1/tickets", guards=[_signed_in], status_code=200)
-async def new_ticket(state: State) -> dict[str, str]:
-    """Return a ticket that opens one socket."""
-    return {"ticket": state.user.new_ticket()}
-
-
-@get("/v1/calls", guards=[_signed_in])
-async def list_calls(state: State) -> list[dict[str, Any]]:
-    """List calls, newest first."""
-    rows = await asyncio.to_thread(state.calls.journal.calls)
-    return [msgspec.to_builtins(row) for row in rows]
-
-
-@get("/v1/calls/{call_id:str}/report.json", guards=[_signed_in])
-async def report_json(call_id: FromPath[str], state: State) -> Response[bytes]:
+@get("/v1/calls/{call_id:str}/report.json", opt={"action": Action.READ_CONTENT})
+async def report_json(
+    call_id: FromPath[str], state: State, request: Request[Any, Any, Any]
+) -> Response[bytes]:
     """Return a finished call's report as JSON."""
+    await _may_read(call_id, state, request)
     report = await asyncio.to_thread(_report, state.calls, call_id)
     return Response(encode(report), media_type=MediaType.JSON)
 
 
-@get("/v1/calls/{call_id:str}/report.html", guards=[_signed_in])
-async def report_html(call_id: FromPath[str], state: State) -> Response[str]:
+@get("/v1/calls/{call_id:str}/report.html", opt={"action": Action.READ_CONTENT})
+async def report_html(
+    call_id: FromPath[str], state: State, request: Request[Any, Any, Any]
+) -> Response[str]:
     """Return a finished call's report as a page."""
+    await _may_read(call_id, state, request)
     report = await asyncio.to_thread(_report, state.calls, call_id)
     headers = {"Content-Security-Policy": _REPORT_CSP}
     return Response(render_html(report), media_type=MediaType.HTML, headers=headers)
+
+
+async def _may_read(call_id: str, state: State, request: Request[Any, Any, Any]) -> None:
+    """Let only those read a call who may; whoever else looks is told that there is none.
+
+    A look that needs a reason takes it from the query and writes it down.
+    """
+    person: Person = request.state["sign_in"].person
+    reason = request.query_params.get("reason")
+    row = await asyncio.to_thread(state.calls.journal.call, call_id)
+    if row is None or not person.may_with(Action.READ_CONTENT, row.whose, reason):
+        raise NotFoundException("There is no such call.")
+    if person.id != LOCAL_PERSON.id:
+        audit = state.access.audit
+        await asyncio.to_thread(
+            audit.add, person.id, "view_call", call_id, state.access.now(), reason or ""
+        )
 
 
 def _report(calls: Calls, call_id: str) -> Any:
@@ -116,20 +133,20 @@ def _report(calls: Calls, call_id: str) -> Any:
     return build_report(events)
 
 
-@get("/livez", media_type=MediaType.TEXT)
+@get("/livez", opt={"public": True}, media_type=MediaType.TEXT)
 async def livez() -> str:
     """Answer while the event loop runs."""
     return "ok"
 
 
-@get("/readyz", media_type=MediaType.TEXT)
+@get("/readyz", opt={"public": True}, media_type=MediaType.TEXT)
 async def readyz(state: State) -> Response[str]:
     """Answer whether calls can be taken now: models loaded and a recogniser alive."""
     ready = state.calls.ready
     return Response("ready" if ready else "not ready", status_code=200 if ready else 503)
 
 
-@get("/", media_type=MediaType.HTML)
+@get("/", opt={"public": True}, media_type=MediaType.HTML)
 async def panel() -> Response[str]:
     """Serve the panel."""
     index = STATIC / "index.html"
@@ -158,9 +175,9 @@ async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
 
 
 def create_app(
-    calls: Calls, user: SingleUser, retention: RetentionSettings | None = None
+    calls: Calls, access: Access, retention: RetentionSettings | None = None
 ) -> Litestar:
-    """Build the application for one single-user server."""
+    """Build the application."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -173,15 +190,17 @@ def create_app(
                 expiring.cancel()
 
     handlers: list[Any] = [
-        open_browser_session, new_ticket, list_calls, report_json, report_html, livez, readyz,
-        panel, ingest, call_events,
+        open_local_session, sign_in, sign_out, me, new_ticket, list_calls, report_json,
+        report_html, livez, readyz, panel, ingest, call_events,
     ]  # fmt: skip
     if STATIC.is_dir():
-        handlers.append(create_static_files_router(path="/", directories=[STATIC]))
+        handlers.append(
+            create_static_files_router(path="/", directories=[STATIC], opt={"public": True})
+        )
     return Litestar(
         route_handlers=handlers,
-        guards=[_loopback_only],
-        state=State({"calls": calls, "user": user}),
+        guards=[reads_origin, may_do],
+        state=State({"calls": calls, "access": access}),
         after_request=_add_headers,
         lifespan=[lifespan],
         openapi_config=None,

@@ -1,4 +1,4 @@
-"""Single-user sign-in: a one-time token in the address, a cookie, tickets for sockets."""
+"""Single-user sign-in: a one-time token in the address, and a cookie."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 COOKIE = "heartline_session"
 TOKEN_LIFETIME_S = 600.0
-TICKET_LIFETIME_S = 30.0
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -25,7 +24,6 @@ class SingleUser:
         self._token_until_s = now_s() + TOKEN_LIFETIME_S
         self._token_used = False
         self._sessions: set[str] = set()
-        self._tickets: dict[str, float] = {}
 
     def exchange(self, token: str) -> str | None:
         """Return a session for the one-time token, None when it is wrong, late or used."""
@@ -45,18 +43,6 @@ class SingleUser:
         """Whether an `Authorization` header carries the command line's key."""
         scheme, _, key = (authorization or "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(key.encode(), self.key.encode())
-
-    def new_ticket(self) -> str:
-        """Return a ticket that opens one socket within 30 s."""
-        now_s = self._now_s()
-        self._tickets = {t: until for t, until in self._tickets.items() if until >= now_s}
-        ticket = secrets.token_urlsafe(16)
-        self._tickets[ticket] = now_s + TICKET_LIFETIME_S
-        return ticket
-
-    def redeem(self, ticket: str) -> bool:
-        """Use a ticket up."""
-        return self._tickets.pop(ticket, -1.0) >= self._now_s()
 
 
 def is_loopback_host(host: str) -> bool:

@@ -13,15 +13,19 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
 from conversation.events import CapturePaused, CaptureResumed, CueFeedback
+from server.access import Access
 from server.calls import RunningCall
 from server.ingest import Item
 from server.ingest_socket import FIRST_MESSAGE_S, send
+from server.people.roles import Action
 
 _VERDICTS = frozenset({"up", "down", "justified", "dismiss", "snooze_5min", "snooze_call"})
 _CUE_ID_CHARACTERS = 64
+_CHECK_RIGHTS_EVERY_S = 1.0
+"""How often an open socket is asked whether its owner may still look."""
 
 
-@websocket("/v1/calls/{call_id:str}/events")
+@websocket("/v1/calls/{call_id:str}/events", opt={"public": True})
 async def call_events(
     socket: WebSocket[Any, Any, Any], call_id: FromPath[str], state: State
 ) -> None:
@@ -33,10 +37,17 @@ async def call_events(
     except (TimeoutError, msgspec.MsgspecError, WebSocketDisconnect):
         await socket.close(4401, "unauthorized")
         return
-    if first.get("type") != "ticket" or not state.user.redeem(str(first.get("ticket"))):
+    access: Access = state.access
+    ticket = str(first.get("ticket"))
+    signed_in = await asyncio.to_thread(access.redeem, ticket)
+    if first.get("type") != "ticket" or signed_in is None:
         await socket.close(4401, "unauthorized")
         return
-    live = await state.calls.find(call_id)
+    row = await asyncio.to_thread(state.calls.journal.call, call_id)
+    action = Action.WATCH_LIVE if row is not None and row.live else Action.READ_CONTENT
+    live = None
+    if row is not None and signed_in.person.may_with(action, row.whose):
+        live = await state.calls.find(call_id)
     if live is None:
         await socket.close(4404, "unknown_call")
         return
@@ -48,7 +59,13 @@ async def call_events(
             await socket.send_text(live.report_message().decode())
         async with asyncio.TaskGroup() as group:
             listener = group.create_task(_listen(socket, state.calls.running.get(call_id)))
+            checked_s = access.now_s()
             while not listener.done():
+                if access.now_s() - checked_s >= _CHECK_RIGHTS_EVERY_S:
+                    checked_s = access.now_s()
+                    if not await asyncio.to_thread(access.is_current, signed_in):
+                        await socket.close(4403, "forbidden")
+                        break
                 if subscriber.overrun:
                     await socket.close(4408, "too slow")
                     break

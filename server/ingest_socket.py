@@ -21,7 +21,7 @@ _TEXTS_PER_S = 20
 """Text messages a source may send within a second."""
 
 
-@websocket("/v1/ingest")
+@websocket("/v1/ingest", opt={"public": True})
 async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
     """Take one call's audio; a socket that is lost may be followed by another."""
     if socket.headers.get("origin") is not None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import msgspec
 import uvicorn
 
+from server.access import Access
 from server.app import create_app
 from server.auth import SingleUser
 from server.calls import Calls
 from server.hearing import Hearing
 from server.ingest import MAX_MESSAGE_BYTES
+from server.people.audit import Audit, read_secret
 from server.store import Journal
 from server.store.retention import RetentionSettings
 
@@ -33,6 +35,7 @@ class Running(msgspec.Struct, frozen=True):
 
     port: int
     user: SingleUser
+    access: Access
     calls: Calls
     thread: threading.Thread
 
@@ -71,10 +74,12 @@ def running_server(
         listener.close()
         raise PortTakenError(f"Port {port} is in use; choose another with --port.") from error
     user, journal = SingleUser(), Journal(database)
+    folder = database.parent if isinstance(database, Path) else Path()
+    access = Access(journal.engine, user, Audit(journal.engine, read_secret(folder)))
     calls = Calls(hearing, journal)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(calls, user, retention),
+            create_app(calls, access, retention),
             ws="websockets-sansio",
             ws_max_size=2 * MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,
@@ -93,7 +98,7 @@ def running_server(
             if server.started:
                 break
             waits.wait(0.02)
-        yield Running(listener.getsockname()[1], user, calls, thread)
+        yield Running(listener.getsockname()[1], user, access, calls, thread)
     finally:
         server.should_exit = True
         thread.join()

@@ -30,17 +30,20 @@ const NEXT_CALL_MS = 1000;
 
 class Refused extends Error {}
 
+/** Opening a session needs no token of one. */
+const WITHOUT_SESSION = new Set(["/v1/session", "/v1/sign-in"]);
+
 async function request<T>(path: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { "Content-Type": "application/json" };
+  if (body !== undefined && !WITHOUT_SESSION.has(path)) {
+    const me = await request<{ readonly csrf: string | null }>("/v1/me");
+    headers["X-Heartline-CSRF"] = me.csrf ?? "";
+  }
   const response = await fetch(
     path,
     body === undefined
       ? { credentials: "same-origin" }
-      : {
-          method: "POST",
-          credentials: "same-origin",
-          headers: { "Content-Type": "application/json" },
-          body: JSON.stringify(body),
-        },
+      : { method: "POST", credentials: "same-origin", headers, body: JSON.stringify(body) },
   );
   if (response.status === 401 || response.status === 403) throw new Refused(path);
   if (!response.ok) throw new Error(`${path} answered ${response.status}`);

@@ -8,6 +8,7 @@ import binascii
 import msgspec
 import sqlalchemy as sa
 
+from server.people.roles import Whose
 from server.store.tables import CALL_REASONS, CALLS
 
 LONGEST_PAGE = 200
@@ -27,6 +28,11 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, int] = {}
     """How often each cue was shown and each kind of interruption happened."""
 
+    @property
+    def whose(self) -> Whose:
+        """To whom the call belongs."""
+        return Whose(agent=self.agent, team=self.team)
+
 
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls are asked for; None asks for all."""
@@ -41,6 +47,10 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     """A cue rule or a class of interruption that happened in the call."""
     live: bool | None = None
+    teams: tuple[str, ...] | None = None
+    """Only calls of these teams; an empty tuple finds none."""
+    nobody: bool = False
+    """Finds none: the asker has no calls."""
 
 
 class CallPage(msgspec.Struct, frozen=True):
@@ -69,6 +79,10 @@ def select_calls(
     ):
         if value is not None:
             query = query.where(column == value)
+    if wanted.nobody:
+        query = query.where(sa.false())
+    if wanted.teams is not None:
+        query = query.where(CALLS.c.team.in_(wanted.teams))
     if wanted.since_ms is not None:
         query = query.where(CALLS.c.started_ms >= wanted.since_ms)
     if wanted.until_ms is not None:
@@ -84,17 +98,25 @@ def select_calls(
         )
     rows = connection.execute(query.limit(limit + 1)).mappings().all()
     reasons = _reasons(connection, [row["call_id"] for row in rows[:limit]])
-    fields = set(CallRow.__struct_fields__) - {"reasons"}
-    calls = [
-        CallRow(
-            **{name: row[name] for name in row if name in fields},
-            reasons=reasons.get(row["call_id"], {}),
-        )
-        for row in rows[:limit]
-    ]
+    calls = [_row(row, reasons) for row in rows[:limit]]
     more = len(rows) > limit
     last = rows[limit - 1] if more else None
     return CallPage(calls, _cursor(last["started_ms"], last["call_id"]) if last else None)
+
+
+def select_call(connection: sa.Connection, call_id: str) -> CallRow | None:
+    """Return one call, None when there is none."""
+    query = sa.select(CALLS).where(CALLS.c.call_id == call_id)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _row(row, _reasons(connection, [call_id]))
+
+
+def _row(row: sa.RowMapping, reasons: dict[str, dict[str, int]]) -> CallRow:
+    fields = set(CallRow.__struct_fields__) - {"reasons"}
+    return CallRow(
+        **{name: row[name] for name in row if name in fields},
+        reasons=reasons.get(row["call_id"], {}),
+    )
 
 
 def _reasons(connection: sa.Connection, call_ids: list[str]) -> dict[str, dict[str, int]]:

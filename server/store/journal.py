@@ -12,7 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from conversation.events import CueRaised, Event, EventLog, OverlapEnded
-from server.store.calls import CallFilter, CallPage, CallRow, select_calls
+from server.store.calls import CallFilter, CallPage, CallRow, select_call, select_calls
 from server.store.database import StoreError, open_database
 from server.store.tables import CALL_REASONS, CALLS, EVENTS
 from server.store.writer import GroupWriter
@@ -136,6 +136,11 @@ class Journal:
         with self.engine.connect() as connection:
             query = sa.select(CALLS.c.call_id).where(CALLS.c.call_id == call_id)
             return connection.execute(query).first() is not None
+
+    def call(self, call_id: str) -> CallRow | None:
+        """Return one call as listed, None when there is none."""
+        with self.engine.connect() as connection:
+            return select_call(connection, call_id)
 
     def events(self, call_id: str, *, since_seq: int = 0) -> list[Event]:
         """Return a call's events after `since_seq` in order; empty for an unknown call.

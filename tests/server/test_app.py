@@ -20,10 +20,13 @@ from websockets.typing import Origin
 from asr.settings import AsrSettings
 from audio.sources import open_recording
 from conversation.events import Event, EventLog
+from server.access import SignIn
 from server.hearing import Hearing, HearingSettings
+from server.people.roles import LOCAL_PERSON
 from server.runner import Running, running_server
 
 pytestmark = [pytest.mark.server, pytest.mark.model]
+HERE = SignIn(LOCAL_PERSON, None)
 SAMPLE = Path(__file__).parents[2] / "server" / "sample" / "call.flac"
 BLOCK = 800 * 4
 START: dict[str, Any] = {
@@ -116,7 +119,7 @@ def sign_in(server: Running) -> dict[str, str]:
 @contextmanager
 def event_socket(server: Running, call_id: str) -> Iterator[ClientConnection]:
     with connect(f"ws://127.0.0.1:{server.port}/v1/calls/{call_id}/events") as socket:
-        socket.send(json.dumps({"type": "ticket", "ticket": server.user.new_ticket()}))
+        socket.send(json.dumps({"type": "ticket", "ticket": server.access.new_ticket(HERE)}))
         yield socket
 
 
@@ -144,7 +147,7 @@ def test_the_key_of_the_command_line_gives_tickets(server: Running) -> None:
         server, "POST", "/v1/tickets", Authorization=f"Bearer {server.user.key}"
     )
     assert status == 200
-    assert server.user.redeem(json.loads(body)["ticket"])
+    assert server.access.redeem(json.loads(body)["ticket"]) == HERE
 
 
 def test_other_names_and_other_origins_are_refused(server: Running) -> None:
