@@ -202,11 +202,16 @@ def serve(
     with (
         _hearing(settings.hearing) as hearing,
         running_server(
-            hearing, settings.server.where, settings.server.port, retention=settings.retention
+            hearing,
+            settings.server.where,
+            settings.server.port,
+            listen=settings.server,
+            retention=settings.retention,
         ) as server,
     ):
         write_key(folder, server.user.key)
-        print(f"Agent panel: {server.address}\nIngest: {server.ingest_url}", flush=True)
+        where = settings.server.origins or (server.address,)
+        print(f"Agent panel: {where[0]}\nIngest: {server.ingest_url}", flush=True)
         _until_interrupted(server)
 
 

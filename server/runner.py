@@ -18,6 +18,7 @@ from server.calls import Calls
 from server.hearing import Hearing
 from server.ingest import MAX_MESSAGE_BYTES
 from server.people.audit import Audit, read_secret
+from server.settings import ServerSettings, SettingsError
 from server.store import Journal
 from server.store.retention import RetentionSettings
 
@@ -56,26 +57,42 @@ def running_server(
     database: Path | str,
     port: int = 0,
     *,
+    listen: ServerSettings | None = None,
     retention: RetentionSettings | None = None,
 ) -> Iterator[Running]:
-    """Serve on loopback until the block ends; port 0 picks a free one.
+    """Serve until the block ends, on loopback unless `listen` says otherwise; port 0 is a free one.
 
     With `retention`, what is too old is deleted at the start and every hour.
 
     Raises:
         PortTakenError: something else listens on the port.
+        SettingsError: other machines would be let in and something is missing for that.
         StoreError: the database cannot be used.
     """
-    listener = socket.socket()
+    listen = listen or ServerSettings()
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((listen.host, port))
+    except socket.gaierror as error:
+        listener.close()
+        raise SettingsError(
+            f"server.host = {listen.host} is no address of this machine."
+        ) from error
     except OSError as error:
         listener.close()
         raise PortTakenError(f"Port {port} is in use; choose another with --port.") from error
     user, journal = SingleUser(), Journal(database)
     folder = database.parent if isinstance(database, Path) else Path()
-    access = Access(journal.engine, user, Audit(journal.engine, read_secret(folder)))
+    audit = Audit(journal.engine, read_secret(folder))
+    access = Access(journal.engine, user, audit, origins=frozenset(listen.origins))
+    try:
+        listen.check(has_users=access.accounts.any())
+    except SettingsError:
+        listener.close()
+        journal.close()
+        raise
     calls = Calls(hearing, journal)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -86,6 +103,8 @@ def running_server(
             ws_ping_interval=5,
             ws_ping_timeout=5,
             timeout_graceful_shutdown=5,
+            ssl_certfile=listen.tls_certificate,
+            ssl_keyfile=listen.tls_key,
             log_level="warning",
             log_config=None,
         )

@@ -1,6 +1,6 @@
 """Settings: defaults, then `heartline.toml`, then the environment, then flags.
 
-    [server]        port, data, database
+    [server]        host, port, origins, tls_…, data, database
     [retention]     events_days, calls_days
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
 
@@ -28,6 +28,7 @@ from server.store.retention import RetentionSettings
 
 DEFAULT_FILE = Path("heartline.toml")
 _PREFIX = "HEARTLINE_"
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
 _NOT_SETTINGS = frozenset({"HEARTLINE_DATA"})
 """Variables that other parts of the project read."""
 
@@ -39,10 +40,20 @@ class SettingsError(Exception):
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the server listens and keeps its data."""
+    """Where the server listens, for whom, and where it keeps its data."""
 
+    host: str = "127.0.0.1"
+    """Address to listen on; beyond this machine only with users, origins and TLS."""
     port: int = 8787
-    """Port on 127.0.0.1; 0 picks a free one."""
+    """Port; 0 picks a free one."""
+    origins: tuple[str, ...] = ()
+    """Addresses under which people open the dashboards, such as `https://heartline.example.com`."""
+    tls_certificate: str | None = None
+    """File with the certificate chain."""
+    tls_key: str | None = None
+    """File with its private key."""
+    insecure_listen: bool = False
+    """Listen beyond this machine without TLS, behind a proxy that ends it."""
     data: str = "heartline-data"
     """Folder of the database."""
     database: str | None = None
@@ -53,6 +64,39 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def where(self) -> Path | str:
         """What `open_database` takes."""
         return self.database or Path(self.data) / "heartline.db"
+
+    def check(self, *, has_users: bool) -> None:
+        """Refuse to be reached by others before they can be told apart.
+
+        Raises:
+            SettingsError: the address is open to other machines and something is missing.
+        """
+        bad = [origin for origin in self.origins if not _ORIGIN.fullmatch(origin)]
+        if bad:
+            raise SettingsError(
+                f"server.origins: '{bad[0]}' is not an address like https://heartline.example.com."
+            )
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise SettingsError("server.tls_certificate and server.tls_key go together.")
+        local = self.host in ("127.0.0.1", "::1", "localhost")
+        if local and not self.origins:
+            return
+        if not has_users:
+            raise SettingsError(
+                f"server.host = {self.host} with server.origins lets other machines in, so there "
+                "must be users first; add one with `heartline users add`."
+            )
+        if not self.origins:
+            raise SettingsError(
+                f"server.host = {self.host} lets other machines in; set server.origins to the "
+                "addresses that people open, such as https://heartline.example.com."
+            )
+        if not local and not self.tls_certificate and not self.insecure_listen:
+            raise SettingsError(
+                f"server.host = {self.host} lets other machines in without TLS; set "
+                "server.tls_certificate and server.tls_key, or server.insecure_listen behind a "
+                "proxy that ends TLS."
+            )
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from server.settings import Settings, SettingsError, load_settings
+from server.settings import ServerSettings, Settings, SettingsError, load_settings
 
 pytestmark = pytest.mark.unit
 
@@ -83,3 +84,33 @@ def test_the_example_in_the_guide_is_the_defaults() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
     example = guide.partition("```toml\n")[2].partition("```")[0]
     assert load_settings(write(example), {}) == Settings()
+
+
+ORIGIN = ("https://heartline.example.com",)
+TLS = {"tls_certificate": "c.pem", "tls_key": "k.pem"}
+
+
+@pytest.mark.parametrize(
+    ("given", "has_users", "missing"),
+    [
+        ({}, False, None),
+        ({"origins": ORIGIN}, False, "users add"),
+        ({"origins": ORIGIN}, True, None),
+        ({"host": "192.0.2.1", "origins": ORIGIN, **TLS}, False, "users add"),
+        ({"host": "192.0.2.1", **TLS}, True, "server.origins"),
+        ({"host": "192.0.2.1", "origins": ORIGIN}, True, "TLS"),
+        ({"host": "192.0.2.1", "origins": ORIGIN, **TLS}, True, None),
+        ({"host": "192.0.2.1", "origins": ORIGIN, "insecure_listen": True}, True, None),
+        ({"host": "192.0.2.1", "origins": ("*",), **TLS}, True, "'\\*'"),
+        ({"tls_key": "k.pem"}, True, "go together"),
+    ],
+)
+def test_a_server_that_others_can_reach_needs_users_origins_and_tls(
+    given: dict[str, Any], has_users: bool, missing: str | None
+) -> None:
+    settings = ServerSettings(**given)
+    if missing is None:
+        settings.check(has_users=has_users)
+    else:
+        with pytest.raises(SettingsError, match=missing):
+            settings.check(has_users=has_users)
