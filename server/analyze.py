@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,11 +23,14 @@ from conversation.events import (
 )
 from conversation.redaction import Redactor
 from reports.build import build_report
+from reports.exports import export
 from reports.html import render_html
 from reports.model import Report, encode
 from server.hearing import Hearing, HearingSettings
 from server.session import Clock, open_session
 
+SAMPLE = Path(__file__).parent / "sample" / "call.flac"
+"""The bundled call."""
 Progress = Callable[[int], None]
 """Told the stream position in milliseconds, now and then."""
 
@@ -155,12 +158,21 @@ def _spoken(
     ]
 
 
-def write_outputs(events: list[Event], folder: Path) -> Report:
-    """Write `report.json`, `report.html` and `events.jsonl` into `folder` and return the report."""
+def write_outputs(events: list[Event], folder: Path, exports: Sequence[str] = ()) -> Report:
+    """Write `report.json`, `report.html` and `events.jsonl` into `folder` and return the report.
+
+    Args:
+        events: the journal of the call.
+        folder: made where it is missing.
+        exports: further formats, keys of `reports.exports.EXPORTS`.
+    """
     report = build_report(events)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(encode(report))
     (folder / "report.html").write_text(render_html(report), encoding="utf-8")
     with (folder / "events.jsonl").open("wb") as log:
         log.writelines(EventLog.encode(event) + b"\n" for event in events)
+    for name in exports:
+        for file, content in export(name, report, events).items():
+            (folder / file).write_bytes(content)
     return report

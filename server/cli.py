@@ -26,8 +26,8 @@ from audio.chunks import AudioChunk
 from audio.errors import AudioError
 from audio.sources import Recording, list_recordings, open_recording
 from conversation.events import AudioGap, Channel
-from reports.html import summary
 from reports.model import Report
+from reports.summary import summary
 from server.analyze import TranscriptError, analyze_recording, analyze_transcript, write_outputs
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import Hearing, HearingSettings

@@ -26,7 +26,7 @@ from server.hearing import HearingSettings
 
 DEFAULT_FILE = Path("heartline.toml")
 _PREFIX = "HEARTLINE_"
-_NOT_SETTINGS = frozenset({"HEARTLINE_DATA"})
+_NOT_SETTINGS = frozenset({"HEARTLINE_DATA", "HEARTLINE_SPEECH_BANK"})
 """Variables that other parts of the project read."""
 
 
