@@ -30,7 +30,9 @@ from reports.model import encode
 from reports.style import STYLE
 from server.auth import COOKIE, SingleUser, is_loopback_host
 from server.calls import Calls
+from server.contact_lens import ContactLensSettings, analysis_segments_route
 from server.event_socket import call_events
+from server.export_routes import export_router
 from server.ingest_socket import ingest
 
 STATIC = Path(__file__).parent / "static"
@@ -140,7 +142,9 @@ def _add_headers(response: Response[Any]) -> Response[Any]:
     return response
 
 
-def create_app(calls: Calls, user: SingleUser) -> Litestar:
+def create_app(
+    calls: Calls, user: SingleUser, contact_lens: ContactLensSettings | None = None
+) -> Litestar:
     """Build the application for one single-user server."""
 
     @contextlib.asynccontextmanager
@@ -150,8 +154,10 @@ def create_app(calls: Calls, user: SingleUser) -> Litestar:
 
     handlers: list[Any] = [
         open_browser_session, new_ticket, list_calls, report_json, report_html, livez, readyz,
-        panel, ingest, call_events,
+        panel, ingest, call_events, export_router([_signed_in]),
     ]  # fmt: skip
+    if contact_lens is not None and contact_lens.enabled:
+        handlers.append(analysis_segments_route(contact_lens))
     if STATIC.is_dir():
         handlers.append(create_static_files_router(path="/", directories=[STATIC]))
     return Litestar(

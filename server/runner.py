@@ -14,6 +14,7 @@ import uvicorn
 from server.app import create_app
 from server.auth import SingleUser
 from server.calls import Calls
+from server.contact_lens import ContactLensSettings
 from server.hearing import Hearing
 from server.ingest import MAX_MESSAGE_BYTES
 from server.journal import Journal
@@ -47,7 +48,12 @@ class Running(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def running_server(hearing: Hearing, database: Path | str, port: int = 0) -> Iterator[Running]:
+def running_server(
+    hearing: Hearing,
+    database: Path | str,
+    port: int = 0,
+    contact_lens: ContactLensSettings | None = None,
+) -> Iterator[Running]:
     """Serve on loopback until the block ends; port 0 picks a free one.
 
     Raises:
@@ -64,7 +70,7 @@ def running_server(hearing: Hearing, database: Path | str, port: int = 0) -> Ite
     calls = Calls(hearing, journal)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(calls, user),
+            create_app(calls, user, contact_lens),
             ws="websockets-sansio",
             ws_max_size=2 * MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,

@@ -22,6 +22,7 @@ from asr.settings import AsrSettings
 from audio.settings import AudioSettings
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+from server.contact_lens import ContactLensSettings
 from server.hearing import HearingSettings
 
 DEFAULT_FILE = Path("heartline.toml")
@@ -45,6 +46,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Folder of the database."""
 
 
+class TeamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One team, for roll-ups."""
+
+    agents: tuple[str, ...] = ()
+    """Names of its agents, as calls carry them."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
@@ -53,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()
     conversation: ConversationSettings = ConversationSettings()
+    contact_lens: ContactLensSettings = ContactLensSettings()
+    teams: dict[str, TeamSettings] = {}
 
     @property
     def hearing(self) -> HearingSettings:

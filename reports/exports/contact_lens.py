@@ -7,6 +7,7 @@ none is ever made from the agent's voice.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ _SHORTEST_NON_TALK_MS = 3_000
 
 
 def segments(report: Report) -> list[dict[str, Any]]:
-    """Return the call as real-time segments in stream order: transcripts, and cues as categories."""
+    """Return the call as real-time segments in stream order; cues are categories."""
     timed = [(part.end_ms, 0, {"Transcript": _transcript(part)}) for part in _spoken(report)]
     timed += [(cue.raised_ms, 1, {"Categories": _category(cue)}) for cue in report.cues]
     return [segment for _, _, segment in sorted(timed, key=lambda entry: entry[:2])]
@@ -106,7 +107,7 @@ def _all_categories(report: Report) -> dict[str, Any]:
     }
 
 
-def _characteristics(report: Report, parties: list[Channel]) -> dict[str, Any]:
+def _characteristics(report: Report, parties: Sequence[Channel]) -> dict[str, Any]:
     found: dict[str, Any] = {"TotalConversationDurationMillis": report.call.duration_ms}
     speech = {
         party: total_ms(union((s.begin_ms, s.end_ms) for s in report.speech if s.channel is party))
@@ -139,7 +140,7 @@ def _characteristics(report: Report, parties: list[Channel]) -> dict[str, Any]:
     return found
 
 
-def _interruptions(report: Report, parties: list[Channel]) -> dict[str, Any]:
+def _interruptions(report: Report, parties: Sequence[Channel]) -> dict[str, Any]:
     events = [event for event in counted(report) if event.overlap_class in INTERRUPTING]
     by = {party: [event for event in events if event.by is party] for party in parties}
     return {

@@ -71,9 +71,7 @@ def _words(report: Report, side: Channel) -> list[_Labelled]:
     said = [
         (p.start_ms, p.end_ms, p.text) for p in report.transcript if p.channel is side and p.text
     ]
-    heard: list[Span] = union(
-        (s.begin_ms, s.end_ms) for s in report.speech if s.channel is side
-    )
+    heard: list[Span] = union((s.begin_ms, s.end_ms) for s in report.speech if s.channel is side)
     wordless = subtract(heard, union((begin, end) for begin, end, _ in said)) if not said else []
     return [*said, *((begin, end, "[speech]") for begin, end in wordless)]
 

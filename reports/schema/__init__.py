@@ -1,4 +1,4 @@
-"""The published JSON Schema of `report.json`, one file per schema version, made from the structs."""
+"""The published JSON Schema of `report.json`, one file per version, made from the structs."""
 
 from __future__ import annotations
 

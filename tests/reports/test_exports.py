@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_an_unknown_export_names_those_there_are() -> None:
 
 
 def test_webvtt_gives_back_every_utterance_with_speaker_and_time() -> None:
-    captions = webvtt.from_buffer(io.StringIO(one("vtt")))
+    captions = list(webvtt.from_buffer(io.StringIO(one("vtt"))))
     spoken = [part for part in report().transcript if part.text]
     assert len(captions) == len(spoken)
     for caption, part in zip(captions, spoken, strict=True):
@@ -140,7 +141,7 @@ def test_a_textgrid_tiles_the_call_and_holds_every_label(grid: Path) -> None:
     for tier in read.tiers:
         assert tier[0].minTime == 0
         assert tier[-1].maxTime == read.maxTime
-        assert all(a.maxTime == b.minTime for a, b in zip(tier, tier[1:], strict=False))
+        assert all(a.maxTime == b.minTime for a, b in pairwise(tier))
     for side in (Channel.AGENT, Channel.CUSTOMER):
         labels = {i.mark for i in read.getFirst(str(side)) if i.mark}
         assert labels == {folded(p.text) for p in report().transcript if p.channel is side}
