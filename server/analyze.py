@@ -31,8 +31,8 @@ from server.session import Clock, open_session
 
 SAMPLE = Path(__file__).parent / "sample" / "call.flac"
 """The bundled call."""
-Progress = Callable[[int], None]
-"""Told the stream position in milliseconds, now and then."""
+Progress = Callable[[int, int], None]
+"""Told the stream position and the length of the call in milliseconds, now and then."""
 
 
 class TranscriptError(Exception):
@@ -47,6 +47,7 @@ def analyze_recording(
     *,
     call_id: str,
     started_at: str,
+    agent: str | None = None,
     progress: Progress | None = None,
 ) -> list[Event]:
     """Return the journal of a recording, the same for the same audio, model and settings."""
@@ -57,13 +58,14 @@ def analyze_recording(
         source="file",
         started_at=started_at,
         hearing=hearing,
+        agent=agent,
         clock=Clock.VIRTUAL,
     )
     events = session.opening_events()
     for block in recording.blocks(100):
         events += session.push(block)
         if progress is not None:
-            progress(session.position_ms)
+            progress(session.position_ms, recording.duration_ms)
     events += session.finish()
     return events
 

@@ -79,7 +79,7 @@ def test_an_unknown_export_names_those_there_are() -> None:
 
 
 def test_webvtt_gives_back_every_utterance_with_speaker_and_time() -> None:
-    captions = list(webvtt.from_buffer(io.StringIO(one("vtt"))))
+    captions = webvtt.from_buffer(io.StringIO(one("vtt"))).captions
     spoken = [part for part in report().transcript if part.text]
     assert len(captions) == len(spoken)
     for caption, part in zip(captions, spoken, strict=True):
