@@ -22,9 +22,11 @@ from audio.errors import AudioError
 from audio.sources import Recording, open_recording
 from conversation.events import AudioGap, Channel
 from reports.exports import ExportError
+from reports.rollup import RollUpError
 from server.analyze import SAMPLE, TranscriptError, write_outputs
 from server.batch import BatchError
 from server.commands.analyze import analyze
+from server.commands.report import report
 from server.commands.shared import (
     ERR,
     OUT,
@@ -53,6 +55,7 @@ _ERRORS = (
     BatchError,
     ExportError,
     PortTakenError,
+    RollUpError,
     SettingsError,
     StreamError,
     TranscriptError,
@@ -66,6 +69,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(analyze)
+app.command()(report)
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ from reports.exports import EXPORTS, ExportError
 from reports.exports.tables import table as csv_table
 from server.batch import CALL_ERRORS, Outcome, Task, analyze_many, analyze_one
 from server.commands.shared import (
-    ERR,
     OUT,
     AgentChannel,
     ConfigFile,
@@ -162,13 +161,7 @@ def _many(tasks: list[Task], settings: HearingSettings, out: Path, jobs: int) ->
         for outcome in analyze_many(tasks, settings, processes=jobs):
             outcomes.append(outcome)
             if outcome.error is not None:
-                ERR.print(
-                    f"heartline: {outcome.error}",
-                    style="red",
-                    highlight=False,
-                    markup=False,
-                    soft_wrap=True,
-                )
+                complain(outcome.error)
             progress.advance(bar)
     out.mkdir(parents=True, exist_ok=True)
     (out / "summary.csv").write_bytes(csv_table(_HEAD, [_row(o) for o in outcomes]))

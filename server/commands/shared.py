@@ -40,9 +40,9 @@ ConfigFile = Annotated[
 DataFolder = Annotated[Path | None, typer.Option(help="Folder of the database [heartline-data].")]
 
 
-def complain(error: Exception) -> None:
-    """Print an error as one sentence on standard error."""
-    ERR.print(f"heartline: {error}", style="red", highlight=False, markup=False)
+def complain(message: Exception | str) -> None:
+    """Print an error as one sentence, and one line, on standard error."""
+    ERR.print(f"heartline: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
 
 
 def read_settings(config: Path | None, no_words: bool = False, **flags: Any) -> Settings:
