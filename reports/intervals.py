@@ -23,7 +23,7 @@ def wilson(delivered: int, opportunities: int) -> tuple[float, float] | None:
 def poisson(count: float) -> tuple[float, float]:
     """Return the 95 % interval of a count (Byar's approximation to the exact one).
 
-    Within 0.05 of the exact limits from a count of 1 on; the upper limit for 0 is 3.67 (exact: 3.69).
+    Within 0.05 of the exact limits from a count of 1 on; the limit for 0 is 3.67, not 3.69.
     """
     low = count * (1 - 1 / (9 * count) - _Z / (3 * sqrt(count))) ** 3 if count > 0 else 0.0
     above = count + 1

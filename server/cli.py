@@ -66,6 +66,7 @@ app = typer.Typer(
     help="Heartline listens to both sides of a call and shows the agent what would help.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # with it, text in brackets is taken for a style and dropped
     pretty_exceptions_enable=False,
 )
 app.command()(analyze)
