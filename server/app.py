@@ -34,6 +34,7 @@ from server.contact_lens import ContactLensSettings, analysis_segments_route
 from server.event_socket import call_events
 from server.export_routes import export_router
 from server.ingest_socket import ingest
+from server.tone_routes import tone_router
 
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger("heartline")
@@ -155,6 +156,7 @@ def create_app(
     handlers: list[Any] = [
         open_browser_session, new_ticket, list_calls, report_json, report_html, livez, readyz,
         panel, ingest, call_events, export_router([_signed_in]),
+        tone_router([_signed_in]),
     ]  # fmt: skip
     if contact_lens is not None and contact_lens.enabled:
         handlers.append(analysis_segments_route(contact_lens))

@@ -21,6 +21,7 @@ from audio.chunks import AudioChunk
 from audio.errors import AudioError
 from audio.sources import Recording, open_recording
 from conversation.events import AudioGap, Channel
+from conversation.language import PackError
 from reports.exports import ExportError
 from reports.rollup import RollUpError
 from server.analyze import SAMPLE, TranscriptError, write_outputs
@@ -42,6 +43,7 @@ from server.commands.shared import (
     read_settings,
     say,
 )
+from server.commands.tone import ToneFileError, tone
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import HearingSettings
 from server.runner import PortTakenError, Running, running_server
@@ -54,10 +56,12 @@ _ERRORS = (
     AudioError,
     BatchError,
     ExportError,
+    PackError,
     PortTakenError,
     RollUpError,
     SettingsError,
     StreamError,
+    ToneFileError,
     TranscriptError,
     VconError,
 )
@@ -71,6 +75,7 @@ app = typer.Typer(
 )
 app.command()(analyze)
 app.command()(report)
+app.command()(tone)
 
 
 def main() -> None:
