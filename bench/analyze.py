@@ -23,8 +23,7 @@ from bench.words import word_error_rate
 from conversation.events import Channel
 from reports.build import build_report
 from reports.model import Report
-from server.analyze import analyze_recording
-from server.cli import SAMPLE
+from server.analyze import SAMPLE, analyze_recording
 from server.hearing import Hearing, HearingSettings
 
 _RUNS = 3

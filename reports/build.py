@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from conversation.events import (
     Channel,
     ChannelQuality,
@@ -18,7 +20,7 @@ from conversation.events import (
     RaisedVoiceEnded,
     RaisedVoiceStarted,
 )
-from reports.log import PARTIES, CallLog
+from reports.log import COUNTED_CONFIDENCE, PARTIES, CallLog
 from reports.model import (
     ActPart,
     CallPart,
@@ -37,10 +39,9 @@ from reports.model import (
 )
 from reports.scorecard import build_scorecard
 from reports.spans import intersect, quantile, total_ms
+from reports.summary import practise, summary
 from reports.talk import talk
 
-COUNTED_CONFIDENCE = 0.6
-"""Below this an event is `possible` and in no count (`interruptions.md` section 9)."""
 MIN_SCORED_SPEECH_MS = 120_000
 """Rates need this much speech (`interruptions.md` section 13)."""
 _CUE_WINDOW_MS = 2_500
@@ -56,7 +57,7 @@ def build_report(events: Iterable[Event]) -> Report:
     log = CallLog(events)
     started = log.started
     scored_ms = log.end_ms - total_ms(log.unknown)
-    return Report(
+    report = Report(
         call=CallPart(
             id=started.call_id,
             started_at=started.started_at,
@@ -105,6 +106,7 @@ def build_report(events: Iterable[Event]) -> Report:
         scorecard=build_scorecard(log) if log.direction_known else (),
         timing=_timing(log),
     )
+    return msgspec.structs.replace(report, summary=summary(report), practise=practise(report))
 
 
 def _quality(log: CallLog, scored_ms: int) -> QualityPart:

@@ -8,6 +8,7 @@ from html import escape
 from conversation.events import Channel, OverlapClass
 from reports.model import InterruptionPart, Report, ScorePart
 from reports.style import STYLE
+from reports.summary import summary
 from reports.timeline import close_up, whole_call
 
 CLASS_WORDS = {
@@ -59,6 +60,7 @@ def render_html(report: Report) -> str:
             "<section><h2>The whole call</h2>",
             whole_call(report),
             "</section>",
+            _practise(report),
             _interruptions(report),
             _raised_voices(report),
             _scorecard(report.scorecard),
@@ -74,42 +76,16 @@ def render_html(report: Report) -> str:
     )
 
 
-def summary(report: Report) -> str:
-    """Say in three sentences, built from facts alone, what happened."""
-    sentences = []
-    if not report.quality.direction_known:
-        sentences.append("Both parties are on one channel, so nobody is said to interrupt.")
-    else:
-        counts = {
-            party: sum(
-                event.overlap_class in (OverlapClass.SUCCESSFUL, OverlapClass.TALK_OVER)
-                for event in report.interruptions.events
-                if event.by == party and event.confidence >= 0.6
-            )
-            for party in (Channel.AGENT, Channel.CUSTOMER)
-        }
-        if any(counts.values()):
-            sentences.append(
-                f"The agent interrupted {_times(counts[Channel.AGENT])}, "
-                f"the customer {_times(counts[Channel.CUSTOMER])}."
-            )
-        else:
-            sentences.append("Nobody interrupted.")
-    raised = [event for event in report.raised_voice.events if event.channel is Channel.CUSTOMER]
-    if raised:
-        sentences.append(f"The customer's voice was raised from {clock(raised[0].begin_ms)}.")
-    for part in report.scorecard:
-        if part.behaviour == "acknowledge" and part.opportunities:
-            sentences.append(
-                f"A feeling was put in words {_times(part.opportunities)} and acknowledged "
-                f"{_times(part.delivered)}."
-            )
-    return " ".join(sentences[:3])
-
-
-def _times(count: int) -> str:
-    words = {0: "not at all", 1: "once", 2: "twice"}
-    return words.get(count, f"{count} times")
+def _practise(report: Report) -> str:
+    if not report.practise:
+        return ""
+    rows = "".join(
+        f"<li><b>{clock(part.at_ms)} · {escape(BEHAVIOUR_WORDS[part.behaviour])}</b> "
+        + (f"<q>{escape(part.text)}</q> " if part.text else "")
+        + f"{escape(part.drill)}</li>"
+        for part in report.practise
+    )
+    return f"<section><h2>Three to practise</h2><ol class='practise'>{rows}</ol></section>"
 
 
 def _quality(report: Report) -> str:

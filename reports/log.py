@@ -23,6 +23,8 @@ from conversation.events import (
 from reports.spans import Span, subtract, union
 
 PARTIES = (Channel.AGENT, Channel.CUSTOMER)
+COUNTED_CONFIDENCE = 0.6
+"""Below this an event is `possible` and in no count (`interruptions.md` section 9)."""
 
 
 class CallLog:

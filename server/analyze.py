@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,13 +23,16 @@ from conversation.events import (
 )
 from conversation.redaction import Redactor
 from reports.build import build_report
+from reports.exports import export
 from reports.html import render_html
 from reports.model import Report, encode
 from server.hearing import Hearing, HearingSettings
 from server.session import Clock, open_session
 
-Progress = Callable[[int], None]
-"""Told the stream position in milliseconds, now and then."""
+SAMPLE = Path(__file__).parent / "sample" / "call.flac"
+"""The bundled call."""
+Progress = Callable[[int, int], None]
+"""Told the stream position and the length of the call in milliseconds, now and then."""
 
 
 class TranscriptError(Exception):
@@ -44,6 +47,7 @@ def analyze_recording(
     *,
     call_id: str,
     started_at: str,
+    agent: str | None = None,
     progress: Progress | None = None,
 ) -> list[Event]:
     """Return the journal of a recording, the same for the same audio, model and settings."""
@@ -54,13 +58,14 @@ def analyze_recording(
         source="file",
         started_at=started_at,
         hearing=hearing,
+        agent=agent,
         clock=Clock.VIRTUAL,
     )
     events = session.opening_events()
     for block in recording.blocks(100):
         events += session.push(block)
         if progress is not None:
-            progress(session.position_ms)
+            progress(session.position_ms, recording.duration_ms)
     events += session.finish()
     return events
 
@@ -155,12 +160,21 @@ def _spoken(
     ]
 
 
-def write_outputs(events: list[Event], folder: Path) -> Report:
-    """Write `report.json`, `report.html` and `events.jsonl` into `folder` and return the report."""
+def write_outputs(events: list[Event], folder: Path, exports: Sequence[str] = ()) -> Report:
+    """Write `report.json`, `report.html` and `events.jsonl` into `folder` and return the report.
+
+    Args:
+        events: the journal of the call.
+        folder: made where it is missing.
+        exports: further formats, keys of `reports.exports.EXPORTS`.
+    """
     report = build_report(events)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(encode(report))
     (folder / "report.html").write_text(render_html(report), encoding="utf-8")
     with (folder / "events.jsonl").open("wb") as log:
         log.writelines(EventLog.encode(event) + b"\n" for event in events)
+    for name in exports:
+        for file, content in export(name, report, events).items():
+            (folder / file).write_bytes(content)
     return report

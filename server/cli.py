@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import tempfile
 import threading
 import webbrowser
-from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from asr.errors import AsrError
@@ -24,61 +19,68 @@ from asr.models import DEFAULT_MODEL, MANIFEST, fetch_model, resolve_model, veri
 from audio.capture import MicrophonePair, find_device, list_devices
 from audio.chunks import AudioChunk
 from audio.errors import AudioError
-from audio.sources import Recording, list_recordings, open_recording
+from audio.sources import Recording, open_recording
 from conversation.events import AudioGap, Channel
-from reports.html import summary
-from reports.model import Report
-from server.analyze import TranscriptError, analyze_recording, analyze_transcript, write_outputs
+from conversation.language import PackError
+from reports.exports import ExportError
+from reports.rollup import RollUpError
+from server.analyze import SAMPLE, TranscriptError, write_outputs
+from server.batch import BatchError
 from server.commands import people, records
+from server.commands.analyze import analyze
+from server.commands.report import report
+from server.commands.shared import (
+    ERR,
+    OUT,
+    AgentChannel,
+    ConfigFile,
+    CustomerFile,
+    DataFolder,
+    ModelName,
+    NoWords,
+    complain,
+    loaded_hearing,
+    progress_bar,
+    read_settings,
+    say,
+)
+from server.commands.tone import ToneFileError, tone
 from server.event_recorder import EventRecorder, write_key
-from server.hearing import Hearing, HearingSettings
+from server.hearing import HearingSettings
 from server.runner import PortTakenError, Running, running_server
-from server.settings import Settings, SettingsError, load_settings
+from server.settings import SettingsError
 from server.store import StoreError
 from server.stream_client import StreamError, ingest_url, stream_blocks, to_blocks
+from server.vcon_file import VconError
 
-SAMPLE = Path(__file__).parent / "sample" / "call.flac"
 _ERRORS = (
-    AudioError,
     AsrError,
-    StreamError,
-    TranscriptError,
+    AudioError,
+    BatchError,
+    ExportError,
+    PackError,
     PortTakenError,
+    RollUpError,
     SettingsError,
     StoreError,
+    StreamError,
+    ToneFileError,
+    TranscriptError,
+    VconError,
 )
-_OUT = Console()
-_ERR = Console(stderr=True)
 
 app = typer.Typer(
     help="Heartline listens to both sides of a call and shows the agent what would help.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # with it, text in brackets is taken for a style and dropped
     pretty_exceptions_enable=False,
 )
-for command in (records.erase, records.hold, records.backup):
+for command in (analyze, report, tone, records.erase, records.hold, records.backup):
     app.command()(command)
 app.command("audit")(people.audit_log)
 app.add_typer(people.users, name="users")
 app.add_typer(people.keys, name="keys")
-
-AgentChannel = Annotated[
-    int, typer.Option(help="Which channel of a stereo file is the agent: 0 or 1.")
-]
-CustomerFile = Annotated[
-    Path | None, typer.Option(help="The customer's side, when FILE is the agent's.")
-]
-ModelName = Annotated[
-    str | None, typer.Option(help=f"Recogniser model: a name or a directory [{DEFAULT_MODEL}].")
-]
-NoWords = Annotated[
-    bool, typer.Option("--no-words", help="Timing and voice only, no transcription.")
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(help="Settings file [heartline.toml, where there is one]; docs/configuration.md."),
-]
-DataFolder = Annotated[Path | None, typer.Option(help="Folder of the database [heartline-data].")]
 
 
 def main() -> None:
@@ -86,39 +88,10 @@ def main() -> None:
     try:
         app()
     except _ERRORS as error:
-        _ERR.print(f"heartline: {error}", style="red", highlight=False, markup=False)
+        complain(error)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _settings(config: Path | None, no_words: bool = False, **flags: Any) -> Settings:
-    if no_words:
-        flags["asr__enabled"] = False
-    dotted = {key.replace("__", "."): value for key, value in flags.items()}
-    return load_settings(config, os.environ, dotted)
-
-
-@contextlib.contextmanager
-def _progress(what: str, total_ms: int) -> Iterator[tuple[Progress, TaskID]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-    )
-    with Progress(*columns, TimeElapsedColumn(), console=_ERR, transient=True) as progress:
-        yield progress, progress.add_task(what, total=total_ms)
-
-
-@contextlib.contextmanager
-def _hearing(settings: HearingSettings) -> Iterator[Hearing]:
-    hearing = Hearing(settings)
-    with _ERR.status("Loading models ..."):
-        hearing.load()
-    try:
-        yield hearing
-    finally:
-        hearing.close()
 
 
 @app.command()
@@ -137,7 +110,7 @@ def demo(
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     with (
         tempfile.TemporaryDirectory() as folder,
-        _hearing(HearingSettings()) as hearing,
+        loaded_hearing(HearingSettings()) as hearing,
         running_server(hearing, Path(folder) / "demo.db", port) as server,
     ):
         print(f"Agent panel: {server.address}", flush=True)
@@ -145,7 +118,7 @@ def demo(
             webbrowser.open(server.address)
         call_id = _play(recording, server.ingest_url, speed, agent="demo")
         report = write_outputs(server.calls.journal.events(call_id), out)
-        _say(report, out)
+        say(report, out)
         if interactive:
             input("The panel stays up; press Enter to stop. ")
 
@@ -164,7 +137,7 @@ def _play(
         if recorder is not None:
             recorder.begin(call_id)
 
-    with _progress("Playing the call", recording.duration_ms) as (progress, task):
+    with progress_bar("Playing the call", recording.duration_ms) as (progress, task):
         stream_blocks(
             recording.blocks(100),
             url=url,
@@ -176,11 +149,6 @@ def _play(
             progress=lambda at_ms: progress.update(task, completed=at_ms),
         )
     return call_ids[0]
-
-
-def _say(report: Report, folder: Path) -> None:
-    _OUT.print(summary(report), highlight=False, markup=False)
-    _OUT.print(f"Report: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -196,18 +164,12 @@ def serve(
     Settings come from heartline.toml, then HEARTLINE_ variables, then these options.
     """
     flags = {"server__port": port, "server__data": data and str(data), "asr__model": model}
-    settings = _settings(config, no_words, **flags)
+    settings = read_settings(config, no_words, **flags)
     folder = Path(settings.server.data)
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        _hearing(settings.hearing) as hearing,
-        running_server(
-            hearing,
-            settings.server.where,
-            settings.server.port,
-            listen=settings.server,
-            retention=settings.retention,
-        ) as server,
+        loaded_hearing(settings.hearing) as hearing,
+        running_server(hearing, settings.server.where, settings.server.port, settings) as server,
     ):
         write_key(folder, server.user.key)
         where = settings.server.origins or (server.address,)
@@ -245,64 +207,10 @@ def stream(
     url = ingest_url(server)
     recorder = None if events is None else EventRecorder(url, data, events)
     call_id = _play(recording, url, speed, agent, recorder)
-    _OUT.print(f"Call {call_id} is over.", highlight=False)
+    OUT.print(f"Call {call_id} is over.", highlight=False)
     if recorder is not None:
         recorder.finish()
-        _OUT.print(f"{recorder.events} events: {events}", highlight=False, soft_wrap=True)
-
-
-@app.command()
-def analyze(
-    files: Annotated[list[Path], typer.Argument(help="Recordings, folders, or *.transcript.json.")],
-    customer: CustomerFile = None,
-    agent_channel: AgentChannel = 0,
-    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("heartline-out"),
-    model: ModelName = None,
-    no_words: NoWords = False,
-    partials: Annotated[
-        bool, typer.Option(help="Also decode partial transcripts, as live.")
-    ] = False,
-    config: ConfigFile = None,
-) -> None:
-    """Analyse recordings offline: report.json, report.html and events.jsonl for each."""
-    paths = [p for file in files for p in (list_recordings(file) if file.is_dir() else [file])]
-    stems = Counter(path.stem for path in paths)
-    settings = _settings(config, no_words, asr__model=model, asr__partials_enabled=partials)
-    failed = 0
-    with _hearing(settings.hearing) as hearing:
-        for path in paths:
-            name = path.stem if stems[path.stem] == 1 else path.name
-            folder = out if len(paths) == 1 else out / name
-            try:
-                report = _analyze_one(path, customer, agent_channel, folder, hearing)
-            except _ERRORS as error:
-                failed += 1
-                _ERR.print(f"heartline: {error}", style="red", highlight=False, markup=False)
-                continue
-            _say(report, folder)
-    if failed:
-        raise typer.Exit(1)
-
-
-def _analyze_one(
-    path: Path, customer: Path | None, agent_channel: int, folder: Path, hearing: Hearing
-) -> Report:
-    call_id = path.name.partition(".")[0]
-    started_at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-    if path.name.endswith(".transcript.json"):
-        settings = hearing.settings
-        events = analyze_transcript(path, settings, call_id=call_id, started_at=started_at)
-        return write_outputs(events, folder)
-    recording = open_recording(path, customer_path=customer, agent_channel=agent_channel)
-    with _progress(f"Analysing {path.name}", recording.duration_ms) as (progress, task):
-        events = analyze_recording(
-            recording,
-            hearing,
-            call_id=call_id,
-            started_at=started_at,
-            progress=lambda at_ms: progress.update(task, completed=at_ms),
-        )
-    return write_outputs(events, folder)
+        OUT.print(f"{recorder.events} events: {events}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -317,13 +225,13 @@ def live(
     config: ConfigFile = None,
 ) -> None:
     """Listen to a call on this machine: your microphone and the far end. Ctrl+C ends it."""
-    settings = _settings(config, server__data=data and str(data), asr__model=model)
+    settings = read_settings(config, server__data=data and str(data), asr__model=model)
     devices = [find_device(agent_device).index, find_device(customer_device).index]
     folder = Path(settings.server.data)
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        _hearing(settings.hearing) as hearing,
-        running_server(hearing, settings.server.where) as server,
+        loaded_hearing(settings.hearing) as hearing,
+        running_server(hearing, folder / "heartline.db") as server,
         MicrophonePair(devices[0], devices[1], rate) as microphones,
     ):
         print(f"Recording both sides. Agent panel: {server.address}", flush=True)
@@ -349,7 +257,7 @@ def devices() -> None:
         table.add_row(
             str(device.index), device.name, str(device.channels), f"{device.default_rate_hz} Hz"
         )
-    _OUT.print(table)
+    OUT.print(table)
 
 
 @app.command()
@@ -363,16 +271,16 @@ def models(
         for known in MANIFEST:
             files = resolve_model(known)
             table.add_row(files.name, files.origin, files.licence)
-        _OUT.print(table)
+        OUT.print(table)
     elif action == "verify":
         verify_model(resolve_model(name))
-        _OUT.print(f"{name}: every file is the reviewed one.", highlight=False)
+        OUT.print(f"{name}: every file is the reviewed one.", highlight=False)
     elif action == "fetch":
-        with _ERR.status(f"Fetching {name} ..."):
+        with ERR.status(f"Fetching {name} ..."):
             files = fetch_model(name)
-        _OUT.print(f"{name}: fetched ({files.origin}).", highlight=False)
+        OUT.print(f"{name}: fetched ({files.origin}).", highlight=False)
     else:
-        _ERR.print(f"heartline: '{action}' is not list, verify or fetch.", style="red")
+        ERR.print(f"heartline: '{action}' is not list, verify or fetch.", style="red")
         raise typer.Exit(2)
 
 

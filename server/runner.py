@@ -18,9 +18,8 @@ from server.calls import Calls
 from server.hearing import Hearing
 from server.ingest import MAX_MESSAGE_BYTES
 from server.people.audit import Audit, read_secret
-from server.settings import ServerSettings, SettingsError
+from server.settings import Settings, SettingsError
 from server.store import Journal
-from server.store.retention import RetentionSettings
 
 _START_TIMEOUT_S = 20.0
 
@@ -56,20 +55,17 @@ def running_server(
     hearing: Hearing,
     database: Path | str,
     port: int = 0,
-    *,
-    listen: ServerSettings | None = None,
-    retention: RetentionSettings | None = None,
+    settings: Settings | None = None,
 ) -> Iterator[Running]:
-    """Serve until the block ends, on loopback unless `listen` says otherwise; port 0 is a free one.
-
-    With `retention`, what is too old is deleted at the start and every hour.
+    """Serve until the block ends, on loopback unless the settings say otherwise; port 0 is free.
 
     Raises:
         PortTakenError: something else listens on the port.
         SettingsError: other machines would be let in and something is missing for that.
         StoreError: the database cannot be used.
     """
-    listen = listen or ServerSettings()
+    settings = settings or Settings()
+    listen = settings.server
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -84,7 +80,7 @@ def running_server(
         listener.close()
         raise PortTakenError(f"Port {port} is in use; choose another with --port.") from error
     user, journal = SingleUser(), Journal(database)
-    folder = database.parent if isinstance(database, Path) else Path()
+    folder = database.parent if isinstance(database, Path) else Path(settings.server.data)
     audit = Audit(journal.engine, read_secret(folder))
     access = Access(journal.engine, user, audit, origins=frozenset(listen.origins))
     try:
@@ -96,7 +92,7 @@ def running_server(
     calls = Calls(hearing, journal)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(calls, access, retention),
+            create_app(calls, access, settings),
             ws="websockets-sansio",
             ws_max_size=2 * MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,

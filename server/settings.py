@@ -23,13 +23,14 @@ from asr.settings import AsrSettings
 from audio.settings import AudioSettings
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+from server.contact_lens import ContactLensSettings
 from server.hearing import HearingSettings
 from server.store.retention import RetentionSettings
 
 DEFAULT_FILE = Path("heartline.toml")
 _PREFIX = "HEARTLINE_"
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
-_NOT_SETTINGS = frozenset({"HEARTLINE_DATA"})
+_NOT_SETTINGS = frozenset({"HEARTLINE_DATA", "HEARTLINE_SPEECH_BANK"})
 """Variables that other parts of the project read."""
 
 
@@ -99,6 +100,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             )
 
 
+class TeamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One team, for roll-ups."""
+
+    agents: tuple[str, ...] = ()
+    """Names of its agents, as calls carry them."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
@@ -108,6 +116,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()
     conversation: ConversationSettings = ConversationSettings()
+    contact_lens: ContactLensSettings = ContactLensSettings()
+    teams: dict[str, TeamSettings] = {}
 
     @property
     def hearing(self) -> HearingSettings:

@@ -1,1 +1,1 @@
-"""Commands that need more than a few lines, one module each."""
+"""Commands of `heartline`, one module each."""

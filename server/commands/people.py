@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,23 +10,17 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from server.commands.shared import OUT, ConfigFile, DataFolder, read_settings
 from server.people.accounts import Accounts
 from server.people.audit import Audit, read_secret
 from server.people.keys import SCOPES, ApiKeys
 from server.people.roles import Role
-from server.settings import load_settings
 from server.store import StoreError, open_database
 
-_OUT = Console()
 _ACTOR = "command line"
 
-ConfigFile = Annotated[
-    Path | None, typer.Option(help="Settings file [heartline.toml, where there is one].")
-]
-DataFolder = Annotated[Path | None, typer.Option(help="Folder of the database [heartline-data].")]
 Name = Annotated[str, typer.Argument(help="The name to sign in with.")]
 TheirRole = Annotated[Role, typer.Option(help="What they are to the centre.")]
 Teams = Annotated[list[str] | None, typer.Option("--team", help="A team; may be repeated.")]
@@ -56,7 +49,7 @@ def add_user(
     with _records(data, config) as (engine, audit):
         Accounts(engine).add(name, role, password, teams=team or (), agent=agent)
         audit.add(_ACTOR, "add_user", name, datetime.now(UTC), str(role))
-    _OUT.print(f"{name} may sign in as {role}.", highlight=False)
+    OUT.print(f"{name} may sign in as {role}.", highlight=False)
 
 
 @users.command("list")
@@ -70,7 +63,7 @@ def list_users(data: DataFolder = None, config: ConfigFile = None) -> None:
             table.add_row(
                 person.name, person.role, ", ".join(person.teams), person.agent or "–", may
             )
-    _OUT.print(table)
+    OUT.print(table)
 
 
 @users.command("disable")
@@ -79,7 +72,7 @@ def disable_user(name: Name, data: DataFolder = None, config: ConfigFile = None)
     with _records(data, config) as (engine, audit):
         Accounts(engine).set_disabled(name, disabled=True)
         audit.add(_ACTOR, "disable_user", name, datetime.now(UTC))
-    _OUT.print(f"{name} may no longer sign in.", highlight=False)
+    OUT.print(f"{name} may no longer sign in.", highlight=False)
 
 
 @users.command("enable")
@@ -88,7 +81,7 @@ def enable_user(name: Name, data: DataFolder = None, config: ConfigFile = None) 
     with _records(data, config) as (engine, audit):
         Accounts(engine).set_disabled(name, disabled=False)
         audit.add(_ACTOR, "enable_user", name, datetime.now(UTC))
-    _OUT.print(f"{name} may sign in.", highlight=False)
+    OUT.print(f"{name} may sign in.", highlight=False)
 
 
 @users.command("role")
@@ -103,7 +96,7 @@ def change_role(
     with _records(data, config) as (engine, audit):
         Accounts(engine).set_role(name, role, team or ())
         audit.add(_ACTOR, "change_role", name, datetime.now(UTC), str(role))
-    _OUT.print(f"{name} is now {role}.", highlight=False)
+    OUT.print(f"{name} is now {role}.", highlight=False)
 
 
 @users.command("password")
@@ -114,7 +107,7 @@ def change_password(
     with _records(data, config) as (engine, audit):
         Accounts(engine).set_password(name, password)
         audit.add(_ACTOR, "change_password", name, datetime.now(UTC))
-    _OUT.print(f"{name} has another password.", highlight=False)
+    OUT.print(f"{name} has another password.", highlight=False)
 
 
 @keys.command("add")
@@ -148,7 +141,7 @@ def list_keys(data: DataFolder = None, config: ConfigFile = None) -> None:
             table.add_row(
                 key.id, key.label, ", ".join(key.scopes), ends, "yes" if key.revoked else "no"
             )
-    _OUT.print(table)
+    OUT.print(table)
 
 
 @keys.command("revoke")
@@ -161,7 +154,7 @@ def revoke_key(
     with _records(data, config) as (engine, audit):
         ApiKeys(engine).revoke(key_id)
         audit.add(_ACTOR, "revoke_key", key_id, datetime.now(UTC))
-    _OUT.print(f"Key {key_id} is revoked.", highlight=False)
+    OUT.print(f"Key {key_id} is revoked.", highlight=False)
 
 
 def audit_log(
@@ -177,15 +170,15 @@ def audit_log(
                 str(entry.seq), entry.at, entry.actor, entry.action, entry.subject, entry.note
             )
         broken = audit.first_broken()
-    _OUT.print(table)
+    OUT.print(table)
     if broken is not None:
         raise StoreError(f"The audit log was changed from row {broken} on; ask who had access.")
-    _OUT.print("The log is whole.")
+    OUT.print("The log is whole.")
 
 
 @contextmanager
 def _records(data: Path | None, config: Path | None) -> Iterator[tuple[sa.Engine, Audit]]:
-    settings = load_settings(config, os.environ, {"server.data": data and str(data)})
+    settings = read_settings(config, server__data=data and str(data))
     folder = Path(settings.server.data)
     folder.mkdir(parents=True, exist_ok=True)
     engine = open_database(settings.server.where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,18 +9,10 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
-from rich.console import Console
 
-from server.settings import load_settings
+from server.commands.shared import OUT, ConfigFile, DataFolder, read_settings
 from server.store import Journal, StoreError
 from server.store.retention import Certificate, erase_call, erase_customer, set_legal_hold
-
-_OUT = Console()
-
-ConfigFile = Annotated[
-    Path | None, typer.Option(help="Settings file [heartline.toml, where there is one].")
-]
-DataFolder = Annotated[Path | None, typer.Option(help="Folder of the database [heartline-data].")]
 
 
 def erase(
@@ -59,7 +50,7 @@ def hold(
     """Put a call under a legal hold: neither retention nor `erase` touches it."""
     with closing(_journal(data, config)) as journal:
         set_legal_hold(journal.engine, call, on=not release)
-    _OUT.print(f"Call {call}: legal hold {'lifted' if release else 'set'}.", highlight=False)
+    OUT.print(f"Call {call}: legal hold {'lifted' if release else 'set'}.", highlight=False)
 
 
 def backup(
@@ -75,11 +66,11 @@ def backup(
             raise StoreError("The database is PostgreSQL; make the copy with pg_dump.")
         with journal.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text("VACUUM INTO :file"), {"file": str(file)})
-    _OUT.print(f"Copied to {file}.", highlight=False, soft_wrap=True)
+    OUT.print(f"Copied to {file}.", highlight=False, soft_wrap=True)
 
 
 def _journal(data: Path | None, config: Path | None) -> Journal:
-    settings = load_settings(config, os.environ, {"server.data": data and str(data)})
+    settings = read_settings(config, server__data=data and str(data))
     where = settings.server.where
     if isinstance(where, Path) and not where.is_file():
         raise StoreError(f"There is no database at {where}; name its folder with --data.")
@@ -87,7 +78,7 @@ def _journal(data: Path | None, config: Path | None) -> Journal:
 
 
 def _say(certificate: Certificate) -> None:
-    _OUT.print(
+    OUT.print(
         f"Erased {certificate.calls} calls with {certificate.events} events at "
         f"{certificate.erased_at}; certificate {certificate.id}.",
         highlight=False,

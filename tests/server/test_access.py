@@ -24,6 +24,7 @@ from server.app import create_app
 from server.hearing import Hearing, HearingSettings
 from server.people.roles import Action, Role
 from server.runner import Running, running_server
+from server.settings import Settings
 
 pytestmark = pytest.mark.server
 PASSWORD = "a long enough password"
@@ -248,7 +249,7 @@ def handlers(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, BaseRouteHandle
 
 
 def test_every_route_says_who_may_use_it(centre: Running) -> None:
-    app = create_app(centre.calls, centre.access)
+    app = create_app(centre.calls, centre.access, Settings())
     seen = list(handlers(app.routes))
     assert len(seen) > 10
     for path, handler in seen:
@@ -257,7 +258,7 @@ def test_every_route_says_who_may_use_it(centre: Running) -> None:
 
 
 def test_each_role_gets_from_every_route_what_its_grants_say(centre: Running) -> None:
-    app = create_app(centre.calls, centre.access)
+    app = create_app(centre.calls, centre.access, Settings())
     browsers = {role: Browser(centre, str(role)) for role in (
         Role.SUPERVISOR, Role.COACH, Role.AUDITOR, Role.ADMIN,
     )}  # fmt: skip

@@ -16,6 +16,7 @@ from asr.settings import AsrSettings
 from conversation.events import Channel, SpeechStarted
 from server.hearing import Hearing, HearingSettings
 from server.runner import running_server
+from server.settings import Settings
 from server.store import Journal
 from server.store.retention import RetentionSettings
 
@@ -112,7 +113,7 @@ def test_a_server_deletes_what_is_too_old_by_itself(folder: Path) -> None:
     with Hearing(HearingSettings(asr=AsrSettings(enabled=False))) as hearing:
         database = folder / "heartline-data" / "heartline.db"
         keep = RetentionSettings(events_days=30, calls_days=100)
-        with running_server(hearing, database, retention=keep) as server:
+        with running_server(hearing, database, settings=Settings(retention=keep)) as server:
             for _ in range(200):
                 if len(server.calls.journal.calls()) == 1:
                     break

@@ -1,0 +1,1 @@
+"""How fast many calls are analysed, and whether memory stays flat."""

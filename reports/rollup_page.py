@@ -1,0 +1,98 @@
+"""A roll-up as a page and as a table."""
+
+from __future__ import annotations
+
+from html import escape
+
+from reports.exports.tables import table
+from reports.rollup import Comparison, Measure, RollUp
+from reports.style import STYLE
+
+COLUMNS = ("measure", "value", "low", "high", "n", "unit")
+_WORDS = {
+    "interruptions_by_agent": "Interruptions by the agent",
+    "interruptions_by_customer": "Interruptions by the customer",
+    "talk_share_agent": "Agent's share of the talk",
+    "reply_time_median": "Reply time, median",
+    "pace": "Pace",
+    "longest_monologue": "Longest turn",
+    "cues_cleared": "Cues that were followed",
+    "promises_with_a_time": "Promises with a time",
+    "let_finish": "Let them finish",
+    "acknowledge": "Acknowledge the feeling",
+    "realistic": "Commitments with a time",
+    "wording": "Wording",
+}
+_PLACES = {"usual": "as usual", "above": "above your usual", "below": "below your usual"}
+
+
+def rollup_rows(rollup: RollUp) -> list[tuple[str, float | None, float | None, float | None, int,
+                                              str]]:  # fmt: skip
+    """Return one row per measure, in the order of `COLUMNS`."""
+    return [(m.name, m.value, m.low, m.high, m.n, m.unit) for m in rollup.measures]
+
+
+def rollup_csv(rollup: RollUp) -> bytes:
+    """Write the measures as CSV."""
+    return table(COLUMNS, rollup_rows(rollup))
+
+
+def rollup_html(rollup: RollUp) -> str:
+    """Render one self-contained page."""
+    left_out = f" · left out: {escape(', '.join(rollup.left_out))}" if rollup.left_out else ""
+    agents = f"{rollup.agents} agents · " if rollup.agents > 1 else ""
+    return "\n".join(
+        [
+            "<!doctype html>",
+            f'<html lang="en"><head><meta charset="utf-8"><title>{escape(rollup.title)}</title>',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<style>{STYLE}</style></head><body>",
+            f"<header><h1>{escape(rollup.title)}</h1><p class='quiet'>{escape(rollup.since)} to "
+            f"{escape(rollup.until)} · {agents}{rollup.calls} calls · "
+            f"{escape(rollup.language)}{left_out}</p></header><main>",
+            _measures(rollup.measures),
+            _newest(rollup.newest),
+            "</main><footer class='quiet'>Made by Heartline. Figures carry 95 % intervals; where "
+            "too little was heard nothing is said. There is no ranking, and these figures are "
+            "not made for decisions about a person's employment.</footer></body></html>",
+            "",
+        ]
+    )
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == "share":
+        return f"{value:.0%}"
+    return f"{value / 1000:.1f} s" if unit == "ms" else f"{value:.1f} {escape(unit)}"
+
+
+def _measures(measures: tuple[Measure, ...]) -> str:
+    rows = []
+    for m in measures:
+        name = escape(_WORDS.get(m.name, m.name.replace("_", " ").capitalize()))
+        if m.value is None or m.low is None or m.high is None:
+            rows.append(f"<tr><td>{name}</td><td>too few</td><td></td><td>{m.n}</td></tr>")
+            continue
+        interval = f"{_number(m.low, m.unit)} – {_number(m.high, m.unit)}"
+        rows.append(
+            f"<tr><td>{name}</td><td>{_number(m.value, m.unit)}</td><td>{interval}</td>"
+            f"<td>{m.n}</td></tr>"
+        )
+    head = "<tr><th>Measure</th><th>Value</th><th>95 % interval</th><th>n</th></tr>"
+    return f"<section><h2>All calls</h2><table>{head}{''.join(rows)}</table></section>"
+
+
+def _newest(comparisons: tuple[Comparison, ...]) -> str:
+    if not comparisons:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(_WORDS.get(c.name, c.name))}</td><td>{_number(c.value, c.unit)}</td>"
+        f"<td>{_number(c.low, c.unit)} – {_number(c.high, c.unit)}</td>"
+        f"<td>{_PLACES[c.place]}</td></tr>"
+        for c in comparisons
+    )
+    head = "<tr><th>Measure</th><th>Newest call</th><th>Usually (8 of 10 calls)</th><th></th></tr>"
+    return (
+        f"<section><h2>Your newest call beside your last 30 days</h2><table>{head}{rows}</table>"
+        "</section>"
+    )

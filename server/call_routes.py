@@ -1,0 +1,115 @@
+"""Finished and live calls over HTTP: the list, and each call's report."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response, get
+from litestar.datastructures import State
+from litestar.exceptions import NotFoundException, ValidationException
+from litestar.params import FromPath, FromQuery
+
+from reports.build import build_report
+from reports.html import render_html
+from reports.model import encode
+from reports.style import STYLE
+from server.calls import Calls
+from server.people.roles import GRANTS, LOCAL_PERSON, Action, Person, Reach
+from server.store import CallFilter, CallRow
+
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+_REPORT_CSP = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'"
+
+
+@get("/v1/calls", opt={"action": Action.LIST_CALLS})
+async def list_calls(
+    state: State,
+    request: Request[Any, Any, Any],
+    agent: FromQuery[str | None] = None,
+    reason: FromQuery[str | None] = None,
+    since: FromQuery[datetime | None] = None,
+    until: FromQuery[datetime | None] = None,
+    limit: FromQuery[int] = 200,
+    cursor: FromQuery[str | None] = None,
+) -> Response[list[CallRow]]:
+    """List the asker's calls, newest first; the header `X-Next-Cursor` leads to the next page."""
+    wanted = CallFilter(
+        agent=agent, reason=reason, since_ms=_epoch_ms(since), until_ms=_epoch_ms(until)
+    )
+    wanted = _within_reach(wanted, request.state["sign_in"].person)
+    find = state.calls.journal.find_calls
+    try:
+        page = await asyncio.to_thread(find, wanted, limit=limit, cursor=cursor)
+    except ValueError as error:
+        raise ValidationException(str(error)) from error
+    headers = {} if page.next_cursor is None else {"X-Next-Cursor": page.next_cursor}
+    return Response(page.calls, headers=headers)
+
+
+def _epoch_ms(at: datetime | None) -> int | None:
+    return None if at is None else round(at.timestamp() * 1000)
+
+
+def _within_reach(wanted: CallFilter, person: Person) -> CallFilter:
+    """Narrow what is asked for to what the person may see."""
+    reach = GRANTS[person.role].get(Action.LIST_CALLS)
+    if reach is Reach.ALL:
+        return wanted
+    if reach is Reach.TEAM:
+        return msgspec.structs.replace(wanted, teams=person.teams)
+    if person.agent is None or wanted.agent not in (None, person.agent):
+        return msgspec.structs.replace(wanted, nobody=True)
+    return msgspec.structs.replace(wanted, agent=person.agent)
+
+
+@get("/v1/calls/{call_id:str}/report.json", opt={"action": Action.READ_CONTENT})
+async def report_json(
+    call_id: FromPath[str], state: State, request: Request[Any, Any, Any]
+) -> Response[bytes]:
+    """Return a finished call's report as JSON."""
+    await may_read(call_id, state, request)
+    report = await asyncio.to_thread(_report, state.calls, call_id)
+    return Response(encode(report), media_type=MediaType.JSON)
+
+
+@get("/v1/calls/{call_id:str}/report.html", opt={"action": Action.READ_CONTENT})
+async def report_html(
+    call_id: FromPath[str], state: State, request: Request[Any, Any, Any]
+) -> Response[str]:
+    """Return a finished call's report as a page."""
+    await may_read(call_id, state, request)
+    report = await asyncio.to_thread(_report, state.calls, call_id)
+    headers = {"Content-Security-Policy": _REPORT_CSP}
+    return Response(render_html(report), media_type=MediaType.HTML, headers=headers)
+
+
+async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) -> None:
+    """Let only those read a call who may; whoever else looks is told that there is none.
+
+    A look that needs a reason takes it from the query and writes it down.
+    """
+    person: Person = request.state["sign_in"].person
+    reason = request.query_params.get("reason")
+    row = await asyncio.to_thread(state.calls.journal.call, call_id)
+    if row is None or not person.may_with(Action.READ_CONTENT, row.whose, reason):
+        raise NotFoundException("There is no such call.")
+    if person.id != LOCAL_PERSON.id:
+        audit = state.access.audit
+        await asyncio.to_thread(
+            audit.add, person.id, "view_call", call_id, state.access.now(), reason or ""
+        )
+
+
+def _report(calls: Calls, call_id: str) -> Any:
+    events = calls.journal.events(call_id)
+    if not events:
+        raise NotFoundException("There is no such call.")
+    return build_report(events)
+
+
+CALL_LIST_ROUTES = (list_calls, report_json, report_html)

@@ -1,0 +1,1 @@
+"""Pages that need no build: plain HTML, style and script, served as they are."""
