@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar import Litestar, MediaType, Request, Response, Router, get, post
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie, State
 from litestar.exceptions import (
@@ -32,6 +32,7 @@ from server.auth import COOKIE, SingleUser, is_loopback_host
 from server.calls import Calls
 from server.event_socket import call_events
 from server.ingest_socket import ingest
+from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger("heartline")
@@ -50,10 +51,12 @@ class _Token(msgspec.Struct, forbid_unknown_fields=True):
     token: str
 
 
-def _loopback_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def _loopback_only(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
     """Refuse names that are not this machine, and pages of other origins."""
     host = connection.headers.get("host", "")
-    if not is_loopback_host(host):
+    if not is_loopback_host(host) and not handler.opt.get("vendor"):
         raise PermissionDeniedException("This server answers to loopback names only.")
     origin = connection.headers.get("origin")
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
@@ -150,7 +153,8 @@ def create_app(calls: Calls, user: SingleUser) -> Litestar:
 
     handlers: list[Any] = [
         open_browser_session, new_ticket, list_calls, report_json, report_html, livez, readyz,
-        panel, ingest, call_events,
+        panel, ingest, call_events, *STREAM_SOCKETS,
+        Router("/", route_handlers=CALL_ROUTES, guards=[_signed_in]),
     ]  # fmt: skip
     if STATIC.is_dir():
         handlers.append(create_static_files_router(path="/", directories=[STATIC]))

@@ -186,7 +186,9 @@ def serve(
     folder.mkdir(parents=True, exist_ok=True)
     with (
         _hearing(settings.hearing) as hearing,
-        running_server(hearing, folder / "heartline.db", settings.server.port) as server,
+        running_server(
+            hearing, folder / "heartline.db", settings.server.port, settings.ingest
+        ) as server,
     ):
         write_key(folder, server.user.key)
         print(f"Agent panel: {server.address}\nIngest: {server.ingest_url}", flush=True)

@@ -11,12 +11,15 @@ from pathlib import Path
 import msgspec
 import uvicorn
 
+from server.adapters.settings import IngestSettings
 from server.app import create_app
+from server.audiosocket_server import audiosocket_server
 from server.auth import SingleUser
 from server.calls import Calls
 from server.hearing import Hearing
 from server.ingest import MAX_MESSAGE_BYTES
 from server.journal import Journal
+from server.protocols import HttpProtocol, WebSocketProtocol
 
 _START_TIMEOUT_S = 20.0
 
@@ -33,6 +36,8 @@ class Running(msgspec.Struct, frozen=True):
     port: int
     user: SingleUser
     calls: Calls
+    audiosocket_port: int
+    """Port that AudioSocket listens on, 0 when it is off."""
     thread: threading.Thread
 
     @property
@@ -46,8 +51,27 @@ class Running(msgspec.Struct, frozen=True):
         return f"ws://127.0.0.1:{self.port}/v1/ingest"
 
 
+class _Server(uvicorn.Server):
+    """A server that says goodbye to its sources before it closes their sockets."""
+
+    def __init__(self, config: uvicorn.Config, calls: Calls) -> None:
+        super().__init__(config)
+        self._calls = calls
+        self.audiosocket_port = 0
+
+    async def main_loop(self) -> None:
+        async with audiosocket_server(self._calls) as self.audiosocket_port:
+            await super().main_loop()
+        await self._calls.drain()
+
+
 @contextmanager
-def running_server(hearing: Hearing, database: Path | str, port: int = 0) -> Iterator[Running]:
+def running_server(
+    hearing: Hearing,
+    database: Path | str,
+    port: int = 0,
+    ingest: IngestSettings | None = None,
+) -> Iterator[Running]:
     """Serve on loopback until the block ends; port 0 picks a free one.
 
     Raises:
@@ -61,19 +85,23 @@ def running_server(hearing: Hearing, database: Path | str, port: int = 0) -> Ite
         listener.close()
         raise PortTakenError(f"Port {port} is in use; choose another with --port.") from error
     user, journal = SingleUser(), Journal(database)
-    calls = Calls(hearing, journal)
-    server = uvicorn.Server(
+    calls = Calls(hearing, journal, ingest)
+    server = _Server(
         uvicorn.Config(
             create_app(calls, user),
-            ws="websockets-sansio",
+            http=HttpProtocol,
+            ws=WebSocketProtocol,
             ws_max_size=2 * MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,
             ws_ping_interval=5,
             ws_ping_timeout=5,
+            timeout_keep_alive=5,
+            proxy_headers=False,
             timeout_graceful_shutdown=5,
             log_level="warning",
             log_config=None,
-        )
+        ),
+        calls,
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
     thread.start()
@@ -83,7 +111,7 @@ def running_server(hearing: Hearing, database: Path | str, port: int = 0) -> Ite
             if server.started:
                 break
             waits.wait(0.02)
-        yield Running(listener.getsockname()[1], user, calls, thread)
+        yield Running(listener.getsockname()[1], user, calls, server.audiosocket_port, thread)
     finally:
         server.should_exit = True
         thread.join()

@@ -1,6 +1,7 @@
 """Settings: defaults, then `heartline.toml`, then the environment, then flags.
 
     [server]        port, data
+    [ingest]        who may bring calls, secrets of telephony systems
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
 
 An environment variable is `HEARTLINE_` and the key with `__` for the dot: `HEARTLINE_ASR__MODEL`,
@@ -22,6 +23,7 @@ from asr.settings import AsrSettings
 from audio.settings import AudioSettings
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+from server.adapters.settings import IngestSettings
 from server.hearing import HearingSettings
 
 DEFAULT_FILE = Path("heartline.toml")
@@ -49,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Everything that can be set."""
 
     server: ServerSettings = ServerSettings()
+    ingest: IngestSettings = IngestSettings()
     audio: AudioSettings = AudioSettings()
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()
