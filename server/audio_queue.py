@@ -22,8 +22,8 @@ _MAX_CONTROLS = 1_000
 class AudioQueue:
     """Bounded by the length of the audio in it.
 
-    Who can wait, waits (`put`); for who cannot, the oldest audio becomes an `overrun` gap
-    (`put_now`).
+    Who can wait, waits (`put`); for who can only wait a little, the oldest audio becomes an
+    `overrun` gap (`put_soon`).
     """
 
     def __init__(self, channels: int) -> None:
@@ -52,11 +52,22 @@ class AudioQueue:
                 await self._taken.wait()
             self._add(items)
 
-    def put_now(self, items: Iterable[Queued]) -> None:
-        """Queue items; what is too much makes the oldest audio a gap."""
-        self._add(items)
+    async def put_soon(self, items: Iterable[Queued], patience_s: float) -> None:
+        """Queue items, waiting a little; while it stays full the oldest audio becomes a gap."""
+        async with self._turn:
+            try:
+                async with asyncio.timeout(patience_s):
+                    while self.full and not self._closed:
+                        self._taken.clear()
+                        await self._taken.wait()
+                self._add(items)
+            except TimeoutError:
+                self._add(items)
+                self._give_up_oldest()
+
+    def _give_up_oldest(self) -> None:
         for i, item in enumerate(self._items):
-            if self._audio_ms <= self._limit_ms:
+            if self._audio_ms < self._limit_ms:
                 return
             if isinstance(item, AudioChunk):
                 self._audio_ms -= _length_ms(item)

@@ -34,6 +34,8 @@ GRACE_S = 30.0
 """How long it waits for one of a source that cannot."""
 MAX_CALL_MS = 43_200_000
 """Longest call, 12 h."""
+_PATIENCE_S = 2.0
+"""How long the socket of a telephony system, which soon drops audio itself, is not read."""
 _POLL_S = 0.05
 _CLOCK_STEP_MS = 10
 _LAST_WORDS_S = 10.0
@@ -140,14 +142,14 @@ class RunningCall:
         await self._queue.put(items)
         await self._tell_legs(items)
 
-    def put_now(self, items: Sequence[Queued]) -> None:
-        """Queue items of a source that cannot wait; the oldest audio may become a gap.
+    async def put_soon(self, items: Sequence[Queued]) -> None:
+        """Queue items of a source that cannot wait long; the oldest audio may become a gap.
 
         Raises:
             IngestError: the call is over, or has lasted 12 h.
         """
         self._check()
-        self._queue.put_now(items)
+        await self._queue.put_soon(items, _PATIENCE_S)
 
     def _check(self) -> None:
         if self.over:

@@ -95,9 +95,10 @@ def _refuses(socket: Socket, settings: IngestSettings, *, secret: str) -> bool:
     Without a secret only programs on this machine that call it by a loopback name may connect;
     calls through a proxy come under the public name and need one.
     """
-    host = socket.headers.get("host", "")
-    if socket.headers.get("origin") is not None:
+    hosts = socket.headers.getall("host", [])
+    if socket.headers.get("origin") is not None or len(hosts) != 1:
         return True
+    host = hosts[0]
     if is_loopback_host(host):
         return False
     public = urlsplit(settings.public_url).netloc.lower()

@@ -122,7 +122,7 @@ class StreamSession:
         if not self._calls.ingest.replay:
             self._limit.add(_audio_ms(placed), now_ms)
         placed += judge_rate(self._rate, self._call.lanes.newest_ms, now_ms)
-        self._call.put_now(placed)
+        await self._call.put_soon(placed)
 
     async def _open(self, opened: CallOpened) -> None:
         self._call, self._epoch = await self._calls.attach_stream(opened, self)
@@ -131,7 +131,7 @@ class StreamSession:
             return
         if self._call.away_ms:
             missing = lanes.cover(self._call.away_ms, "disconnect", "server")
-            self._call.put_now(missing)
+            await self._call.put_soon(missing)
             self._limit.resumed(self._call.away_ms)
         newest = lanes.newest_ms * opened.sample_rate_hz // 1000
         self._offset = newest - opened.first_sample
