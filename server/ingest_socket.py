@@ -23,6 +23,8 @@ _CREDENTIAL_S = 5.0
 """How long a source without a key in its headers may take to show one."""
 _ACK_EVERY_S = 1.0
 _SUBPROTOCOL = "heartline.v1"
+GONE = (WebSocketDisconnect, OSError, RuntimeError)
+"""What sending raises when the peer, or our own side, has closed the socket already."""
 
 
 class NativeSource:
@@ -33,7 +35,7 @@ class NativeSource:
 
     async def fail(self, error: IngestError) -> None:
         """Say why the source may not go on, and close the socket."""
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        with contextlib.suppress(*GONE):
             await self.warn(error)
             await self._socket.close(error.close_code, error.code)
 
@@ -84,7 +86,8 @@ async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
             await call.end("ended")
             url = f"/v1/calls/{call.live.call_id}/report"
             await send(socket, type="stopped", report=f"{url}.html")
-            await socket.close()
+            with contextlib.suppress(*GONE):
+                await socket.close()
     except IngestError as error:
         await source.fail(error)
         if call is not None and error.code == "unsupported_format":
@@ -218,7 +221,7 @@ def judge_rate(check: RateCheck, position_ms: int, now_ms: int) -> list[SourceNo
 async def _acknowledge(socket: WebSocket[Any, Any, Any], call: RunningCall) -> None:
     """Say about once a second what is analysed, committed and no longer needed."""
     acked_ms = call.acked_ms
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+    with contextlib.suppress(*GONE):
         while True:
             await asyncio.sleep(_ACK_EVERY_S)
             if call.acked_ms > acked_ms:
@@ -231,5 +234,12 @@ def _now_ms() -> int:
 
 
 async def send(socket: WebSocket[Any, Any, Any], **message: Any) -> None:
-    """Send one JSON message."""
-    await socket.send_text(msgspec.json.encode(message).decode())
+    """Send one JSON message.
+
+    Raises:
+        WebSocketDisconnect: the peer is gone.
+    """
+    try:
+        await socket.send_text(msgspec.json.encode(message).decode())
+    except OSError as error:  # uvicorn's word for a peer that is gone
+        raise WebSocketDisconnect(detail="", code=1006) from error

@@ -18,6 +18,7 @@ from enum import Enum
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from asr.jobs import Job, JobKind, JobResult, Transcriber
 from asr.settings import AsrSettings
@@ -80,8 +81,8 @@ class _Ears:
             channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio
         )
         self.native_prosody = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
-        prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
-        self.prosody = ProsodyTracker(channel, prosody_rate_hz, settings.prosody)
+        self._prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
+        self.prosody = ProsodyTracker(channel, self._prosody_rate_hz, settings.prosody)
         self.utterances = UtteranceTracker(channel, settings.asr)
         self.position_ms = 0
         self.next_sample = 0
@@ -122,7 +123,17 @@ class _Ears:
         self.next_sample = max(self.next_sample, gap.end_ms * sample_rate_hz // 1000)
         events = self._share(self.front_end.gap(gap))
         self.observe(gap)
+        self.prosody.push_audio(self._nothing_at(gap.end_ms))
         return [*events, gap]
+
+    def _nothing_at(self, at_ms: int) -> AudioChunk:
+        """No samples at a gap's end: what is due inside the gap must not wait for audio."""
+        return AudioChunk(
+            channel=self.front_end.channel,
+            first_sample=at_ms * self._prosody_rate_hz // 1000,
+            samples=np.zeros(0, dtype=np.float32),
+            sample_rate_hz=self._prosody_rate_hz,
+        )
 
     def finish(self) -> list[Event]:
         return self._share(self.front_end.finish())

@@ -18,7 +18,6 @@ from litestar.exceptions import (
     ClientException,
     NotFoundException,
     ServiceUnavailableException,
-    WebSocketDisconnect,
 )
 from litestar.params import FromPath, JSONBody
 
@@ -35,7 +34,7 @@ from server.adapters.twilio_signature import is_signed
 from server.auth import is_loopback_host
 from server.calls import Calls
 from server.expected import ExpectedStream
-from server.ingest_socket import content
+from server.ingest_socket import GONE, content
 from server.stream_session import StreamSession
 
 Socket = WebSocket[Any, Any, Any]
@@ -51,7 +50,7 @@ class WebSocketPeer:
 
     async def send(self, messages: Sequence[str | bytes]) -> None:
         """Send messages; a peer that is gone is no error."""
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        with contextlib.suppress(*GONE):
             for message in messages:
                 await self._socket.send_data(
                     message, "text" if isinstance(message, str) else "binary"
@@ -59,7 +58,7 @@ class WebSocketPeer:
 
     async def close(self, code: int, reason: str) -> None:
         """Close it; a peer that is gone is no error."""
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        with contextlib.suppress(*GONE):
             await self._socket.close(code, reason)
 
 
