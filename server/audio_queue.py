@@ -50,7 +50,7 @@ class AudioQueue:
             while self.full and not self._closed:
                 self._taken.clear()
                 await self._taken.wait()
-            self._add(items)
+            self.add(items)
 
     async def put_soon(self, items: Iterable[Queued], patience_s: float) -> None:
         """Queue items, waiting a little; while it stays full the oldest audio becomes a gap."""
@@ -60,9 +60,9 @@ class AudioQueue:
                     while self.full and not self._closed:
                         self._taken.clear()
                         await self._taken.wait()
-                self._add(items)
+                self.add(items)
             except TimeoutError:
-                self._add(items)
+                self.add(items)
                 self._give_up_oldest()
 
     def _give_up_oldest(self) -> None:
@@ -111,7 +111,8 @@ class AudioQueue:
         self._audio_ms = 0.0
         self.close()
 
-    def _add(self, items: Iterable[Queued]) -> None:
+    def add(self, items: Iterable[Queued]) -> None:
+        """Queue items however full the queue is."""
         if self._closed:
             return
         for item in items:

@@ -126,7 +126,12 @@ class RunningCall:
             return
         self._alone_since_ms = _now_ms()
         loop = asyncio.get_running_loop()
-        self._expiry = loop.call_later(wait_s, self._finish_with, "source_lost")
+        self._expiry = loop.call_later(wait_s, self._lose)
+
+    def _lose(self) -> None:
+        if self.decoder is None:
+            self._queue.add(self.lanes.level())
+        self._finish_with("source_lost")
 
     def _finish_with(self, reason: str) -> None:
         self._reason = reason
@@ -169,6 +174,8 @@ class RunningCall:
     async def leave(self, epoch: int, reason: str) -> None:
         """Let a socket go that says its part is over; the last one ends the call."""
         if self._legs.pop(epoch, None) is not None and not self._legs:
+            if self.decoder is None and not self.over:
+                await self._queue.put(self.lanes.level())
             await self.end(reason)
 
     async def end(self, reason: str) -> None:

@@ -117,8 +117,8 @@ class StreamSession:
             items = items[1:]
         if self._call is None or not items:
             return
-        placed: list[Queued] = list(self._call.lanes.place(items, self._offset))
         now_ms = _now_ms()
+        placed: list[Queued] = list(self._call.lanes.place(items, now_ms, self._offset))
         if not self._calls.ingest.replay:
             self._limit.add(_audio_ms(placed), now_ms)
         placed += judge_rate(self._rate, self._call.lanes.newest_ms, now_ms)

@@ -196,10 +196,12 @@ class L16Decoder(BaseDecoder):
         mime = _MIME_RATE.match(str(look_up(fields, self._dialect.mime)))
         stated = mime[1] if mime else look_up(fields, self._dialect.rate)
         stated = known.pop("rate", stated)
-        rate_hz = int(str(stated)) if str(stated).isdecimal() else 8_000
-        if rate_hz not in _RATES:
-            raise IngestError("unsupported_format", 4415, f"{rate_hz} Hz cannot be used.")
-        return rate_hz
+        known_rates = {str(rate_hz): rate_hz for rate_hz in _RATES}
+        if stated is None:
+            return 8_000
+        if str(stated) not in known_rates:
+            raise IngestError("unsupported_format", 4415, f"{str(stated)[:12]} Hz cannot be used.")
+        return known_rates[str(stated)]
 
     def _roles(self, fields: dict[str, Any], known: dict[str, str]) -> dict[str, Channel]:
         mix = known.pop("mix", None) or look_up(fields, self._dialect.mix)

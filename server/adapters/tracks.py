@@ -124,13 +124,16 @@ class Lanes:
     """The channels of one call, whose audio comes separately or over several streams.
 
     What comes out is contiguous on every channel: a hole becomes a `loss` gap, what is known is
-    dropped, and a channel more than 500 ms behind the newest sample is given a gap and rejoins
-    when it delivers.
+    dropped, and a channel that delivers nothing and is more than 500 ms behind the newest sample
+    is given a gap and rejoins when it delivers. A channel that is behind because the other one
+    comes faster than real time still delivers and loses nothing.
     """
 
     def __init__(self, channels: Sequence[Channel], rate_hz: int) -> None:
         self._rate_hz = rate_hz
         self._next = dict.fromkeys(channels, 0)
+        self._delivered_ms: dict[Channel, int] = {}
+        """When each channel's last audio came, by this machine's clock."""
 
     @property
     def newest_ms(self) -> int:
@@ -145,11 +148,12 @@ class Lanes:
             items += self._skip(channel, end, reason, clock)
         return items
 
-    def place(self, items: Iterable[Item], offset: int = 0) -> list[Item]:
+    def place(self, items: Iterable[Item], now_ms: int, offset: int = 0) -> list[Item]:
         """Put a stream's items, whose zero lies at sample `offset` of the call, in place."""
         placed: list[Item] = []
         for item in items:
             if isinstance(item, AudioChunk):
+                self._delivered_ms[item.channel] = now_ms
                 placed += self._place_chunk(item, item.first_sample + offset)
             elif isinstance(item, AudioGap):
                 offset_ms = offset * 1000 // self._rate_hz
@@ -157,7 +161,11 @@ class Lanes:
                 placed += self._skip(item.channel, end, item.reason, item.clock)
             else:
                 placed.append(item)
-        return placed + self._catch_up()
+        return placed + self._catch_up(now_ms)
+
+    def level(self) -> list[Item]:
+        """Declare missing what any channel lacks of the newest one, as when the call ends."""
+        return self.cover(0, "loss")
 
     def _place_chunk(self, chunk: AudioChunk, first: int) -> list[Item]:
         if chunk.channel not in self._next:
@@ -180,10 +188,12 @@ class Lanes:
         missing = gap(channel, begin, end, self._rate_hz, reason)
         return [msgspec.structs.replace(missing, clock=clock)]
 
-    def _catch_up(self) -> list[Item]:
+    def _catch_up(self, now_ms: int) -> list[Item]:
         newest = max(self._next.values())
         items: list[Item] = []
         for channel, position in self._next.items():
-            if newest - position > _LAG_MS * self._rate_hz // 1000:
+            silent_ms = now_ms - self._delivered_ms.setdefault(channel, now_ms)
+            behind = newest - position > _LAG_MS * self._rate_hz // 1000
+            if behind and silent_ms > _LAG_MS:
                 items += self._skip(channel, newest - _WINDOW_MS * self._rate_hz // 1000, "loss")
         return items

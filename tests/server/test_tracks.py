@@ -117,10 +117,10 @@ def of(channel: Channel, items: list[Item]) -> list[Item]:
 
 def test_a_channel_half_a_second_behind_is_given_a_gap_and_rejoins() -> None:
     lanes = Lanes((Channel.AGENT, Channel.CUSTOMER), RATE_HZ)
-    items: list[Item] = lanes.place([chunk(Channel.CUSTOMER, 0, 800)])
+    items: list[Item] = lanes.place([chunk(Channel.CUSTOMER, 0, 800)], 0)
     for at in range(0, 16_000, 160):
-        items += lanes.place([chunk(Channel.AGENT, at, 160)])
-    items += lanes.place([chunk(Channel.CUSTOMER, 800, 15_200)])
+        items += lanes.place([chunk(Channel.AGENT, at, 160)], at // 8)
+    items += lanes.place([chunk(Channel.CUSTOMER, 800, 15_200)], 2_000)
     samples, gaps = heard(of(Channel.CUSTOMER, items))
     assert gaps[0][0] == 100
     assert all(reason == "loss" for _, _, reason in gaps)
@@ -128,25 +128,41 @@ def test_a_channel_half_a_second_behind_is_given_a_gap_and_rejoins() -> None:
     assert sum(end - begin for begin, end, _ in gaps) < 1_800
 
 
+def test_a_channel_that_delivers_slowly_while_the_other_bursts_loses_nothing() -> None:
+    lanes = Lanes((Channel.AGENT, Channel.CUSTOMER), RATE_HZ)
+    items = lanes.place([chunk(Channel.AGENT, 0, 80_000)], 0)
+    for at in range(0, 80_000, 8_000):
+        items += lanes.place([chunk(Channel.CUSTOMER, at, 8_000)], at // 160)
+    assert not [item for item in items if isinstance(item, AudioGap)]
+
+
+def test_a_side_that_never_came_is_missing_when_the_call_ends() -> None:
+    lanes = Lanes((Channel.AGENT, Channel.CUSTOMER), RATE_HZ)
+    lanes.place([chunk(Channel.AGENT, 0, 8_000)], 0)
+    (missing,) = lanes.level()
+    assert isinstance(missing, AudioGap)
+    assert (missing.channel, missing.begin_ms, missing.end_ms) == ("customer", 0, 1_000)
+
+
 def test_channels_less_than_half_a_second_apart_are_left_alone() -> None:
     lanes = Lanes((Channel.AGENT, Channel.CUSTOMER), RATE_HZ)
-    items = lanes.place([chunk(Channel.AGENT, 0, 4_000)])
-    items += lanes.place([chunk(Channel.CUSTOMER, 0, 4_000)])
+    items = lanes.place([chunk(Channel.AGENT, 0, 4_000)], 0)
+    items += lanes.place([chunk(Channel.CUSTOMER, 0, 4_000)], 900)
     assert not [item for item in items if isinstance(item, AudioGap)]
 
 
 def test_a_second_stream_goes_on_where_the_call_is() -> None:
     lanes = Lanes((Channel.AGENT,), RATE_HZ)
-    items = lanes.place([chunk(Channel.AGENT, 0, 800)])
+    items = lanes.place([chunk(Channel.AGENT, 0, 800)], 0)
     items += lanes.cover(250, "disconnect", "server")
     offset = lanes.newest_ms * 8
-    items += lanes.place([chunk(Channel.AGENT, 0, 800)], offset)
-    items += lanes.place([gap(Channel.AGENT, 800, 1_600, RATE_HZ, "pause")], offset)
+    items += lanes.place([chunk(Channel.AGENT, 0, 800)], 0, offset)
+    items += lanes.place([gap(Channel.AGENT, 800, 1_600, RATE_HZ, "pause")], 0, offset)
     assert heard(items)[1] == [(100, 350, "disconnect"), (450, 550, "pause")]
 
 
 def test_what_a_stream_sends_again_is_known() -> None:
     lanes = Lanes((Channel.AGENT,), RATE_HZ)
-    items = lanes.place([chunk(Channel.AGENT, 0, 800)])
-    items += lanes.place([chunk(Channel.AGENT, 400, 800)])
+    items = lanes.place([chunk(Channel.AGENT, 0, 800)], 0)
+    items += lanes.place([chunk(Channel.AGENT, 400, 800)], 0)
     assert len(heard(items)[0]) == 1_200
