@@ -93,6 +93,12 @@ class UtteranceTracker:
         """Speculative jobs that have become the final of their utterance."""
         self._ready: list[JobResult] = []
 
+    @property
+    def unfinished_since_ms(self) -> int | None:
+        """Start of the audio of the oldest utterance without its final; None without one."""
+        begins = [shown.begin_ms for shown in self._shown.values()]
+        return max(0, min(begins) - self._settings.pre_roll_ms) if begins else None
+
     def push_audio(self, chunk: AudioChunk) -> None:
         """Take the next 16 kHz audio of the channel."""
         self._audio.append(chunk)

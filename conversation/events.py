@@ -99,8 +99,15 @@ class CallStarted(Event, frozen=True, kw_only=True, tag="call_started"):
     """Wall time in ISO 8601 with offset."""
     channels: tuple[Channel, ...]
     source: str
-    """Where the audio comes from: `file`, `microphone`, `ingest`, `demo`, `transcript`."""
+    """Where the audio comes from: `file`, `microphone`, `ingest`, `demo`, `transcript`, or the
+    name of a telephony system, such as `twilio`."""
     agent: str | None = None
+    vendor_id: str | None = None
+    """The telephony system's own id of the call; None when the source has none."""
+    roles: dict[str, Channel] = {}
+    """Which party each of the source's own tracks was taken for, such as `inbound`: customer."""
+    metadata: dict[str, str] = {}
+    """What the source says of the call, such as `consent` and `team`."""
     language: str = "en"
     model: str | None = None
     settings: dict[str, Any] = {}
@@ -242,6 +249,21 @@ class AudioGap(Event, frozen=True, kw_only=True, tag="audio_gap"):
     end_ms: int
     reason: str
     """`loss late pause discard disconnect dtx mute overrun device`."""
+    clock: str | None = None
+    """`server` when the length is by this machine's clock, None when the source stated it."""
+
+
+class RolesSwapped(Event, frozen=True, kw_only=True, tag="roles_swapped"):
+    """From `at_ms` on the two sides are heard as the other party: they had been mixed up."""
+
+
+class SourceNotice(Event, frozen=True, kw_only=True, tag="source_notice"):
+    """Something is odd about how the audio comes; it lowers trust and moves no time."""
+
+    code: str
+    """`rate_mismatch`."""
+    detail: str
+    """One sentence with the figures, without anything that was said."""
 
 
 class HoldStarted(Event, frozen=True, kw_only=True, tag="hold_started"):
@@ -293,6 +315,8 @@ Observation = (
     | UtteranceScored
     | ChannelQuality
     | AudioGap
+    | RolesSwapped
+    | SourceNotice
     | HoldStarted
     | HoldEnded
     | CapturePaused

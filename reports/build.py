@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from conversation.events import (
+    CallEnded,
     Channel,
     ChannelQuality,
     CueCleared,
@@ -19,7 +20,10 @@ from conversation.events import (
     PromiseMade,
     RaisedVoiceEnded,
     RaisedVoiceStarted,
+    RolesSwapped,
+    SourceNotice,
 )
+from reports.corrected import corrected
 from reports.log import COUNTED_CONFIDENCE, PARTIES, CallLog
 from reports.model import (
     ActPart,
@@ -44,6 +48,8 @@ from reports.talk import talk
 
 MIN_SCORED_SPEECH_MS = 120_000
 """Rates need this much speech (`interruptions.md` section 13)."""
+_WHOLE_CALL = frozenset({"ended"})
+"""Reasons after which nothing of the call is missing at its end."""
 _CUE_WINDOW_MS = 2_500
 """A live cue belongs to an interruption raised at most this long before it."""
 
@@ -54,7 +60,7 @@ def build_report(events: Iterable[Event]) -> Report:
     Raises:
         ValueError: the log does not begin with `CallStarted`.
     """
-    log = CallLog(events)
+    log = CallLog(corrected(events))
     started = log.started
     scored_ms = log.end_ms - total_ms(log.unknown)
     report = Report(
@@ -116,6 +122,7 @@ def _quality(log: CallLog, scored_ms: int) -> QualityPart:
     warnings = []
     if not log.direction_known:
         warnings.append("direction unknown: one channel only, so nobody is said to interrupt")
+    warnings += _source_warnings(log)
     undecoded = sum(final.text is None for final in log.finals)
     if undecoded:
         warnings.append(f"{undecoded} utterances could not be transcribed")
@@ -136,6 +143,21 @@ def _quality(log: CallLog, scored_ms: int) -> QualityPart:
         scored_ms=scored_ms,
         warnings=tuple(warnings),
     )
+
+
+def _source_warnings(log: CallLog) -> list[str]:
+    """What the report's reader must know of how the call came in."""
+    notices = {e.code: e.detail for e in log.events if isinstance(e, SourceNotice)}
+    warnings = [f"{code}: {detail}" for code, detail in notices.items()]
+    for event in log.events:
+        if isinstance(event, RolesSwapped):
+            warnings.append(
+                f"roles swapped at {event.at_ms // 60_000}:{event.at_ms // 1_000 % 60:02}: the "
+                "whole call is reported with the corrected roles"
+            )
+        elif isinstance(event, CallEnded) and event.reason not in _WHOLE_CALL:
+            warnings.append(f"partial: the call ended with {event.reason}")
+    return warnings
 
 
 def _interruptions(log: CallLog, scored_ms: int) -> InterruptionsPart:

@@ -1,7 +1,8 @@
 """Who is asking: the person at this machine, a signed-in user, or a machine with a key.
 
-Every route says in `opt` what it needs: `action=Action.…`, or `public=True`. One guard checks it; a
-route that says neither is refused. Whose calls an action extends to, the handlers ask themselves.
+Every route says in `opt` what it needs: `action=Action.…`, `public=True`, or `vendor=True` for the
+sockets of telephony systems, which have signatures of their own. One guard checks it; a route that
+says nothing is refused. Whose calls an action extends to, the handlers ask themselves.
 """
 
 from __future__ import annotations
@@ -82,6 +83,15 @@ class Access:
         person = self.sessions.person(cookie)
         return None if person is None else SignIn(person, cookie)
 
+    def may_send(self, authorization: str) -> bool:
+        """Whether a source's `Authorization` header lets it bring calls."""
+        if self.local.is_key(authorization):
+            return True
+        scheme, _, key = authorization.partition(" ")
+        now_ms = round(self.now().timestamp() * 1000)
+        found = self.keys.recognise(key, now_ms) if scheme.lower() == "bearer" else None
+        return found is not None and "ingest" in found.scopes
+
     def is_current(self, sign_in: SignIn) -> bool:
         """Whether somebody who was let in still is; asked again while a socket is open."""
         if sign_in.person.id == LOCAL_PERSON.id:
@@ -120,9 +130,10 @@ class Access:
             raise PermissionDeniedException("Requests from other origins are refused.")
 
 
-def reads_origin(connection: _ANY, _: BaseRouteHandler) -> None:
-    """Guard of every route: names and origins first."""
-    connection.app.state.access.check_origin(connection)
+def reads_origin(connection: _ANY, handler: BaseRouteHandler) -> None:
+    """Guard of every route: names and origins first; telephony systems' sockets check their own."""
+    if not handler.opt.get("vendor"):
+        connection.app.state.access.check_origin(connection)
 
 
 async def may_do(connection: _ANY, handler: BaseRouteHandler) -> None:
@@ -132,7 +143,7 @@ async def may_do(connection: _ANY, handler: BaseRouteHandler) -> None:
         NotAuthorizedException: nobody is signed in.
         PermissionDeniedException: the role lacks the action, or a change lacks its CSRF token.
     """
-    if handler.opt.get("public"):
+    if handler.opt.get("public") or handler.opt.get("vendor"):
         return
     access: Access = connection.app.state.access
     sign_in = await asyncio.to_thread(access.sign_in_of, connection)

@@ -25,6 +25,7 @@ from server.ingest_socket import ingest
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out
 from server.store.retention import RetentionSettings, expire
+from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
 
 _RETENTION_EVERY_S = 3_600.0
@@ -92,8 +93,9 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
             expiring.cancel()
 
     handlers: list[Any] = [
-        open_local_session, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES, export_router(),
-        tone_router(), livez, readyz, panel, ingest, call_events,
+        open_local_session, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES, *CALL_ROUTES,
+        export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
+        *STREAM_SOCKETS,
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))

@@ -1,187 +1,40 @@
-"""Runs live calls: audio from sockets, one analysis thread, journal first, then dashboards."""
+"""All live calls of this process: who may open one, and which stream belongs to which."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
-from typing import Protocol
+from typing import Any
 
-from audio.chunks import AudioChunk
-from conversation.events import AudioGap, CueFeedback, Event
+from conversation.events import CallEnded
+from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
+from server.adapters.settings import IngestSettings
+from server.expected import ExpectedCalls
 from server.hearing import Hearing
 from server.hub import LiveCall
-from server.ingest import IngestDecoder, IngestError, Item, Start
-from server.session import CallSession, Control, open_session
+from server.ingest import IngestDecoder, Start
+from server.running_call import GRACE_S, RunningCall, Source
+from server.session import open_session
 from server.store import CallIdTaken, Journal
-
-RESUME_S = 120.0
-"""How long a call waits for another socket of its source."""
-_QUEUE_MESSAGES = 50
-"""Audio messages of 100 ms that may wait, 5 s; then the socket is read no further."""
-_POLL_S = 0.05
-_LAST_WORDS_S = 10.0
-"""Longest wait for the last finals of a call; other calls are analysed meanwhile."""
-_LOG = logging.getLogger("heartline.calls")
-
-
-class Source(Protocol):
-    """The socket that a call's audio comes from."""
-
-    async def close(self, code: int = 1000, reason: str | None = None) -> None:
-        """Close it."""
-
-
-class RunningCall:
-    """One live call: a queue in, the journal and the hub out."""
-
-    def __init__(
-        self, session: CallSession, live: LiveCall, journal: Journal, decoder: IngestDecoder
-    ) -> None:
-        self.session = session
-        self.live = live
-        self.decoder = decoder
-        self.epoch = 0
-        """Rises with every socket that takes over."""
-        self.over = False
-        self.acked_ms = 0
-        """Everything before was analysed and committed."""
-        self._journal = journal
-        self._seq = 0
-        self._queue: asyncio.Queue[Sequence[Item | CueFeedback] | None] = asyncio.Queue(
-            _QUEUE_MESSAGES
-        )
-        self._reason = "ended"
-        self._source: Source | None = None
-        self._expiry: asyncio.TimerHandle | None = None
-        self._done = asyncio.Event()
-
-    async def attach(self, source: Source) -> int:
-        """Let a socket take over, closing the one before; return the new epoch."""
-        former, self._source = self._source, source
-        self.epoch += 1
-        if self._expiry is not None:
-            self._expiry.cancel()
-        if former is not None:
-            await former.close(4409, "superseded")
-        return self.epoch
-
-    def detach(self, epoch: int, resume_s: float = RESUME_S) -> None:
-        """Forget a socket that is gone; without another in time the call ends."""
-        if epoch != self.epoch or self.over:
-            return
-        self._source = None
-        loop = asyncio.get_running_loop()
-        self._expiry = loop.call_later(resume_s, self._expire)
-
-    def _expire(self) -> None:
-        self._reason = "source_lost"
-        try:
-            self._queue.put_nowait(None)
-        except asyncio.QueueFull:
-            self._expiry = asyncio.get_running_loop().call_later(_POLL_S, self._expire)
-
-    async def put(self, items: Sequence[Item | CueFeedback]) -> None:
-        """Queue items, waiting while 5 s of audio are waiting already.
-
-        Raises:
-            IngestError: the call is over.
-        """
-        if self.over:
-            raise IngestError(
-                "internal", 1011, f"The analysis of call {self.live.call_id} has stopped."
-            )
-        if items:
-            await self._queue.put(items)
-
-    async def end(self, reason: str) -> None:
-        """End the call once everything queued has been heard, and wait for its report."""
-        if not self.over:
-            self._reason = reason
-            await self._queue.put(None)
-        await self._done.wait()
-
-    async def run(self, on_analysis_thread: ThreadPoolExecutor) -> None:
-        """Analyse until the call ends; every event is committed before it is published."""
-        try:
-            await self._run(on_analysis_thread)
-        except Exception as error:
-            # What the caller said may stand in the message, so only the kind is logged.
-            _LOG.error("call %s: analysis failed: %s", self.live.call_id, type(error).__name__)
-        finally:
-            self.over = True
-            while not self._queue.empty():
-                self._queue.get_nowait()
-            await asyncio.to_thread(
-                self._journal.end_call, self.live.call_id, self.session.position_ms
-            )
-            self.live.finish()
-            self._done.set()
-
-    async def _run(self, on_analysis_thread: ThreadPoolExecutor) -> None:
-        loop = asyncio.get_running_loop()
-        await self._do(loop, on_analysis_thread, self.session.opening_events)
-        while True:
-            try:
-                items = await asyncio.wait_for(self._queue.get(), _POLL_S)
-            except TimeoutError:
-                await self._do(loop, on_analysis_thread, self.session.poll)
-                continue
-            if items is None:
-                break
-            await self._do(loop, on_analysis_thread, partial(self._feed, items))
-            self.acked_ms = self.session.position_ms
-        await self._do(loop, on_analysis_thread, self.session.end_audio)
-        for _ in range(round(_LAST_WORDS_S / _POLL_S)):
-            if not self.session.waits_for_words:
-                break
-            await asyncio.sleep(_POLL_S)
-            await self._do(loop, on_analysis_thread, self.session.poll)
-        await self._do(
-            loop, on_analysis_thread, lambda: self.session.finish(self._reason, wait_s=0)
-        )
-
-    async def _do(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        on_analysis_thread: ThreadPoolExecutor,
-        work: Callable[[], list[Event]],
-    ) -> None:
-        def analyse_and_queue() -> tuple[list[Event], Future[None]]:
-            events = work()
-            committed = self._journal.submit(self.live.call_id, self._seq + 1, events)
-            self._seq += len(events)
-            return events, committed
-
-        events, committed = await loop.run_in_executor(on_analysis_thread, analyse_and_queue)
-        await asyncio.wrap_future(committed)
-        self.live.publish(events, self.session.position_ms)
-
-    def _feed(self, items: Sequence[Item | CueFeedback]) -> list[Event]:
-        events: list[Event] = []
-        for is_control, group in groupby(items, lambda item: isinstance(item, Control)):
-            if is_control:
-                for item in group:
-                    if isinstance(item, Control):
-                        events += self.session.control(item)
-            else:
-                audio = [item for item in group if isinstance(item, AudioChunk | AudioGap)]
-                events += self.session.push(audio)
-        return events
 
 
 class Calls:
     """All calls of this process."""
 
-    def __init__(self, hearing: Hearing, journal: Journal) -> None:
+    def __init__(
+        self, hearing: Hearing, journal: Journal, ingest: IngestSettings | None = None
+    ) -> None:
         self._hearing = hearing
         self.journal = journal
+        self.ingest = ingest or IngestSettings()
+        self.expected = ExpectedCalls()
         self.running: dict[str, RunningCall] = {}
+        self.draining = False
+        self._by_vendor_id: dict[tuple[str, str], str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._analysis_thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
 
@@ -189,51 +42,127 @@ class Calls:
     def ready(self) -> bool:
         """Whether a call that comes in now would be heard in full."""
         pool = self._hearing.pool
-        return pool is None or pool.ready
+        return not self.draining and (pool is None or pool.ready)
 
     async def attach(self, start: Start, source: Source) -> tuple[RunningCall, int, Sequence[Item]]:
-        """Open a call, or let its source go on with it over another socket.
+        """Open a native call, or let its source go on with it over another socket.
 
         Returns:
             The call, its epoch, and the gap between the two sockets if there is one.
 
         Raises:
-            IngestError: `call_ended`, `unknown_call`, `format_changed` or `bad_start`.
+            IngestError: `call_ended`, `unknown_call`, `format_changed`, `bad_start`, `draining`
+                or `overloaded`.
         """
         call = self.running.get(start.call_id or "")
         if call is not None and not call.over:
+            if call.decoder is None:
+                raise IngestError("call_ended", 4410, "This call_id belongs to another source.")
             items = call.decoder.resume(start)
             return call, await call.attach(source), items
-        if start.resume_from_ms is not None and not await asyncio.to_thread(
-            self.journal.has_call, start.call_id or ""
-        ):
-            raise IngestError("unknown_call", 4404, "There is no such call to go on with.")
-        try:
-            call = self._open(start)
-        except CallIdTaken as error:
-            raise IngestError("call_ended", 4410, "This call_id was used before.") from error
+        if start.resume_from_ms is not None:
+            await self._refuse_to_resume(start.call_id or "")
+        call = self._open(
+            start.call_id,
+            CallOpened(
+                source="ingest",
+                channels=start.channels,
+                sample_rate_hz=start.sample_rate,
+                vendor_id=start.metadata.get("vendor_id"),
+                agent=start.agent,
+                metadata=start.metadata,
+            ),
+            IngestDecoder(start),
+        )
         return call, await call.attach(source), ()
 
-    def _open(self, start: Start) -> RunningCall:
-        call_id = start.call_id or f"c_{secrets.token_hex(8)}"
+    async def _refuse_to_resume(self, call_id: str) -> None:
+        events = await asyncio.to_thread(self.journal.events, call_id)
+        ended = [event.reason for event in events if isinstance(event, CallEnded)]
+        if ended and ended[-1] != "source_lost":
+            raise IngestError("call_ended", 4410, "This call was ended and cannot go on.")
+        raise IngestError("unknown_call", 4404, "There is no such call to go on with.")
+
+    async def attach_stream(self, opened: CallOpened, source: Source) -> tuple[RunningCall, int]:
+        """Open a call for a telephony system's stream, or join it to the call it belongs to.
+
+        Returns:
+            The call, and the stream's epoch.
+
+        Raises:
+            IngestError: `unsupported_format`, `draining` or `overloaded`.
+        """
+        call = self._call_of(opened)
+        if call is None:
+            call_id = call_id_of(opened.vendor_id)
+            if call_id is not None and self.journal.has_call(call_id):
+                call_id = None
+            call = self._open(call_id, opened)
+        elif call.session.sample_rate_hz != opened.sample_rate_hz:
+            raise IngestError(
+                "unsupported_format", 4415, "All streams of a call must have one sample rate."
+            )
+        for name in (opened.vendor_id, *opened.continues):
+            if name is not None:
+                self._by_vendor_id[opened.source, name] = call.live.call_id
+        return call, await call.attach(source, opened.channels)
+
+    def _call_of(self, opened: CallOpened) -> RunningCall | None:
+        for name in (opened.vendor_id, *opened.continues):
+            call = self.running.get(self._by_vendor_id.get((opened.source, name or ""), ""))
+            if call is not None and not call.over and set(opened.channels) <= set(call.channels):
+                return call
+        return None
+
+    def _open(
+        self, wanted_id: str | None, opened: CallOpened, decoder: IngestDecoder | None = None
+    ) -> RunningCall:
+        if self.draining:
+            raise IngestError("draining", 1012, "This server is being restarted; come back soon.")
+        if len(self.running) >= self.ingest.max_calls:
+            raise IngestError(
+                "overloaded",
+                4503,
+                "This server has no room for another call.",
+                retry_after_ms=5_000,
+            )
+        call_id = wanted_id or f"c_{secrets.token_hex(8)}"
         started_at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-        self.journal.open_call(call_id, started_at, start.agent)
+        try:
+            self.journal.open_call(
+                call_id,
+                started_at,
+                opened.agent,
+                team=opened.metadata.get("team"),
+                customer=opened.metadata.get("caller"),
+            )
+        except CallIdTaken as error:
+            raise IngestError("call_ended", 4410, "This call_id was used before.") from error
         session = open_session(
             call_id=call_id,
-            channels=start.channels,
-            sample_rate_hz=start.sample_rate,
-            source="ingest",
+            channels=opened.call_channels or opened.channels,
+            sample_rate_hz=opened.sample_rate_hz,
+            source=opened.source,
             started_at=started_at,
             hearing=self._hearing,
-            agent=start.agent,
+            agent=opened.agent,
+            vendor_id=opened.vendor_id,
+            roles=opened.roles,
+            metadata=opened.metadata,
         )
-        call = RunningCall(session, LiveCall(call_id), self.journal, IngestDecoder(start))
+        call = RunningCall(session, LiveCall(call_id), self.journal, decoder)
         self.running[call_id] = call
         task = asyncio.ensure_future(call.run(self._analysis_thread))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: self.running.pop(call_id, None))
+        task.add_done_callback(partial(self._forget, call_id))
         return call
+
+    def _forget(self, call_id: str, _: Any) -> None:
+        self.running.pop(call_id, None)
+        gone = [key for key, known in self._by_vendor_id.items() if known == call_id]
+        for key in gone:
+            del self._by_vendor_id[key]
 
     async def find(self, call_id: str) -> LiveCall | None:
         """Return what dashboards see of a call, also of one that ended before this process."""
@@ -247,6 +176,12 @@ class Calls:
         live.finish()
         return live
 
+    async def drain(self) -> None:
+        """Take no more calls and send the sockets of those there are away."""
+        self.draining = True
+        for call in list(self.running.values()):
+            await call.drain()
+
     async def stop(self) -> None:
         """End every call in order, as when the server stops."""
         for call in list(self.running.values()):
@@ -255,3 +190,6 @@ class Calls:
     def close(self) -> None:
         """End the analysis thread."""
         self._analysis_thread.shutdown()
+
+
+__all__ = ["GRACE_S", "Calls", "RunningCall"]

@@ -13,11 +13,13 @@ import uvicorn
 
 from server.access import Access
 from server.app import create_app
+from server.audiosocket_server import audiosocket_server
 from server.auth import SingleUser
 from server.calls import Calls
 from server.hearing import Hearing
 from server.ingest import MAX_MESSAGE_BYTES
 from server.people.audit import Audit, read_secret
+from server.protocols import HttpProtocol, WebSocketProtocol
 from server.settings import Settings, SettingsError
 from server.store import Journal
 
@@ -37,6 +39,8 @@ class Running(msgspec.Struct, frozen=True):
     user: SingleUser
     access: Access
     calls: Calls
+    audiosocket_port: int
+    """Port that AudioSocket listens on, 0 when it is off."""
     thread: threading.Thread
 
     @property
@@ -48,6 +52,20 @@ class Running(msgspec.Struct, frozen=True):
     def ingest_url(self) -> str:
         """Where sources connect."""
         return f"ws://127.0.0.1:{self.port}/v1/ingest"
+
+
+class _Server(uvicorn.Server):
+    """A server that says goodbye to its sources before it closes their sockets."""
+
+    def __init__(self, config: uvicorn.Config, calls: Calls) -> None:
+        super().__init__(config)
+        self._calls = calls
+        self.audiosocket_port = 0
+
+    async def main_loop(self) -> None:
+        async with audiosocket_server(self._calls) as self.audiosocket_port:
+            await super().main_loop()
+        await self._calls.drain()
 
 
 @contextmanager
@@ -89,21 +107,25 @@ def running_server(
         listener.close()
         journal.close()
         raise
-    calls = Calls(hearing, journal)
-    server = uvicorn.Server(
+    calls = Calls(hearing, journal, settings.ingest)
+    server = _Server(
         uvicorn.Config(
             create_app(calls, access, settings),
-            ws="websockets-sansio",
+            http=HttpProtocol,
+            ws=WebSocketProtocol,
             ws_max_size=2 * MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,
             ws_ping_interval=5,
             ws_ping_timeout=5,
+            timeout_keep_alive=5,
+            proxy_headers=False,
             timeout_graceful_shutdown=5,
             ssl_certfile=listen.tls_certificate,
             ssl_keyfile=listen.tls_key,
             log_level="warning",
             log_config=None,
-        )
+        ),
+        calls,
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
     thread.start()
@@ -113,7 +135,9 @@ def running_server(
             if server.started:
                 break
             waits.wait(0.02)
-        yield Running(listener.getsockname()[1], user, access, calls, thread)
+        yield Running(
+            listener.getsockname()[1], user, access, calls, server.audiosocket_port, thread
+        )
     finally:
         server.should_exit = True
         thread.join()

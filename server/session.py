@@ -13,11 +13,12 @@ took, so that an offline result depends on the audio and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from asr.jobs import Job, JobKind, JobResult, Transcriber
 from asr.settings import AsrSettings
@@ -40,6 +41,8 @@ from conversation.events import (
     HoldStarted,
     Observation,
     PartialTranscript,
+    RolesSwapped,
+    SourceNotice,
     SpeechEnded,
     SpeechStarted,
 )
@@ -47,12 +50,15 @@ from conversation.redaction import Redactor
 from prosody.tracker import ProsodyTracker
 from server.hearing import Hearing
 from server.merge import Merger
+from server.roles import RoleSwitch
 
-Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback
+Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | SourceNotice
 """What a source or an agent may say about the call while it goes on."""
 
 _PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
 _DRAIN_STEP_S = 0.25
+_LONGEST_NEED_MS = 15_000
+"""Audio that an open utterance can need; what is older may be forgotten (`protocols.md` §3)."""
 _GRID_MS = 50
 """Step of the virtual clock, stream time."""
 _MAX_WAITING_DECODES = 64
@@ -75,11 +81,35 @@ class _Ears:
             channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio
         )
         self.native_prosody = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
-        prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
-        self.prosody = ProsodyTracker(channel, prosody_rate_hz, settings.prosody)
+        self._prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
+        self.prosody = ProsodyTracker(channel, self._prosody_rate_hz, settings.prosody)
         self.utterances = UtteranceTracker(channel, settings.asr)
         self.position_ms = 0
         self.next_sample = 0
+        self._speaking_since_ms: int | None = None
+        self._pre_roll_ms = hearing.settings.asr.pre_roll_ms
+
+    def needed_from_ms(self, *, words: bool) -> int:
+        """Start of the audio that an utterance without its final may still need."""
+        needed = [self.position_ms]
+        if self._speaking_since_ms is not None:
+            needed.append(self._speaking_since_ms - self._pre_roll_ms)
+        if words and self.utterances.unfinished_since_ms is not None:
+            needed.append(self.utterances.unfinished_since_ms)
+        return max(0, min(needed), self.position_ms - _LONGEST_NEED_MS)
+
+    def cut(self, at_ms: int) -> list[Event]:
+        """End open speech and utterances: another voice begins."""
+        here = AudioGap(
+            at_ms=at_ms,
+            channel=self.front_end.channel,
+            begin_ms=at_ms,
+            end_ms=at_ms,
+            reason="discard",
+        )
+        events = self._share(self.front_end.gap(here))
+        self.observe(here)
+        return events
 
     def push(self, chunk: AudioChunk) -> list[Event]:
         self.position_ms = chunk.end_ms
@@ -93,7 +123,17 @@ class _Ears:
         self.next_sample = max(self.next_sample, gap.end_ms * sample_rate_hz // 1000)
         events = self._share(self.front_end.gap(gap))
         self.observe(gap)
+        self.prosody.push_audio(self._nothing_at(gap.end_ms))
         return [*events, gap]
+
+    def _nothing_at(self, at_ms: int) -> AudioChunk:
+        """No samples at a gap's end: what is due inside the gap must not wait for audio."""
+        return AudioChunk(
+            channel=self.front_end.channel,
+            first_sample=at_ms * self._prosody_rate_hz // 1000,
+            samples=np.zeros(0, dtype=np.float32),
+            sample_rate_hz=self._prosody_rate_hz,
+        )
 
     def finish(self) -> list[Event]:
         return self._share(self.front_end.finish())
@@ -109,6 +149,8 @@ class _Ears:
                 self.prosody.push_audio(chunk)
         for event in events:
             self.observe(event)
+            speaks = isinstance(event, SpeechStarted)
+            self._speaking_since_ms = event.start_ms if speaks else None
         return list(events)
 
 
@@ -138,6 +180,7 @@ class CallSession:
         self._clock = clock
         self._merger = Merger()
         self._redactor = Redactor()
+        self._roles = RoleSwitch(started.channels, sample_rate_hz)
         self._core = Conversation.create(hearing.settings.conversation)
         self._observations: list[Observation] = []
         self._due_ms: dict[str, int] = {}
@@ -153,6 +196,12 @@ class CallSession:
         """Stream time up to which audio of every channel has arrived."""
         return min(ears.position_ms for ears in self._ears.values())
 
+    @property
+    def acked_ms(self) -> int:
+        """Everything before is analysed and no longer needed by an open utterance."""
+        words = self._transcriber is not None
+        return min(ears.needed_from_ms(words=words) for ears in self._ears.values())
+
     def opening_events(self) -> list[Event]:
         """Return the events that open the journal; call once, before any audio."""
         return self._receive([self.started])
@@ -163,7 +212,12 @@ class CallSession:
         Raises:
             KeyError: audio of a channel that this call does not have.
         """
-        for item in items:
+        for item in self._roles.feed(items):
+            if isinstance(item, RolesSwapped):
+                for each in self._ears.values():
+                    self._merger.add(each.cut(item.at_ms))
+                self._merger.add([item])
+                continue
             ears = self._ears[item.channel]
             if isinstance(item, AudioGap):
                 self._merger.add(ears.gap(item, self.sample_rate_hz))
@@ -195,6 +249,14 @@ class CallSession:
             ears.observe(heard)
         known = msgspec.structs.replace(event, at_ms=self._merger.released_ms)
         return [*self._receive([known]), *self._advance()]
+
+    def swap_roles(self) -> None:
+        """Take the agent's side for the customer's and the other way round, from the next sample.
+
+        Raises:
+            ValueError: the call does not have both sides.
+        """
+        self._roles.swap()
 
     def poll(self) -> list[Event]:
         """Collect transcripts that arrived since the last call, without waiting."""
@@ -365,6 +427,9 @@ def open_session(
     started_at: str,
     hearing: Hearing,
     agent: str | None = None,
+    vendor_id: str | None = None,
+    roles: Mapping[str, Channel] | None = None,
+    metadata: Mapping[str, str] | None = None,
     clock: Clock = Clock.LIVE,
 ) -> CallSession:
     """Open a call on loaded models; `started_at` is wall time in ISO 8601 with offset."""
@@ -376,6 +441,9 @@ def open_session(
         channels=channels,
         source=source,
         agent=agent,
+        vendor_id=vendor_id,
+        roles=dict(roles or {}),
+        metadata=dict(metadata or {}),
         language=settings.asr.language,
         model=settings.asr.model if hearing.transcribes else None,
         settings=msgspec.to_builtins(settings.conversation),

@@ -2,6 +2,7 @@
 
     [server]        host, port, origins, tls_…, data, database
     [retention]     events_days, calls_days
+    [ingest]        who may bring calls, secrets of telephony systems
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
 
 An environment variable is `HEARTLINE_` and the key with `__` for the dot: `HEARTLINE_ASR__MODEL`,
@@ -23,6 +24,7 @@ from asr.settings import AsrSettings
 from audio.settings import AudioSettings
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+from server.adapters.settings import IngestSettings
 from server.contact_lens import ContactLensSettings
 from server.hearing import HearingSettings
 from server.store.retention import RetentionSettings
@@ -112,6 +114,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     server: ServerSettings = ServerSettings()
     retention: RetentionSettings = RetentionSettings()
+    ingest: IngestSettings = IngestSettings()
     audio: AudioSettings = AudioSettings()
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()

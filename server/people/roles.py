@@ -41,6 +41,10 @@ class Action(StrEnum):
     """Answer cues and pause capture in one's own live call."""
     NUDGE = "nudge"
     """Send a line to the agent of a live call, and handle alerts."""
+    SWAP_ROLES = "swap_roles"
+    """Say that the agent's side of a live call is the customer's."""
+    ANNOUNCE_CALLS = "announce_calls"
+    """Tell of a stream that can say no more than an id."""
     READ_RULES = "read_rules"
     EDIT_RULES = "edit_rules"
     MANAGE_PEOPLE = "manage_people"
@@ -67,6 +71,7 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         Action.WATCH_LIVE: Reach.OWN,
         Action.READ_CONTENT: Reach.OWN,
         Action.COACH_SELF: Reach.OWN,
+        Action.SWAP_ROLES: Reach.OWN,
         Action.READ_RULES: Reach.ALL,
         Action.READ_AUDIT: Reach.OWN,
     },
@@ -76,6 +81,7 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         Action.WATCH_LIVE: Reach.TEAM,
         Action.READ_CONTENT: Reach.TEAM,
         Action.NUDGE: Reach.TEAM,
+        Action.SWAP_ROLES: Reach.TEAM,
         Action.READ_RULES: Reach.ALL,
         Action.EDIT_RULES: Reach.TEAM,
     },
@@ -97,6 +103,7 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         Action.LIST_CALLS: Reach.ALL,
         Action.READ_CONTENT: Reach.ALL_WITH_REASON,
         Action.READ_RULES: Reach.ALL,
+        Action.ANNOUNCE_CALLS: Reach.ALL,
         Action.EDIT_RULES: Reach.ALL,
         Action.MANAGE_PEOPLE: Reach.ALL,
         Action.READ_AUDIT: Reach.ALL,

@@ -11,13 +11,15 @@ import pytest
 from audio.chunks import AudioChunk
 from conversation.events import (
     AudioGap,
+    CallEnded,
     CapturePaused,
     CaptureResumed,
     Channel,
     HoldEnded,
     HoldStarted,
 )
-from server.ingest import IngestDecoder, IngestError, Start, Stop, read_start
+from server.adapters.contract import IngestError
+from server.ingest import IngestDecoder, Start, read_start
 
 pytestmark = pytest.mark.unit
 START: dict[str, Any] = {
@@ -99,7 +101,7 @@ def test_an_unknown_gap_reason_counts_as_loss() -> None:
         ("resume", CaptureResumed),
         ("hold", HoldStarted),
         ("unhold", HoldEnded),
-        ("stop", Stop),
+        ("stop", CallEnded),
     ],
 )
 def test_control_messages(name: str, kind: type) -> None:
@@ -117,6 +119,17 @@ def test_control_messages(name: str, kind: type) -> None:
         ({"encoding": "mulaw", "sample_rate": 16000}, "unsupported_format", 4415),
         ({"sample_rate": 11025}, "unsupported_format", 4415),
         ({"channels": ["agent", "agent"]}, "unsupported_format", 4415),
+        ({"channels": ["agent", "mixed"]}, "unsupported_format", 4415),
+        ({"channels": []}, "unsupported_format", 4415),
+        ({"channels": ["left"]}, "bad_start", 4400),
+        ({"agent": "a" * 257}, "bad_start", 4400),
+        ({"metadata": {"note": "a" * 257}}, "bad_start", 4400),
+        ({"metadata": {str(i): "" for i in range(33)}}, "bad_start", 4400),
+        ({"metadata": {"consent": "maybe"}}, "bad_start", 4400),
+        ({"call_id": "a" * 65}, "bad_start", 4400),
+        ({"call_id": "a\u2024b"}, "bad_start", 4400),
+        ({"call_id": "*"}, "bad_start", 4400),
+        ({"call_id": ""}, "bad_start", 4400),
         ({"call_id": "../etc"}, "bad_start", 4400),
     ],
 )
@@ -186,9 +199,70 @@ def test_a_gap_that_says_nothing_sensible_is_refused(gap: str) -> None:
     assert refused.value.code == "bad_message"
 
 
-def test_the_tenth_unknown_message_ends_the_call() -> None:
+@pytest.mark.parametrize("channels", [["agent"], ["customer"], ["mixed"]])
+def test_a_call_may_have_one_side(channels: list[str]) -> None:
+    decoder = started(channels=channels)
+    (chunk,) = decoder.feed_bytes(frames(80))
+    assert isinstance(chunk, AudioChunk)
+    assert (chunk.channel, len(chunk.samples)) == (channels[0], 160)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '{"type":"dance"}',
+        '{"type":"stop","now":true}',
+        '{"type":"hold","ms":1}',
+        "[]",
+        "{",
+        "\ud800",
+        "[" * 10_000,
+        '{"type":"resume","paused_ms":-1}',
+    ],
+)
+def test_nine_bad_messages_are_forgiven_and_the_tenth_ends_the_call(bad: str) -> None:
     decoder = started()
-    for _ in range(9):
-        assert decoder.feed_text('{"type":"dance"}') == []
-    with pytest.raises(IngestError, match="unknown type"):
-        decoder.feed_text('{"type":"dance"}')
+    for attempt in range(10):
+        with pytest.raises(IngestError) as refused:
+            decoder.feed_text(bad)
+        assert (refused.value.code, refused.value.close_code) == ("bad_message", 4400)
+        assert refused.value.fatal == (attempt == 9)
+
+
+def paused(decoder: IngestDecoder, resume: str, until_ms: int) -> list[AudioGap]:
+    decoder.feed_text('{"type":"pause"}', 1_000)
+    items = decoder.feed_text(resume, until_ms)
+    assert isinstance(items[-1], CaptureResumed)
+    return [item for item in items if isinstance(item, AudioGap)]
+
+
+def test_a_source_that_sent_nothing_in_a_pause_says_how_long_it_was() -> None:
+    decoder = started()
+    decoder.feed_bytes(frames(800))
+    gaps = paused(decoder, '{"type":"resume","paused_ms":8200}', 999_999)
+    assert [(g.begin_ms, g.end_ms, g.reason, g.clock) for g in gaps] == [
+        (100, 8_300, "pause", None)
+    ] * 2
+    assert decoder.position_ms == 8_300
+
+
+def test_a_pause_of_unknown_length_is_measured_here_and_marked() -> None:
+    gaps = paused(started(), '{"type":"resume"}', 3_014)
+    assert [(g.begin_ms, g.end_ms, g.clock) for g in gaps] == [(0, 2_010, "server")] * 2
+
+
+def test_audio_sent_in_a_pause_counts_and_no_gap_is_added() -> None:
+    decoder = started()
+    decoder.feed_text('{"type":"pause"}', 0)
+    decoder.feed_bytes(frames(1_600))
+    items = decoder.feed_text('{"type":"resume"}', 5_000)
+    assert [type(item) for item in items] == [CaptureResumed]
+    assert decoder.position_ms == 200
+
+
+def test_samples_that_come_again_are_not_counted_as_new_audio() -> None:
+    decoder = started()
+    decoder.feed_bytes(frames(1_600))
+    decoder.resume(start(resume_from_ms=150))
+    assert decoder.fresh_ms(frames(800)) == pytest.approx(50)
+    assert started().fresh_ms(frames(800)) == pytest.approx(100)

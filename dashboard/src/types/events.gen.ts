@@ -35,6 +35,9 @@ export interface CallStarted {
   readonly channels: readonly (Channel)[];
   readonly source: string;
   readonly agent: string | null;
+  readonly vendor_id: string | null;
+  readonly roles: Record<string, Channel>;
+  readonly metadata: Record<string, string>;
   readonly language: string;
   readonly model: string | null;
   readonly settings: Record<string, unknown>;
@@ -171,6 +174,21 @@ export interface AudioGap {
   readonly begin_ms: number;
   readonly end_ms: number;
   readonly reason: string;
+  readonly clock: string | null;
+}
+
+/** From `at_ms` on the two sides are heard as the other party: they had been mixed up. */
+export interface RolesSwapped {
+  readonly type: "roles_swapped";
+  readonly at_ms: number;
+}
+
+/** Something is odd about how the audio comes; it lowers trust and moves no time. */
+export interface SourceNotice {
+  readonly type: "source_notice";
+  readonly at_ms: number;
+  readonly code: string;
+  readonly detail: string;
 }
 
 /** The customer was put on hold. */
@@ -400,7 +418,7 @@ export interface MetricsUpdated {
   readonly floor_holder: Channel | null;
 }
 
-export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | ClockAdvanced | CallEnded;
+export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | ClockAdvanced | CallEnded;
 
 export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | MetricsUpdated;
 

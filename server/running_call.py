@@ -1,0 +1,261 @@
+"""One live call: audio from its sockets, one analysis thread, journal first, then dashboards."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import groupby
+from typing import Protocol
+
+from audio.chunks import AudioChunk
+from conversation.events import (
+    AudioGap,
+    CapturePaused,
+    CaptureResumed,
+    Channel,
+    Event,
+    RolesSwapped,
+)
+from server.adapters.contract import IngestError
+from server.adapters.tracks import Lanes
+from server.audio_queue import AudioQueue, Queued
+from server.hub import LiveCall
+from server.ingest import IngestDecoder
+from server.session import CallSession, Control
+from server.store import Journal
+
+RESUME_S = 120.0
+"""How long a call waits for another socket of a source that can resume."""
+GRACE_S = 30.0
+"""How long it waits for one of a source that cannot."""
+MAX_CALL_MS = 43_200_000
+"""Longest call, 12 h."""
+_PATIENCE_S = 2.0
+"""How long the socket of a telephony system, which soon drops audio itself, is not read."""
+_POLL_S = 0.05
+_CLOCK_STEP_MS = 10
+_LAST_WORDS_S = 10.0
+"""Longest wait for the last finals of a call; other calls are analysed meanwhile."""
+_LOG = logging.getLogger("heartline.calls")
+
+
+class Source(Protocol):
+    """A socket that a call's audio comes from."""
+
+    async def fail(self, error: IngestError) -> None:
+        """Tell the source why it may not go on, and close it."""
+
+    async def pause(self, paused: bool) -> None:
+        """Tell it that capture is paused, or goes on."""
+
+    async def drain(self) -> None:
+        """Tell it that this server is about to stop."""
+
+
+class RunningCall:
+    """One live call: a queue in, the journal and the hub out.
+
+    One or several sockets, its legs, bring the audio, each of some channels.
+    """
+
+    def __init__(
+        self,
+        session: CallSession,
+        live: LiveCall,
+        journal: Journal,
+        decoder: IngestDecoder | None = None,
+    ) -> None:
+        self.session = session
+        self.live = live
+        self.decoder = decoder
+        """What the native protocol knows of the call across its sockets."""
+        self.channels: tuple[Channel, ...] = session.started.channels
+        self.lanes = Lanes(self.channels, session.sample_rate_hz)
+        """Puts the audio of sources that have no common clock in place."""
+        self.epoch = 0
+        """Rises with every socket that takes over."""
+        self.over = False
+        self.acked_ms = 0
+        """Everything before was analysed and committed, and no open utterance needs it."""
+        self._journal = journal
+        self._seq = 0
+        self._queue = AudioQueue(len(self.channels))
+        self._reason = "ended"
+        self._legs: dict[int, tuple[tuple[Channel, ...], Source]] = {}
+        self.away_ms = 0
+        """How long the call had no socket before the newest one, by this machine's clock."""
+        self._alone_since_ms: int | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._done = asyncio.Event()
+
+    def is_current(self, epoch: int) -> bool:
+        """Whether a socket still brings this call's audio."""
+        return epoch in self._legs
+
+    async def attach(self, source: Source, channels: tuple[Channel, ...] = ()) -> int:
+        """Let a socket bring some channels (all by default); return its epoch.
+
+        A socket that brought one of them before is closed.
+        """
+        brought = channels or self.channels
+        former = {e: leg for e, leg in self._legs.items() if set(leg[0]) & set(brought)}
+        self.epoch += 1
+        epoch = self.epoch
+        self.away_ms = 0
+        if self._alone_since_ms is not None:
+            passed_ms = _now_ms() - self._alone_since_ms
+            self.away_ms = round(passed_ms / _CLOCK_STEP_MS) * _CLOCK_STEP_MS
+            self._alone_since_ms = None
+        self._legs = {e: leg for e, leg in self._legs.items() if e not in former}
+        self._legs[epoch] = (brought, source)
+        if self._expiry is not None:
+            self._expiry.cancel()
+        for _, superseded in former.values():
+            await superseded.fail(
+                IngestError("superseded", 4409, "A newer socket brings this call's audio.")
+            )
+        return epoch
+
+    def detach(self, epoch: int, wait_s: float = RESUME_S) -> None:
+        """Forget a socket that is gone; without another in time the call ends."""
+        if self._legs.pop(epoch, None) is None or self._legs or self.over:
+            return
+        self._alone_since_ms = _now_ms()
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(wait_s, self._lose)
+
+    def _lose(self) -> None:
+        if self.decoder is None:
+            self._queue.add(self.lanes.level())
+        self._finish_with("source_lost")
+
+    def _finish_with(self, reason: str) -> None:
+        self._reason = reason
+        self._queue.close()
+
+    async def put(self, items: Sequence[Queued]) -> None:
+        """Queue items, waiting while 5 s of audio are waiting already.
+
+        Raises:
+            IngestError: the call is over, or has lasted 12 h.
+        """
+        self._check()
+        await self._queue.put(items)
+        await self._tell_legs(items)
+
+    async def put_soon(self, items: Sequence[Queued]) -> None:
+        """Queue items of a source that cannot wait long; the oldest audio may become a gap.
+
+        Raises:
+            IngestError: the call is over, or has lasted 12 h.
+        """
+        self._check()
+        await self._queue.put_soon(items, _PATIENCE_S)
+
+    def _check(self) -> None:
+        if self.over:
+            reference = secrets.token_hex(4)
+            _LOG.error("call %s: audio after its analysis, ref %s", self.live.call_id, reference)
+            raise IngestError("internal", 1011, f"The call cannot go on; reference {reference}.")
+        if self.session.position_ms >= MAX_CALL_MS:
+            self._finish_with("too_long")
+            raise IngestError("call_ended", 4410, "A call may last 12 h; this one has been ended.")
+
+    async def _tell_legs(self, items: Sequence[Queued]) -> None:
+        for item in items:
+            if isinstance(item, CapturePaused | CaptureResumed):
+                for _, source in list(self._legs.values()):
+                    await source.pause(isinstance(item, CapturePaused))
+
+    async def leave(self, epoch: int, reason: str) -> None:
+        """Let a socket go that says its part is over; the last one ends the call."""
+        if self._legs.pop(epoch, None) is not None and not self._legs:
+            if self.decoder is None and not self.over:
+                await self._queue.put(self.lanes.level())
+            await self.end(reason)
+
+    async def end(self, reason: str) -> None:
+        """End the call once everything queued has been heard, and wait for its report."""
+        if not self.over:
+            self._finish_with(reason)
+        await self._done.wait()
+
+    async def drain(self) -> None:
+        """Send the sockets away, to come back when the server is there again."""
+        for _, source in list(self._legs.values()):
+            await source.drain()
+
+    async def run(self, on_analysis_thread: ThreadPoolExecutor) -> None:
+        """Analyse until the call ends; every event is committed before it is published."""
+        try:
+            await self._run(on_analysis_thread)
+        except Exception as error:
+            # What the caller said may stand in the message, so only the kind is logged.
+            _LOG.error("call %s: analysis failed: %s", self.live.call_id, type(error).__name__)
+        finally:
+            self.over = True
+            self._queue.clear()
+            await asyncio.to_thread(
+                self._journal.end_call, self.live.call_id, self.session.position_ms
+            )
+            self.live.finish()
+            self._done.set()
+
+    async def _run(self, on_analysis_thread: ThreadPoolExecutor) -> None:
+        do = partial(self._do, asyncio.get_running_loop(), on_analysis_thread)
+        await do(self.session.opening_events)
+        while (items := await self._queue.get(_POLL_S)) is not None:
+            await do(partial(self._feed, items) if items else self.session.poll)
+            self.acked_ms = max(self.acked_ms, self.session.acked_ms)
+        await do(self.session.end_audio)
+        for _ in range(round(_LAST_WORDS_S / _POLL_S)):
+            if not self.session.waits_for_words:
+                break
+            await asyncio.sleep(_POLL_S)
+            await do(self.session.poll)
+        await do(lambda: self.session.finish(self._reason, wait_s=0))
+
+    async def _do(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_analysis_thread: ThreadPoolExecutor,
+        work: Callable[[], list[Event]],
+    ) -> None:
+        def analyse_and_queue() -> tuple[list[Event], Future[None]]:
+            events = work()
+            committed = self._journal.submit(self.live.call_id, self._seq + 1, events)
+            self._seq += len(events)
+            return events, committed
+
+        events, committed = await loop.run_in_executor(on_analysis_thread, analyse_and_queue)
+        await asyncio.wrap_future(committed)
+        self.live.publish(events, self.session.position_ms)
+
+    def _feed(self, items: Sequence[Queued]) -> list[Event]:
+        events: list[Event] = []
+        for kind, group in groupby(items, _kind_of):
+            if kind is RolesSwapped:
+                for _ in group:
+                    self.session.swap_roles()
+            elif kind is AudioChunk:
+                audio = [item for item in group if isinstance(item, AudioChunk | AudioGap)]
+                events += self.session.push(audio)
+            else:
+                for item in group:
+                    if isinstance(item, Control):
+                        events += self.session.control(item)
+        return events
+
+
+def _kind_of(item: Queued) -> type:
+    if isinstance(item, RolesSwapped):
+        return RolesSwapped
+    return AudioChunk if isinstance(item, AudioChunk | AudioGap) else object
+
+
+def _now_ms() -> int:
+    return round(asyncio.get_running_loop().time() * 1000)
