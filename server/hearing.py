@@ -8,11 +8,12 @@ from collections import defaultdict
 import msgspec
 
 import prosody.tracker
-from asr.jobs import Job, JobResult, Transcriber
+from asr.jobs import Advice, Job, JobResult, Transcriber
 from asr.pool import WorkerPool
 from asr.settings import AsrSettings
 from audio.settings import AudioSettings
 from audio.vad import SileroVad, SpeechProbability, VadStream
+from conversation.events import Channel
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
 
@@ -85,6 +86,12 @@ class Hearing:
     def pool(self) -> WorkerPool | None:
         """The supervised worker processes, when this object started them."""
         return self._pool
+
+    def advice(self, call_id: str, channel: Channel) -> Advice:
+        """Return what a channel of a call may ask of the recogniser at present."""
+        if self._pool is None:
+            return Advice(hop_ms=self.settings.asr.hop_ms)
+        return self._pool.advice(call_id, channel)
 
     def vad_stream(self) -> SpeechProbability:
         """Return a fresh voice-activity stream for one channel."""

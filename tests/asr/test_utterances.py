@@ -13,6 +13,7 @@ from conversation.events import (
     AudioGap,
     Channel,
     FinalTranscript,
+    PartialTranscript,
     SpeechEnded,
     SpeechStarted,
     Word,
@@ -98,7 +99,7 @@ def test_an_answer_that_comes_after_the_end_is_published_when_it_comes() -> None
     assert finals([*line.tracker.receive(answer(job, "hello there"), 3_100)]) == ["hello there"]
 
 
-def test_speech_that_goes_on_makes_the_advance_decode_worthless() -> None:
+def test_speech_that_goes_on_makes_the_advance_decode_a_partial() -> None:
     line = Line()
     line.speak(1_000, 2_000)
     first = [j for j in line.run(2_250) if j.kind is JobKind.SPECULATIVE]
@@ -106,7 +107,9 @@ def test_speech_that_goes_on_makes_the_advance_decode_worthless() -> None:
     later = [j for j in line.run(4_000) if j.kind is not JobKind.PARTIAL]
     assert len(first) == len(later) == 1
     assert later[0].audio_end_ms == 3_500
-    assert line.tracker.receive(answer(first[0], "hello"), 4_000) == []
+    (shown,) = line.tracker.receive(answer(first[0], "hello"), 4_000)
+    assert isinstance(shown, PartialTranscript)
+    assert shown.tail == "hello"
     assert finals([*line.tracker.receive(answer(later[0], "hello again"), 4_000)]) == [
         "hello again"
     ]
