@@ -97,7 +97,7 @@ class Ladder:
         return True
 
     def _climbs(self, load: Load, now_ms: int) -> bool:
-        if self.rung + 1 == len(LEVELS) or not self._over(load, LEVELS[self.rung + 1]):
+        if self.rung + 1 == len(LEVELS) or not self._due(load, LEVELS[self.rung + 1]):
             self._over_ms = None
             return False
         self._calm_ms = None
@@ -116,9 +116,11 @@ class Ladder:
 
     def _jumps(self, load: Load) -> bool:
         """Whether a level above the next rung's is due."""
-        return any(
-            self._over(load, level) for level in range(LEVELS[self.rung + 1] + 1, LEVELS[-1] + 1)
-        )
+        return self._due(load, LEVELS[self.rung + 1] + 1)
+
+    def _due(self, load: Load, level: int) -> bool:
+        """Whether the threshold of a level, or of one above it, is passed."""
+        return any(self._over(load, higher) for higher in range(level, LEVELS[-1] + 1))
 
     def _descends(self, load: Load, now_ms: int) -> bool:
         if self.rung == 0 or any(

@@ -232,7 +232,7 @@ class CallSession:
         for ears in self._ears.values():
             self._submit(ears.utterances.advance(end_ms))
             self._submit(ears.utterances.finish())
-            self._merger.add(ears.utterances.take_ready(self._merger.released_ms))
+            self._merger.add(ears.utterances.take_ready(self._ready_ms))
             self._merger.add(ears.prosody.finish(end_ms))
         self._redecode()
         return self._release(self._merger.released_ms)
@@ -295,7 +295,13 @@ class CallSession:
         for ears in self._ears.values():
             self._merger.add(ears.prosody.advance(watermark_ms))
             self._submit(ears.utterances.advance(watermark_ms))
-            self._merger.add(ears.utterances.take_ready(self._merger.released_ms))
+            self._merger.add(ears.utterances.take_ready(self._ready_ms))
+
+    @property
+    def _ready_ms(self) -> int:
+        """When what was decoded in advance enters the core: now, by the call's clock."""
+        grid_ms = self._grid_ms if self._clock is Clock.VIRTUAL else 0
+        return max(grid_ms, self._merger.released_ms)
 
     def _step_on_the_grid(self, watermark_ms: int) -> int:
         """Advance the virtual clock in fixed steps and return the time reached.
