@@ -15,7 +15,7 @@ from typing import Protocol
 
 from audio.chunks import AudioChunk
 from conversation.events import AudioGap, CueFeedback, Event
-from server.hearing import Hearing
+from server.hearing import Hearing, read_hotwords
 from server.hub import LiveCall
 from server.ingest import IngestDecoder, IngestError, Item, Start
 from server.journal import Journal
@@ -226,6 +226,7 @@ class Calls:
             started_at=started_at,
             hearing=self._hearing,
             agent=start.agent,
+            hotwords=read_hotwords(start.metadata),
         )
         call = RunningCall(session, LiveCall(call_id), self.journal, IngestDecoder(start))
         self.running[call_id] = call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 
 import msgspec
 
@@ -17,6 +18,9 @@ from conversation.events import Channel
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
 
+_HOTWORDS_PER_CALL = 100
+_HOTWORD_CHARACTERS = 64
+
 
 class HearingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of everything between the samples and the core's events."""
@@ -25,6 +29,12 @@ class HearingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()
     conversation: ConversationSettings = ConversationSettings()
+
+
+def read_hotwords(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a call's own names and terms: `hotwords` of its metadata, separated by commas."""
+    words = (word.strip() for word in metadata.get("hotwords", "").split(","))
+    return tuple(word[:_HOTWORD_CHARACTERS] for word in words if word)[:_HOTWORDS_PER_CALL]
 
 
 class Hearing:
