@@ -42,7 +42,7 @@ MANIFEST: dict[str, dict[str, str]] = {
 
 LICENCES = {
     "tiny.en": "MIT (OpenAI Whisper tiny.en, converted by Systran)",
-    "base": "MIT (OpenAI Whisper base, converted by Systran)",
+    "base": "MIT (OpenAI Whisper base, in CTranslate2 form)",
 }
 
 

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from asr.errors import AsrError
-from asr.models import DEFAULT_MODEL, MANIFEST, fetch_model, resolve_model, verify_model
+from asr.models import DEFAULT_MODEL
 from audio.capture import MicrophonePair, find_device, list_devices
 from audio.chunks import AudioChunk
 from audio.errors import AudioError
@@ -29,6 +29,7 @@ from conversation.events import AudioGap, Channel
 from reports.html import summary
 from reports.model import Report
 from server.analyze import TranscriptError, analyze_recording, analyze_transcript, write_outputs
+from server.commands import models
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import Hearing, HearingSettings
 from server.runner import PortTakenError, Running, running_server
@@ -330,28 +331,7 @@ def devices() -> None:
     _OUT.print(table)
 
 
-@app.command()
-def models(
-    action: Annotated[str, typer.Argument(help="list, verify or fetch.")] = "list",
-    name: Annotated[str, typer.Argument(help="Model name or directory.")] = DEFAULT_MODEL,
-) -> None:
-    """List the models on this machine, verify one, or fetch one from the hub (goes online)."""
-    if action == "list":
-        table = Table("Model", "From", "Licence")
-        for known in MANIFEST:
-            files = resolve_model(known)
-            table.add_row(files.name, files.origin, files.licence)
-        _OUT.print(table)
-    elif action == "verify":
-        verify_model(resolve_model(name))
-        _OUT.print(f"{name}: every file is the reviewed one.", highlight=False)
-    elif action == "fetch":
-        with _ERR.status(f"Fetching {name} ..."):
-            files = fetch_model(name)
-        _OUT.print(f"{name}: fetched ({files.origin}).", highlight=False)
-    else:
-        _ERR.print(f"heartline: '{action}' is not list, verify or fetch.", style="red")
-        raise typer.Exit(2)
+app.add_typer(models.app, name="models")
 
 
 if __name__ == "__main__":

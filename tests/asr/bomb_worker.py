@@ -1,4 +1,7 @@
-"""A worker that some audio is too much for: a first sample of 1 kills it, 2 hangs, 3 eats memory."""
+"""A worker that some audio is too much for; the first sample says how.
+
+1 kills it, 2 makes it hang, 3 eats some memory and 4 all of it.
+"""
 
 from __future__ import annotations
 

@@ -10,9 +10,10 @@ import pytest
 import soundfile
 
 from asr.settings import AsrSettings
+from audio.chunks import AudioChunk
 from audio.g711 import encode_mulaw
 from audio.sources import Recording, open_recording
-from conversation.events import Channel, Event, FinalTranscript, PartialTranscript
+from conversation.events import AudioGap, Channel, Event, FinalTranscript, PartialTranscript
 from server.analyze import analyze_recording
 from server.hearing import Hearing, HearingSettings, read_hotwords
 from server.ingest import IngestDecoder, Start
@@ -86,7 +87,7 @@ def test_a_mulaw_line_is_transcribed_like_the_wide_one(hearing: Hearing) -> None
     wire = np.stack([coded, silent], axis=1)
     for begin in range(0, len(wire), 160):
         items = decoder.feed_bytes(wire[begin : begin + 160].tobytes())
-        events += session.push([item for item in items if hasattr(item, "channel")])
+        events += session.push([i for i in items if isinstance(i, AudioChunk | AudioGap)])
     events += session.finish()
     text = " ".join(f.text or "" for f in finals(events, Channel.AGENT)).lower()
     assert "thank you for calling" in text

@@ -1,0 +1,1 @@
+"""Subcommands of `heartline`, one module each."""
