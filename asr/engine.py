@@ -7,8 +7,7 @@ from attention alignment and are clamped into the clip. `streaming-asr.md` secti
 from __future__ import annotations
 
 import math
-import zlib
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,17 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.errors import ModelCorrupt
+from asr.guard import drop_reason, echoes, is_loop, words_before_loop
 from asr.models import resolve_model, verify_model
 from asr.settings import AsrSettings
 
-_FULL_CONTEXT_FRAMES = 3000
+FULL_CONTEXT_FRAMES = 3000
 _SAMPLES_PER_FRAME = 160
 _RATE_HZ = 16_000
-_STOCK_PHRASES = frozenset(
-    line.strip()
-    for line in (Path(__file__).parent / "stock_phrases_en.txt").read_text("utf-8").splitlines()
-    if line.strip() and not line.startswith("#")
-)
+_MARGIN_FRAMES = 256
+"""Context beyond the audio; less made one recording in five loop (measured, section 1)."""
+_LOOPED_TEMPERATURE = 0.2
+_SEED = 7
+_CONTEXT_SLACK_S = 0.15
+"""A word whose middle is later than this after the end of the context belongs to the clip."""
+_MOST_TOKENS = 448
 
 
 class DecodedWord(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,26 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[DecodedWord, ...] = ()
     no_speech_probability: float = 0.0
     flags: tuple[str, ...] = ()
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """How a clip is to be decoded."""
+
+    final: bool
+    speech_ms: int
+    """Voice activity in the clip."""
+    voice: float | None = None
+    """Mean voice-activity probability over the speech; None when it is not known."""
+    hotwords: tuple[str, ...] = ()
+    words_from_s: float = 0.0
+    """Where the words of a final begin; what comes before is heard as context only."""
+    beam: int | None = None
+    """Beam of a final; None is the setting's."""
+    least_frames: int | None = None
+    most_frames: int | None = None
+    extra_frames: int = 0
+    align: bool = True
+    """Whether the words of a final are timed."""
 
 
 class Engine:
@@ -66,12 +88,13 @@ class Engine:
         from faster_whisper import WhisperModel
         from faster_whisper.tokenizer import Tokenizer
 
+        compute_type = self._settings.compute_type
         try:
             self._model = WhisperModel(
                 str(files.folder),
-                device="cpu",
-                compute_type=self._settings.compute_type,
-                cpu_threads=1,
+                device=self._settings.device,
+                compute_type="int8" if compute_type == "auto" else compute_type,
+                cpu_threads=self._settings.threads or 1,
                 num_workers=1,
                 local_files_only=True,
             )
@@ -90,29 +113,46 @@ class Engine:
             language=self._settings.language if multilingual else None,
         )
 
-    def decode(self, samples: npt.NDArray[np.float32], *, speech_ms: int, final: bool) -> Decoded:
+    def decode(self, samples: npt.NDArray[np.float32], request: Request) -> Decoded:
         """Decode one clip: float32 at 16 kHz, shape (n,), -1..1, at most 30 s.
 
-        A loop is decoded once more with the full context, then cut at its first repeat.
+        A final that loops is decoded once more with the full context (at a temperature of 0.2
+        if it had that already), then cut at its first repeat. One that says half a sentence twice
+        is decoded once more likewise, and believed if it does so again. A partial of either kind is
+        empty.
         """
-        seconds = len(samples) / _RATE_HZ
-        frames = math.ceil((100 * seconds + 256) / 100) * 100
-        frames = min(_FULL_CONTEXT_FRAMES, max(self._settings.context_floor_frames, frames))
-        decoded, looped = self._pass(samples, frames, final=final)
-        if looped and final and frames < _FULL_CONTEXT_FRAMES:
-            decoded, looped = self._pass(samples, _FULL_CONTEXT_FRAMES, final=final)
-        if looped:
-            if not final:
+        if request.speech_ms < self._settings.min_speech_ms or not samples.any():
+            return Decoded(text="", flags=("silence",))
+        frames = self._frames(len(samples) / _RATE_HZ, request)
+        decoded, looped = self._pass(samples, frames, request)
+        if not request.final:
+            if looped or decoded.flags:
                 return Decoded(text="", flags=("loop",))
-            decoded = _cut_loop(decoded)
-        return self._gate(decoded, speech_ms / max(1.0, seconds * 1000), speech_ms)
+        elif looped or (decoded.flags and frames < FULL_CONTEXT_FRAMES):
+            warm = _LOOPED_TEMPERATURE if looped and frames >= FULL_CONTEXT_FRAMES else 0.0
+            decoded, looped = self._pass(samples, FULL_CONTEXT_FRAMES, request, temperature=warm)
+            if looped:
+                decoded = _cut_loop(decoded)
+        return self._gate(decoded, len(samples), request)
 
     def align(self, samples: npt.NDArray[np.float32], text: str) -> tuple[DecodedWord, ...]:
         """Time the words of a known text in one clip of at most 30 s, with the full context."""
-        encoded = self._encode(samples, _FULL_CONTEXT_FRAMES)
+        encoded = self._encode(samples, FULL_CONTEXT_FRAMES)
         tokens = self._tokenizer.encode(f" {text.strip()}")
         seconds = len(samples) / _RATE_HZ
-        return self._align(encoded, tokens, _FULL_CONTEXT_FRAMES, seconds)
+        return self._align(encoded, tokens, FULL_CONTEXT_FRAMES, seconds)
+
+    def _frames(self, seconds: float, request: Request) -> int:
+        """Return the encoder context of a clip: its length and 2.56 s, within the bounds."""
+        if self._settings.device != "cpu":
+            return FULL_CONTEXT_FRAMES
+        needed = math.ceil(seconds * 100)
+        frames = math.ceil((100 * seconds + _MARGIN_FRAMES) / 100) * 100
+        least = request.least_frames or self._settings.context_floor_frames
+        frames = max(frames, least) + request.extra_frames
+        if request.most_frames is not None:
+            frames = min(frames, max(request.most_frames, needed))
+        return min(FULL_CONTEXT_FRAMES, frames)
 
     def _encode(self, samples: npt.NDArray[np.float32], frames: int) -> Any:
         import ctranslate2
@@ -123,19 +163,52 @@ class Engine:
         features = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel[None, :, :]))
         return self._model.model.encode(features, to_cpu=False)
 
+    def _prompt(self, request: Request) -> tuple[list[int], str]:
+        """Return the prompt's tokens, and its words for the guard against reading them back."""
+        limit = (
+            self._settings.glossary_tokens_final
+            if request.final
+            else self._settings.glossary_tokens_partial
+        )
+        before: list[int] = []
+        said = ""
+        for count in range(len(request.hotwords), 0, -1):
+            said = f"Glossary: {', '.join(request.hotwords[:count])}."
+            tokens = self._tokenizer.encode(f" {said}")
+            if len(tokens) <= limit:
+                before = tokens
+                break
+        prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
+        if before:
+            prompt = [self._tokenizer.sot_prev, *before, *prompt]
+        return prompt, said
+
     def _pass(
-        self, samples: npt.NDArray[np.float32], frames: int, *, final: bool
+        self,
+        samples: npt.NDArray[np.float32],
+        frames: int,
+        request: Request,
+        *,
+        temperature: float = 0.0,
     ) -> tuple[Decoded, bool]:
+        import ctranslate2
+
         seconds = len(samples) / _RATE_HZ
         encoded = self._encode(samples, frames)
-        prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
-        new_tokens = math.ceil((6.5 if final else 5.5) * seconds) + (16 if final else 8)
+        prompt, _ = self._prompt(request)
+        new_tokens = math.ceil((6.5 if request.final else 5.5) * seconds)
+        new_tokens += 16 if request.final else 8
+        warm = temperature > 0
+        if warm:
+            ctranslate2.set_random_seed(_SEED)
         result = self._model.model.generate(
             encoded,
             [prompt],
-            beam_size=self._settings.beam_final if final else 1,
+            beam_size=1 if warm or not request.final else request.beam or self._settings.beam_final,
             patience=1,
-            max_length=min(448, len(prompt) + new_tokens),
+            max_length=min(_MOST_TOKENS, len(prompt) + new_tokens),
+            sampling_topk=0 if warm else 1,
+            sampling_temperature=temperature if warm else 1.0,
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
@@ -143,12 +216,22 @@ class Engine:
         )[0]
         tokens = [token for token in result.sequences_ids[0] if token < self._tokenizer.eot]
         text = self._tokenizer.decode(tokens).strip()
-        looped = len(tokens) >= new_tokens or is_loop(text)
+        looped = len(tokens) >= new_tokens or is_loop(
+            text, request.speech_ms, self._settings.words_per_s_limit
+        )
+        echo = echoes(text)
         words: tuple[DecodedWord, ...] = ()
-        if final and tokens:
+        if request.final and tokens and (request.align or request.words_from_s > 0):
             words = self._align(encoded, tokens, frames, seconds)
+        if request.words_from_s > 0:
+            from_s = request.words_from_s + _CONTEXT_SLACK_S
+            words = tuple(w for w in words if (w.start_s + w.end_s) / 2 >= from_s)
+            text = " ".join(word.text for word in words)
         decoded = Decoded(
-            text=text, words=words, no_speech_probability=float(result.no_speech_prob)
+            text=text,
+            words=words,
+            no_speech_probability=float(result.no_speech_prob),
+            flags=("echo",) if echo else (),
         )
         return decoded, looped
 
@@ -186,18 +269,25 @@ class Engine:
             )
         return _with_punctuation([word for word in words if word.text])
 
-    def _gate(self, decoded: Decoded, speech_share: float, speech_ms: int) -> Decoded:
-        """Drop what Whisper says of silence; average log-probability is no judge of that."""
-        unsure = decoded.no_speech_probability > self._settings.no_speech_limit
-        plain = decoded.text.lower().strip(" .!?,")
-        if speech_ms < self._settings.min_speech_ms or (unsure and speech_share < 0.3):
-            return Decoded(text="", flags=("silence",))
-        if unsure and plain in _STOCK_PHRASES:
-            return Decoded(text="", flags=("stock_phrase",))
-        return decoded
+    def _gate(self, decoded: Decoded, samples: int, request: Request) -> Decoded:
+        """Drop what Whisper says of silence or reads from its prompt."""
+        reason = drop_reason(
+            decoded.text,
+            settings=self._settings,
+            speech_ms=request.speech_ms,
+            clip_ms=samples * 1000 // _RATE_HZ,
+            no_speech=decoded.no_speech_probability,
+            voice=request.voice,
+            prompt=self._prompt(request)[1],
+        )
+        if reason is None:
+            return decoded
+        return Decoded(
+            text="", no_speech_probability=decoded.no_speech_probability, flags=(reason,)
+        )
 
 
-def _with_punctuation(words: list[DecodedWord]) -> tuple[DecodedWord, ...]:
+def _with_punctuation(words: Sequence[DecodedWord]) -> tuple[DecodedWord, ...]:
     """Join marks that the tokenizer split off to the word before them, without their time."""
     joined: list[DecodedWord] = []
     for word in words:
@@ -208,28 +298,10 @@ def _with_punctuation(words: list[DecodedWord]) -> tuple[DecodedWord, ...]:
     return tuple(joined)
 
 
-def is_loop(text: str) -> bool:
-    """Whether a 1- to 4-gram repeats four times in a row, or long text compresses too well."""
-    words = text.lower().split()
-    for size in range(1, 5):
-        for start in range(len(words) - 4 * size + 1):
-            gram = words[start : start + size]
-            if all(words[start + k * size : start + (k + 1) * size] == gram for k in range(1, 4)):
-                return True
-    encoded = text.encode()
-    return len(encoded) >= 40 and len(encoded) / len(zlib.compress(encoded)) > 2.4
-
-
 def _cut_loop(decoded: Decoded) -> Decoded:
-    """Keep the words before the first repeated n-gram repeats."""
+    """Keep the words up to the first repeated n-gram, once."""
     words = [word.text for word in decoded.words] or decoded.text.split()
-    lowered = [word.lower() for word in words]
-    keep = len(words)
-    for size in range(4, 0, -1):
-        for start in range(len(words) - 2 * size + 1):
-            if lowered[start : start + size] == lowered[start + size : start + 2 * size]:
-                keep = min(keep, start + size)
-                break
+    keep = words_before_loop(words)
     return Decoded(
         text=" ".join(words[:keep]),
         words=decoded.words[:keep],

@@ -1,50 +1,70 @@
-"""Supervised worker processes: finals first, newest partial wins, every job answered once.
+"""Supervised worker processes: what runs when is the scheduler's, that it runs is theirs.
 
-A worker that dies or hangs is replaced and its job tried once more elsewhere; the second failure
-is an answer with `error="failed"`. A partial that a newer one of the same utterance replaces
-before it began is answered with `error="superseded"`.
+A worker that dies, hangs or eats the memory is replaced and its decode tried once more, cheaper;
+the second failure is an answer with `error="failed"`, and the same audio is not tried again. Five
+deaths within a minute make recognition unavailable: what waits and what comes is answered as
+failed at once, and another start is tried every 30 s. `streaming-asr.md` section 8.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from asr.calibration import Layout, choose_layout
 from asr.errors import AsrError, ModelCorrupt, ModelMissing, RecogniserDown
-from asr.jobs import Job, JobKind, JobResult
+from asr.jobs import Advice, Job, JobKind, JobResult, unanswered
+from asr.scheduler import Lease, Scheduler
 from asr.settings import AsrSettings
-from asr.worker import Hello, read_message, write_message
+from asr.worker import Hello, memory_mib, read_message, write_message
+from conversation.events import Channel
 
-_WATCH_S = 0.5
-"""Longest that a worker's death goes unnoticed."""
+_WATCH_S = 0.25
+"""Longest that a worker's death goes unnoticed; also the step of the ladder."""
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.2, 10.0
+_DUMP_S = 0.5
+"""Between the stack dump of a hanging worker and its end."""
+_DEATHS_WINDOW_S = 60.0
+_QUARANTINED = 256
 _ERRORS: dict[str | None, type[AsrError]] = {
     error.code: error for error in (ModelCorrupt, ModelMissing)
 }
 
 
-class _Attempt(msgspec.Struct):
-    job: Job
-    tries: int = 0
+class _Deadline(msgspec.Struct):
+    at_s: float
+    dumped: bool = False
 
 
 class WorkerPool:
     """`Transcriber` over child processes; `start()` before use, `close()` after."""
 
-    def __init__(self, settings: AsrSettings) -> None:
+    def __init__(
+        self,
+        settings: AsrSettings,
+        *,
+        command: Sequence[str] = (sys.executable, "-m", "asr.worker"),
+    ) -> None:
         self._settings = settings
+        self._command = command
+        self._layout = Layout(workers=0, threads=1, compute_type=settings.compute_type)
         self._changed = threading.Condition()
-        self._finals: deque[_Attempt] = deque()
-        self._speculative: deque[_Attempt] = deque()
-        self._partials: dict[tuple[str, str], _Attempt] = {}
+        self._scheduler = Scheduler(settings, 1)
+        self._tried: set[str] = set()
+        """Jobs whose worker died once."""
+        self._quarantine: deque[bytes] = deque(maxlen=_QUARANTINED)
+        """Digests of audio that two workers died of."""
         self._results: queue.Queue[JobResult] = queue.Queue()
         self._pending = 0
         self._closing = False
@@ -52,13 +72,21 @@ class WorkerPool:
         self._failure: AsrError | None = None
         self._threads: list[threading.Thread] = []
         self._children: dict[int, subprocess.Popen[bytes]] = {}
-        self._busy_since: dict[int, tuple[float, float]] = {}
+        self._deadlines: dict[int, _Deadline] = {}
+        self._deaths: deque[float] = deque()
         self.restarts = 0
         """Workers replaced since the start."""
 
     def start(self) -> None:
-        """Start the workers and return at once; `wait_ready` waits for them."""
-        for index in range(self._settings.workers):
+        """Start the workers; `wait_ready` waits for them.
+
+        The first start on a machine measures for about 3 s how they run best.
+        """
+        self._layout = choose_layout(self._settings)
+        self._scheduler = Scheduler(
+            self._settings, self._layout.workers, partial_cost_ms=self._layout.partial_ms
+        )
+        for index in range(self._layout.workers):
             thread = threading.Thread(target=self._serve, args=(index,), name=f"asr-{index}")
             thread.start()
             self._threads.append(thread)
@@ -101,18 +129,25 @@ class WorkerPool:
         """Jobs not answered yet."""
         return self._pending
 
+    @property
+    def layout(self) -> Layout:
+        """Processes, threads and compute type in use."""
+        return self._layout
+
+    def advice(self, call_id: str, channel: Channel) -> Advice:
+        """Return what a channel of a call may ask for at present."""
+        with self._changed:
+            return self._scheduler.advice(call_id, channel)
+
     def submit(self, job: Job) -> None:
-        """Queue a job; a partial replaces one of the same utterance that has not begun."""
+        """Queue a job; a partial replaces one of the same channel that has not begun."""
         with self._changed:
             self._pending += 1
-            if job.kind is not JobKind.PARTIAL:
-                self._queue_of(job).append(_Attempt(job))
+            if self._quarantine and _digest(job) in self._quarantine:
+                self._answer([unanswered(job, "failed")])
             else:
-                key = (job.job_id.rpartition("/")[0], job.channel)
-                replaced = self._partials.pop(key, None)
-                self._partials[key] = _Attempt(job)
-                if replaced is not None:
-                    self._answer(_failure(replaced.job, "superseded"))
+                self._scheduler.submit(job, _now_ms())
+                self._answer(self._scheduler.take_answers())
             self._changed.notify_all()
 
     def poll(self, timeout_s: float) -> list[JobResult]:
@@ -144,41 +179,43 @@ class WorkerPool:
             child = self._spawn()
             self._children[index] = child
             try:
+                lost = True
                 if self._greet(child):
                     backoff_s = _FIRST_BACKOFF_S
-                    self._work(index, child)
+                    lost = self._work(index, child)
             finally:
+                self._deadlines.pop(index, None)
                 _end(child)
             if self._closing or self._failure is not None:
                 return
             self.restarts += 1
+            if not lost:
+                continue
+            wait_s = self._settings.retry_unavailable_ms / 1000 if self._died() else backoff_s
             with self._changed:
-                self._changed.wait_for(lambda: self._closing, backoff_s)
+                self._changed.wait_for(lambda: self._closing, wait_s)
             backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
-            "OMP_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": str(self._layout.threads),
             "HF_HUB_OFFLINE": "1",
             "PYTHONPATH": os.pathsep.join(
                 [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
             ).rstrip(os.pathsep),
         }
-        return subprocess.Popen(
-            [sys.executable, "-m", "asr.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
+        return subprocess.Popen(  # noqa: S603 - our own worker
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
         )
 
     def _greet(self, child: subprocess.Popen[bytes]) -> bool:
-        assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018 - pipes
-        try:
-            write_message(child.stdin, msgspec.msgpack.encode(self._settings))
-            message = read_message(child.stdout)
-        except OSError:
-            return False
+        settings = msgspec.structs.replace(
+            self._settings,
+            threads=self._layout.threads,
+            compute_type=self._layout.compute_type,
+        )
+        message = _exchange(child, msgspec.msgpack.encode(settings))
         if message is None:
             return False
         hello = msgspec.msgpack.decode(message, type=Hello)
@@ -187,87 +224,136 @@ class WorkerPool:
                 self._failure = _ERRORS.get(hello.code, AsrError)(hello.failed)
             else:
                 self._ready += 1
+                self._scheduler.available = True
             self._changed.notify_all()
         return hello.ready
 
-    def _work(self, index: int, child: subprocess.Popen[bytes]) -> None:
-        assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018 - pipes
+    def _work(self, index: int, child: subprocess.Popen[bytes]) -> bool:
+        """Serve until the pool closes, the worker is too large (false) or lost (true)."""
         try:
-            while (attempt := self._next(child)) is not None:
-                audio_s = len(attempt.job.pcm) / 32_000
+            while not self._closing and child.poll() is None:
+                lease = self._next(child)
+                if lease is None:
+                    if not self._closing and not self._lives(index, child):
+                        return True
+                    continue
+                audio_s = len(lease.job.pcm) / 32_000
                 limit_s = max(self._settings.job_deadline_ms / 1000, 3 * audio_s)
-                self._busy_since[index] = (time.monotonic(), limit_s)
-                try:
-                    write_message(child.stdin, msgspec.msgpack.encode(attempt.job))
-                    message = read_message(child.stdout)
-                except OSError:
-                    message = None
-                self._busy_since.pop(index, None)
+                self._deadlines[index] = _Deadline(time.monotonic() + limit_s)
+                message = _exchange(child, msgspec.msgpack.encode(lease.job))
+                self._deadlines.pop(index, None)
                 if message is None:
-                    self._try_again(attempt)
-                    return
-                self._answer(msgspec.msgpack.decode(message, type=JobResult))
+                    self._lost(lease)
+                    return True
+                result = msgspec.msgpack.decode(message, type=JobResult)
+                with self._changed:
+                    self._tried.difference_update(part.job_id for part in lease.parts)
+                    self._scheduler.finish(lease, result, _now_ms())
+                    self._answer(self._scheduler.take_answers())
+                    self._changed.notify_all()
+                if result.memory_mib > self._settings.worker_memory_mib:
+                    return False
+            return True
         finally:
             with self._changed:
                 self._ready -= 1
 
-    def _next(self, child: subprocess.Popen[bytes]) -> _Attempt | None:
-        """Wait for a job; None when the pool closes or the idle child has died."""
+    def _next(self, child: subprocess.Popen[bytes]) -> Lease | None:
+        """Wait for a decode; None when there is none within a heartbeat."""
+        until_s = time.monotonic() + self._settings.heartbeat_ms / 1000
         with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    self._closing
-                    or self._finals
-                    or self._speculative
-                    or self._partials
-                    or child.poll() is not None
-                )
-            )
-            if self._closing or child.poll() is not None:
-                return None
-            for queued in (self._finals, self._speculative):
-                if queued:
-                    return queued.popleft()
-            return self._partials.pop(next(iter(self._partials)))
+            while not self._closing and child.poll() is None:
+                lease = self._scheduler.next(_now_ms())
+                self._answer(self._scheduler.take_answers())
+                left_s = until_s - time.monotonic()
+                if lease is not None or left_s <= 0:
+                    return lease
+                self._changed.wait(left_s)
+        return None
 
-    def _try_again(self, attempt: _Attempt) -> None:
+    def _lives(self, index: int, child: subprocess.Popen[bytes]) -> bool:
+        """Ask an idle worker for a sign of life; the watchdog ends one that gives none."""
+        self._deadlines[index] = _Deadline(time.monotonic() + self._settings.job_deadline_ms / 1000)
+        alive = child.poll() is None and _exchange(child, b"") is not None
+        self._deadlines.pop(index, None)
+        return alive
+
+    def _lost(self, lease: Lease) -> None:
+        """Try a decode once more whose worker was lost, or give up on it."""
         if self._closing:
             return
-        attempt.tries += 1
-        if attempt.tries > 1 or attempt.job.kind is JobKind.PARTIAL:
-            self._answer(_failure(attempt.job, "failed"))
-            return
+        job_id, kind = lease.job.job_id, lease.job.kind
         with self._changed:
-            self._queue_of(attempt.job).appendleft(attempt)
+            twice = job_id in self._tried
+            if twice or (kind is JobKind.PARTIAL and not lease.job.patient):
+                if twice:
+                    self._tried.difference_update(part.job_id for part in lease.parts)
+                    self._quarantine.extend(_digest(part) for part in lease.parts)
+                self._scheduler.finish(lease, unanswered(lease.job, "failed"), _now_ms())
+            else:
+                self._tried.update(part.job_id for part in lease.parts)
+                self._scheduler.retry(lease, _now_ms())
+            self._answer(self._scheduler.take_answers())
             self._changed.notify_all()
 
-    def _queue_of(self, job: Job) -> deque[_Attempt]:
-        return self._finals if job.kind is JobKind.FINAL else self._speculative
-
-    def _answer(self, result: JobResult) -> None:
+    def _died(self) -> bool:
+        """Count a death; return whether recognition is now unavailable."""
+        now_s = time.monotonic()
         with self._changed:
-            self._pending -= 1
-        self._results.put(result)
+            self._deaths.append(now_s)
+            while self._deaths[0] < now_s - _DEATHS_WINDOW_S:
+                self._deaths.popleft()
+            if self._ready or len(self._deaths) < self._settings.deaths_until_unavailable:
+                return False
+            self._scheduler.available = False
+            self._scheduler.fail_all()
+            self._answer(self._scheduler.take_answers())
+        return True
+
+    def _answer(self, results: Sequence[JobResult]) -> None:
+        self._pending -= len(results)
+        for result in results:
+            self._results.put(result)
 
     def _watch(self) -> None:
         while True:
             with self._changed:
                 if self._changed.wait_for(lambda: self._closing, _WATCH_S):
                     return
+                self._scheduler.tick(_now_ms())
                 self._changed.notify_all()
-            for index, (since_s, limit_s) in list(self._busy_since.items()):
-                if time.monotonic() - since_s > limit_s:
-                    self._children[index].kill()
+            for index, deadline in list(self._deadlines.items()):
+                self._enforce(self._children[index], deadline)
+            for child in list(self._children.values()):
+                used = memory_mib(child.pid) if child.poll() is None else None
+                if used is not None and used > 2 * self._settings.worker_memory_mib:
+                    child.kill()
+
+    def _enforce(self, child: subprocess.Popen[bytes], deadline: _Deadline) -> None:
+        late_s = time.monotonic() - deadline.at_s
+        if late_s > _DUMP_S:
+            child.kill()
+        elif late_s > 0 and not deadline.dumped and hasattr(signal, "SIGUSR1"):
+            deadline.dumped = True
+            child.send_signal(signal.SIGUSR1)
 
 
-def _failure(job: Job, error: str) -> JobResult:
-    return JobResult(
-        job_id=job.job_id,
-        kind=job.kind,
-        channel=job.channel,
-        utterance_id=job.utterance_id,
-        error=error,
-    )
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _digest(job: Job) -> bytes:
+    return hashlib.blake2b(job.pcm, digest_size=16).digest()
+
+
+def _exchange(child: subprocess.Popen[bytes], message: bytes) -> bytes | None:
+    """Send a message and return the answer; None when the worker is gone."""
+    assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018 - pipes
+    try:
+        write_message(child.stdin, message)
+        return read_message(child.stdout)
+    except OSError:
+        return None
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

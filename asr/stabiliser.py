@@ -1,48 +1,112 @@
-"""Which words of a partial will stay: agreement of two passes (LocalAgreement-2).
+"""Which words of a partial will stay: agreement of consecutive passes (LocalAgreement).
 
 A word is stable when two consecutive passes, the second with at least 200 ms more audio, agree
-on it and on everything before it, and it is not the last word (Macháček et al. 2023). Stable
-words are append-only until the final replaces everything.
+on it and on everything before it, and it is not the last word (Macháček et al. 2023); or when it
+is surer than 0.95 with 300 ms of audio behind it. Stable words are append-only until the final
+replaces everything. A pass that contradicts them is counted; what follows the place where it
+agrees again is shown, the contradiction is not.
 """
 
 from __future__ import annotations
 
-_MIN_GROWTH_MS = 200
+from collections import deque
+from collections.abc import Sequence
+
+from asr.settings import AsrSettings
+from conversation.events import Word
+
+_ANCHOR_SHIFT_WORDS = 2
+"""How far a pass may have more or fewer words than the stable text before it agrees again."""
 
 
 class Stabiliser:
     """Pure state of one utterance."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: AsrSettings) -> None:
+        self._settings = settings
+        self._passes: deque[list[str]] = deque(maxlen=max(1, settings.agreement_passes - 1))
+        self._grown_ms: int | None = None
         self.stable: list[str] = []
         self.tail: list[str] = []
-        self._previous: list[str] = []
-        self._previous_end_ms: int | None = None
+        self.audio_end_ms = 0
+        """End of the audio of the newest pass."""
+        self.contradictions = 0
+        """Passes that contradicted stable words."""
 
-    def push(self, text: str, audio_end_ms: int) -> bool:
-        """Take a pass over audio that ends at `audio_end_ms`; return whether anything changed."""
-        before = (list(self.stable), list(self.tail))
-        words = text.split()
+    @property
+    def text(self) -> str:
+        """Everything shown."""
+        return " ".join([*self.stable, *self.tail])
+
+    def push(self, text: str, audio_end_ms: int, words: Sequence[Word] = ()) -> bool:
+        """Take a pass over audio that ends at `audio_end_ms`; return whether anything changed.
+
+        `words`, where the pass has them, are timed and carry probabilities.
+        """
+        before = (len(self.stable), self.tail)
+        heard = text.split()
+        self.contradictions += not _starts_with(heard, self.stable)
+        self.audio_end_ms = max(self.audio_end_ms, audio_end_ms)
+        rest = _continuation(heard, self.stable)
+        if rest is None:
+            return False
         grown = (
-            self._previous_end_ms is not None
-            and audio_end_ms - self._previous_end_ms >= _MIN_GROWTH_MS
+            self._grown_ms is None
+            or audio_end_ms - self._grown_ms >= self._settings.agreement_growth_ms
         )
+        agreed = self._agreed(rest) if grown else 0
+        agreed = max(agreed, self._sure(heard, rest, audio_end_ms, words))
+        self.stable += rest[:agreed]
+        self.tail = rest[agreed:]
         if grown:
-            agreed = 0
-            for old, new in zip(self._previous, words, strict=False):
-                if _same(old, new):
-                    agreed += 1
-                else:
-                    break
-            agreed = min(agreed, len(words) - 1)
-            kept = len(self.stable)
-            if agreed > kept and _starts_with(words, self.stable):
-                self.stable = [*self.stable, *words[kept:agreed]]
-        if _starts_with(words, self.stable):
-            self.tail = words[len(self.stable) :]
-        self._previous = words
-        self._previous_end_ms = audio_end_ms
-        return (self.stable, self.tail) != before
+            self._passes.append(heard)
+            self._grown_ms = audio_end_ms
+        return (len(self.stable), self.tail) != before
+
+    def _agreed(self, rest: list[str]) -> int:
+        """Count the words after the stable ones that all remembered passes agree on."""
+        needed = self._settings.agreement_passes - 1
+        agreed = max(0, len(rest) - 1)
+        if needed == 0:
+            return agreed
+        if len(self._passes) < needed:
+            return 0
+        for earlier in self._passes:
+            old = _continuation(earlier, self.stable) or []
+            same = 0
+            while same < min(agreed, len(old)) and _same(old[same], rest[same]):
+                same += 1
+            agreed = min(agreed, same)
+        return agreed
+
+    def _sure(
+        self, heard: list[str], rest: list[str], audio_end_ms: int, words: Sequence[Word]
+    ) -> int:
+        if len(words) != len(heard):
+            return 0
+        sure = 0
+        for word in words[len(heard) - len(rest) :]:
+            behind_ms = audio_end_ms - word.end_ms
+            if (
+                word.probability <= self._settings.sure_probability
+                or behind_ms < self._settings.sure_audio_ms
+            ):
+                break
+            sure += 1
+        return sure
+
+
+def _continuation(heard: list[str], stable: list[str]) -> list[str] | None:
+    """Return what a pass says after the stable words; None where it has no such place."""
+    if _starts_with(heard, stable):
+        return heard[len(stable) :]
+    last = stable[-2:]
+    for shift in sorted(range(-_ANCHOR_SHIFT_WORDS, _ANCHOR_SHIFT_WORDS + 1), key=abs):
+        end = len(stable) + shift
+        begin = end - len(last)
+        if begin >= 0 and end <= len(heard) and _starts_with(heard[begin:], last):
+            return heard[end:]
+    return None
 
 
 def _same(left: str, right: str) -> bool:

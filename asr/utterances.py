@@ -1,22 +1,29 @@
 """Cuts one channel's speech into utterances, asks for decodes, and publishes what comes back.
 
-An utterance begins 300 ms before its first speech, ends after 450 ms of silence or at 12 s, and
-its tail is always decoded, also when audio is lost or the call ends. Where partials are on, the
-final is decoded in advance after 200 ms of silence and published if the silence lasts. Jobs
-follow from the stream alone: time advances on a fixed grid, so chunk sizes and call rates change
-nothing.
+    begins   300 ms before its first speech
+    ends     after 450 ms of silence; 300 when its words end a sentence, 700 when they end in the
+             middle of one; at 12 s, where the voice is faintest in the last 2 s; at lost audio, a
+             hold, a pause and the end of the call
+    partial  every hop of new speech, at a dip of 64 ms, and where an overlap waits for words
+    final    decoded in advance after 200 ms of silence where partials are on, and published if
+             the silence lasts; the tail of an utterance is always decoded
+
+Jobs follow from the stream alone, and from advice where the clock is live: time advances on a
+fixed grid, so chunk sizes and call rates change nothing.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-import numpy as np
+import msgspec
 
-from asr.jobs import Job, JobKind, JobResult
+from asr.jobs import Advice, Job, JobKind, JobResult
+from asr.languages import language_words
+from asr.listening import ListeningBuffer
+from asr.publishing import Shown, final_transcript, partial_transcript
 from asr.settings import AsrSettings
-from asr.stabiliser import Stabiliser
-from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk, Samples
+from audio.chunks import AudioChunk
 from conversation.events import (
     AudioGap,
     CapturePaused,
@@ -27,24 +34,33 @@ from conversation.events import (
     PartialTranscript,
     SpeechEnded,
     SpeechStarted,
-    Word,
 )
 
-_GRID_MS = 50
+_GRID_MS = 20
 _QUIET_SEARCH_MS = 2_000
-_LONGEST_WORD_MS = 1_000
-_WORD_AFTER_VOICE_MS = 200
-"""A word aligned to begin later than this after the voice ended was not spoken: over two calls
-real words begin at most 24 ms after it, invented ones from 228 ms on."""
-_SAMPLES_PER_MS = ANALYSIS_RATE_HZ // 1000
+_LATE_ONSET_MS = 500
+"""Longest time between an onset and the event that tells of it."""
+_LOOP_EXTRA_FRAMES = 500
+"""Context added after a partial that looped (section 4)."""
+_PUNCTUATION = ".,;:!?\"'()-…"
+_REDECODED = frozenset({"delayed", "failed", "truncated", "skipped"})
+
+Transcripts = list[PartialTranscript | FinalTranscript]
 
 
 class _Utterance:
-    def __init__(self, utterance_id: str, begin_ms: int) -> None:
+    def __init__(self, utterance_id: str, begin_ms: int, lead: tuple[int, int]) -> None:
         self.id = utterance_id
         self.begin_ms = begin_ms
+        self.lead_from_ms, self.lead_speech_ms = lead
+        """Where the audio before it begins that its final may hear, and the speech in that."""
         self.speech: list[list[int | None]] = []
-        self.next_partial_ms = 0
+        self.last_partial_ms = begin_ms
+        """End of the audio of the last partial."""
+        self.hint_ms: int | None = None
+        """When an overlap wants to know the words so far."""
+        self.overlapped = False
+        self.extra_frames = 0
         self.speculative: str | None = None
         """Job that decodes the utterance as if the present pause ended it."""
 
@@ -63,35 +79,45 @@ class _Utterance:
         end = self.speech[-1][1]
         return 0 if end is None else end
 
-
-class _Shown:
-    """What has been published of an utterance."""
-
-    def __init__(self, begin_ms: int) -> None:
-        self.begin_ms = begin_ms
-        self.stabiliser = Stabiliser()
-        self.rev = 0
+    @property
+    def last_begin_ms(self) -> int:
+        return self.speech[-1][0] or 0
 
 
 class UtteranceTracker:
-    """One channel; a pure function of its audio, events and results."""
+    """One channel; a pure function of its audio, events, advice and results."""
 
-    def __init__(self, channel: Channel, settings: AsrSettings) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        settings: AsrSettings,
+        *,
+        hotwords: tuple[str, ...] = (),
+        patient: bool = False,
+    ) -> None:
         self._channel = channel
         self._settings = settings
-        self._audio: deque[AudioChunk] = deque()
+        self._hotwords = tuple(dict.fromkeys([*hotwords, *settings.hotwords]))
+        self._patient = patient
+        self._advice = Advice(hop_ms=settings.hop_ms)
+        self._words = language_words(settings.language)
+        self._buffer = ListeningBuffer()
         self._events: deque[Event] = deque()
         self._grid_ms = 0
         self._open: _Utterance | None = None
+        self._former: _Utterance | None = None
         self._count = 0
         self._jobs = 0
-        self._shown: dict[str, _Shown] = {}
-        self._bounds: dict[str, tuple[int, int]] = {}
+        self._shown: dict[str, Shown] = {}
+        self._asked: dict[str, tuple[Job, int]] = {}
+        """Jobs without an answer, with the end of the speech in them."""
         self._speculated: dict[str, JobResult | None] = {}
         """Speculative jobs of the present pause, with their answers as far as they are there."""
         self._promoted: set[str] = set()
         """Speculative jobs that have become the final of their utterance."""
         self._ready: list[JobResult] = []
+        self._redo: list[Job] = []
+        self._redo_bytes = 0
 
     @property
     def unfinished_since_ms(self) -> int | None:
@@ -101,7 +127,11 @@ class UtteranceTracker:
 
     def push_audio(self, chunk: AudioChunk) -> None:
         """Take the next 16 kHz audio of the channel."""
-        self._audio.append(chunk)
+        self._buffer.push_audio(chunk)
+
+    def push_voice(self, begin_ms: int, probability: float) -> None:
+        """Take the voice-activity probability of the next 32 ms window."""
+        self._buffer.push_voice(begin_ms, probability)
 
     def observe(self, event: Event) -> None:
         """Take an event of this channel (or a pause or hold of the call); others are ignored."""
@@ -111,6 +141,16 @@ class UtteranceTracker:
         ):
             self._events.append(event)
 
+    def advise(self, advice: Advice) -> None:
+        """Take what the recogniser can do at present (live clock only)."""
+        self._advice = advice
+
+    def hint(self, due_ms: int) -> None:
+        """An overlap waits for this channel's words from `due_ms` on (live clock only)."""
+        if self._open is not None:
+            self._open.overlapped = True
+            self._open.hint_ms = due_ms
+
     def advance(self, watermark_ms: int) -> list[Job]:
         """Return the jobs that are due once everything up to `watermark_ms` has been heard."""
         jobs: list[Job] = []
@@ -119,7 +159,11 @@ class UtteranceTracker:
             while self._events and self._events[0].at_ms <= self._grid_ms:
                 jobs += self._take(self._events.popleft())
             jobs += self._due(self._grid_ms)
-        self._forget_old_audio()
+        settings = self._settings
+        keep_ms = self._grid_ms - settings.lead_gap_ms - settings.lead_ms - _LATE_ONSET_MS
+        if self._open is not None:
+            keep_ms = min(keep_ms, self._open.lead_from_ms)
+        self._buffer.forget(keep_ms)
         return jobs
 
     def finish(self) -> list[Job]:
@@ -127,42 +171,35 @@ class UtteranceTracker:
         jobs: list[Job] = []
         while self._events:
             jobs += self._take(self._events.popleft())
-        newest_ms = self._audio[-1].end_ms if self._audio else self._grid_ms
-        return jobs + self._close(newest_ms)
+        return jobs + self._close(self._buffer.end_ms or self._grid_ms)
 
-    def receive(self, result: JobResult, at_ms: int) -> list[PartialTranscript | FinalTranscript]:
-        """Turn an answer into what is published at `at_ms`; stale partials give nothing."""
+    def redecode(self) -> list[Job]:
+        """Return decodes of what came late, cut or not at all, once each, for after the call."""
+        jobs, self._redo, self._redo_bytes = self._redo, [], 0
+        for job in jobs:
+            self._asked[job.job_id] = (job, job.audio_end_ms)
+        return jobs
+
+    def receive(self, result: JobResult, at_ms: int) -> Transcripts:
+        """Turn an answer into what is published at `at_ms`; stale ones give nothing."""
         shown = self._shown.get(result.utterance_id)
-        if shown is None:
+        job, end_ms = self._asked.pop(result.job_id, (None, 0))
+        if shown is None or job is None:
             return []
+        if result.kind is JobKind.REDECODE:
+            return self._corrected(job, result, shown, at_ms)
         if result.kind is JobKind.FINAL or result.job_id in self._promoted:
-            self._promoted.discard(result.job_id)
-            return self._final(result, shown, at_ms)
-        if result.kind is JobKind.SPECULATIVE:
-            if result.job_id in self._speculated:
+            return self._final(job, result, shown, at_ms, end_ms)
+        if result.kind is JobKind.SPECULATIVE and result.job_id in self._speculated:
+            if result.error is None:
+                self._asked[result.job_id] = (job, end_ms)
                 self._speculated[result.job_id] = result
+            else:
+                self._forget_speculation(result.job_id)
             return []
-        audio_end_ms = self._bounds.pop(result.job_id, (0, 0))[1]
-        if result.error is not None or not result.text:
-            return []
-        if not shown.stabiliser.push(result.text, audio_end_ms):
-            return []
-        shown.rev += 1
-        return [
-            PartialTranscript(
-                at_ms=at_ms,
-                channel=self._channel,
-                utterance_id=result.utterance_id,
-                rev=shown.rev,
-                start_ms=shown.begin_ms,
-                audio_end_ms=audio_end_ms,
-                stable=" ".join(shown.stabiliser.stable),
-                tail=" ".join(shown.stabiliser.tail),
-                stable_words=len(shown.stabiliser.stable),
-            )
-        ]
+        return self._partial(result, shown, at_ms, end_ms)
 
-    def take_ready(self, at_ms: int) -> list[PartialTranscript | FinalTranscript]:
+    def take_ready(self, at_ms: int) -> Transcripts:
         """Publish finals at `at_ms` that were decoded before their utterance ended."""
         ready, self._ready = self._ready, []
         return [event for result in ready for event in self.receive(result, at_ms)]
@@ -172,81 +209,135 @@ class UtteranceTracker:
     def _take(self, event: Event) -> list[Job]:
         if isinstance(event, SpeechStarted):
             if self._open is None:
-                self._count += 1
-                begin_ms = max(0, event.start_ms - self._settings.pre_roll_ms)
-                self._open = _Utterance(f"{self._channel[0]}-{self._count}", begin_ms)
-                self._open.next_partial_ms = event.start_ms + self._settings.hop_ms
-                self._shown[self._open.id] = _Shown(event.start_ms)
+                self._begin(max(0, event.start_ms - self._settings.pre_roll_ms), event.start_ms)
+            assert self._open is not None  # noqa: S101 - just begun
             self._open.speech.append([event.start_ms, None])
-            self._forget_speculation(self._open)
+            self._end_pause(self._open)
         elif isinstance(event, SpeechEnded):
             if self._open is not None and self._open.speaking:
                 self._open.speech[-1][1] = event.end_ms
-        elif isinstance(event, AudioGap):
-            return self._close(event.begin_ms)
         else:
-            return self._close(event.at_ms)
+            jobs = self._close(event.begin_ms if isinstance(event, AudioGap) else event.at_ms)
+            self._former = None
+            return jobs
         return []
+
+    def _begin(self, begin_ms: int, speech_ms: int) -> None:
+        self._count += 1
+        lead = begin_ms, 0
+        former = self._former
+        if former is not None and begin_ms - former.last_end_ms <= self._settings.lead_gap_ms:
+            from_ms = max(former.begin_ms, begin_ms - self._settings.lead_ms)
+            spoken_ms = former.speech_ms(begin_ms) - former.speech_ms(from_ms)
+            lead = min(from_ms, begin_ms), max(0, spoken_ms)
+        self._open = _Utterance(f"{self._channel[0]}-{self._count}", begin_ms, lead)
+        self._open.last_partial_ms = speech_ms
+        self._shown[self._open.id] = Shown(speech_ms, self._settings)
 
     def _due(self, now_ms: int) -> list[Job]:
         utterance = self._open
         if utterance is None:
             return []
+        settings = self._settings
         silence_ms = 0 if utterance.speaking else now_ms - utterance.last_end_ms
-        if silence_ms >= self._settings.endpoint_silence_ms:
-            return self._close(utterance.last_end_ms + self._settings.endpoint_silence_ms)
-        if now_ms - utterance.begin_ms >= self._settings.max_utterance_ms:
+        endpoint_ms = self._endpoint_ms(utterance) if silence_ms else 0
+        if silence_ms and silence_ms >= endpoint_ms:
+            return self._close(utterance.last_end_ms + endpoint_ms)
+        if now_ms - utterance.begin_ms >= settings.max_utterance_ms:
             return self._split(now_ms)
         if self._speculates(utterance, silence_ms):
             jobs = self._job(
-                utterance,
-                JobKind.SPECULATIVE,
-                utterance.last_end_ms + self._settings.speculate_after_ms,
+                utterance, JobKind.SPECULATIVE, utterance.last_end_ms + settings.speculate_after_ms
             )
             for job in jobs:
                 utterance.speculative = job.job_id
                 self._speculated[job.job_id] = None
             return jobs
-        if (
-            self._settings.partials_enabled
-            and now_ms >= utterance.next_partial_ms
-            and (utterance.speaking or silence_ms <= _GRID_MS)
-        ):
-            utterance.next_partial_ms = now_ms + self._settings.hop_ms
-            return self._job(utterance, JobKind.PARTIAL, now_ms)
+        if utterance.speaking and self._shows(utterance, now_ms):
+            hinted = utterance.hint_ms is not None and now_ms >= utterance.hint_ms
+            if hinted:
+                utterance.hint_ms = None
+            utterance.last_partial_ms = now_ms
+            return self._job(utterance, JobKind.PARTIAL, now_ms, hinted=hinted)
         return []
+
+    def _endpoint_ms(self, utterance: _Utterance) -> int:
+        """Return the silence that ends an utterance, by the words up to its end."""
+        settings = self._settings
+        answer = self._speculated.get(utterance.speculative or "")
+        shown = self._shown[utterance.id].stabiliser
+        if answer is not None:
+            text = answer.text
+        elif shown.audio_end_ms >= utterance.last_end_ms:
+            text = shown.text
+        else:
+            return settings.endpoint_silence_ms
+        words = text.lower().split()
+        if not words:
+            return settings.endpoint_silence_ms
+        if words[-1].strip(_PUNCTUATION) in self._words.unfinished or words[-1].endswith(
+            ("...", "…", "-", ",")
+        ):
+            return settings.endpoint_unfinished_ms
+        if words[-1][-1] in ".?!":
+            return settings.endpoint_sentence_ms
+        return settings.endpoint_silence_ms
 
     def _speculates(self, utterance: _Utterance, silence_ms: int) -> bool:
         return (
             self._settings.partials_enabled
+            and self._advice.partials
             and utterance.speculative is None
             and silence_ms >= self._settings.speculate_after_ms
             and utterance.speech_ms(utterance.last_end_ms) >= self._settings.min_speech_ms
         )
 
-    def _forget_speculation(self, utterance: _Utterance) -> None:
+    def _shows(self, utterance: _Utterance, now_ms: int) -> bool:
+        """Whether a partial is due: a hop of new speech, a dip, or an overlap that waits."""
+        settings, advice = self._settings, self._advice
+        if not settings.partials_enabled:
+            return False
+        if utterance.hint_ms is not None and now_ms >= utterance.hint_ms and advice.hinted:
+            return True
+        new_ms = now_ms - max(utterance.last_partial_ms, utterance.last_begin_ms)
+        if not advice.partials or new_ms < settings.agreement_growth_ms:
+            return False
+        if now_ms - utterance.last_partial_ms >= advice.hop_ms and new_ms >= min(
+            advice.hop_ms, settings.hop_ms
+        ):
+            return True
+        return advice.level == 0 and self._buffer.dips(
+            now_ms, settings.dip_probability, settings.dip_ms
+        )
+
+    def _end_pause(self, utterance: _Utterance) -> None:
         if utterance.speculative is not None:
-            self._speculated.pop(utterance.speculative, None)
-            self._bounds.pop(utterance.speculative, None)
+            self._forget_speculation(utterance.speculative)
             utterance.speculative = None
 
+    def _forget_speculation(self, job_id: str) -> None:
+        """Speech went on: an answer that is there or comes is no more than a partial."""
+        answer = self._speculated.pop(job_id, None)
+        if answer is not None:
+            self._ready.append(answer)
+
     def _split(self, now_ms: int) -> list[Job]:
-        """End a long utterance at its quietest point of the last 2 s and go on with the rest."""
+        """End a long utterance where its voice is faintest in the last 2 s; go on with the rest."""
         utterance = self._open
         assert utterance is not None  # noqa: S101 - only called while one is open
-        cut_ms = self._quietest_ms(now_ms - _QUIET_SEARCH_MS, now_ms)
+        cut_ms = self._buffer.faintest_ms(now_ms - _QUIET_SEARCH_MS, now_ms)
         rest = [
             [max(begin or 0, cut_ms), end]
             for begin, end in utterance.speech
             if end is None or end > cut_ms
         ]
+        self._end_pause(utterance)
         jobs = self._close(cut_ms)
         if rest:
-            self._count += 1
-            self._open = _Utterance(f"{self._channel[0]}-{self._count}", cut_ms)
+            self._begin(cut_ms, cut_ms)
+            assert self._open is not None  # noqa: S101 - just begun
             self._open.speech = rest
-            self._open.next_partial_ms = cut_ms + self._settings.hop_ms
-            self._shown[self._open.id] = _Shown(cut_ms)
+            self._open.overlapped = utterance.overlapped
         return jobs
 
     def _close(self, end_ms: int) -> list[Job]:
@@ -255,107 +346,100 @@ class UtteranceTracker:
             return []
         if utterance.speaking:
             utterance.speech[-1][1] = end_ms
+        self._former = utterance
         if utterance.speech_ms(end_ms) < self._settings.min_speech_ms:
             self._shown.pop(utterance.id, None)
             return []
         job_id = utterance.speculative
-        if job_id is None:
+        if job_id is None or job_id not in self._speculated:
             return self._job(utterance, JobKind.FINAL, end_ms)
         self._promoted.add(job_id)
-        answer = self._speculated.pop(job_id, None)
+        answer = self._speculated.pop(job_id)
         if answer is not None:
             self._ready.append(answer)
         return []
 
-    def _job(self, utterance: _Utterance, kind: JobKind, end_ms: int) -> list[Job]:
-        samples = self._samples(utterance.begin_ms, end_ms)
-        if len(samples) == 0 or not samples.any():
+    def _job(
+        self, utterance: _Utterance, kind: JobKind, end_ms: int, *, hinted: bool = False
+    ) -> list[Job]:
+        pcm = self._buffer.pcm(utterance.begin_ms, end_ms)
+        if not any(pcm):
             return []
+        begin_ms, speech_ms = utterance.begin_ms, utterance.speech_ms(end_ms)
+        if (
+            kind is not JobKind.PARTIAL
+            and utterance.lead_from_ms < begin_ms
+            and end_ms - utterance.lead_from_ms <= self._settings.lead_total_ms
+        ):
+            begin_ms = utterance.lead_from_ms
+            speech_ms += utterance.lead_speech_ms
+            pcm = self._buffer.pcm(begin_ms, end_ms)
         self._jobs += 1
-        job_id = f"{self._channel}-{self._jobs}"
         speech_end_ms = end_ms
         if kind is not JobKind.PARTIAL:
             speech_end_ms = utterance.last_end_ms or end_ms
-        self._bounds[job_id] = (utterance.begin_ms, speech_end_ms)
-        return [
-            Job(
-                job_id=job_id,
-                kind=kind,
-                channel=self._channel,
-                utterance_id=utterance.id,
-                start_ms=utterance.begin_ms,
-                audio_end_ms=end_ms,
-                speech_ms=utterance.speech_ms(end_ms),
-                pcm=np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2").tobytes(),
-            )
-        ]
+        spans = [(begin or 0, end_ms if end is None else end) for begin, end in utterance.speech]
+        job = Job(
+            job_id=f"{self._channel}-{self._jobs}",
+            kind=kind,
+            channel=self._channel,
+            utterance_id=utterance.id,
+            start_ms=begin_ms,
+            audio_end_ms=end_ms,
+            speech_ms=speech_ms,
+            pcm=pcm,
+            voice=self._buffer.mean_voice(spans),
+            hinted=hinted if kind is JobKind.PARTIAL else utterance.overlapped,
+            hotwords=self._hotwords,
+            words_from_ms=utterance.begin_ms if begin_ms < utterance.begin_ms else None,
+            extra_frames=utterance.extra_frames if kind is JobKind.PARTIAL else 0,
+            patient=self._patient,
+        )
+        self._asked[job.job_id] = (job, speech_end_ms)
+        return [job]
+
+    # ------------------------------------------------------------------ publishing
+
+    def _partial(self, result: JobResult, shown: Shown, at_ms: int, end_ms: int) -> Transcripts:
+        if "loop" in result.flags and self._open is not None:
+            self._open.extra_frames += _LOOP_EXTRA_FRAMES
+        if result.error is not None or not result.text:
+            return []
+        if not shown.stabiliser.push(result.text, end_ms, result.words):
+            return []
+        return [partial_transcript(self._channel, result, shown, at_ms, end_ms, self._advice.level)]
 
     def _final(
-        self, result: JobResult, shown: _Shown, at_ms: int
-    ) -> list[PartialTranscript | FinalTranscript]:
-        del self._shown[result.utterance_id]
-        _, end_ms = self._bounds.pop(result.job_id, (0, at_ms))
+        self, job: Job, result: JobResult, shown: Shown, at_ms: int, end_ms: int
+    ) -> Transcripts:
+        self._promoted.discard(result.job_id)
         if result.error is None and not result.text and shown.rev == 0:
+            del self._shown[result.utterance_id]
             return []
-        spoken = [w for w in result.words if w.start_ms <= end_ms + _WORD_AFTER_VOICE_MS]
-        invented = len(spoken) < len(result.words)
-        text = " ".join(w.text for w in spoken) if invented else result.text
+        final = final_transcript(
+            self._channel, result, shown, at_ms, end_ms, self._settings.model, self._advice.level
+        )
+        fits = self._redo_bytes + len(job.pcm) <= 32 * self._settings.redecode_audio_ms
+        if final.status in _REDECODED and fits:
+            shown.end_ms = end_ms
+            self._redo_bytes += len(job.pcm)
+            self._redo.append(
+                msgspec.structs.replace(
+                    job, job_id=f"{job.job_id}-again", kind=JobKind.REDECODE, least_frames=3000
+                )
+            )
+        else:
+            del self._shown[result.utterance_id]
+        return [final]
+
+    def _corrected(self, job: Job, result: JobResult, shown: Shown, at_ms: int) -> Transcripts:
+        """Publish a decode after the call, unless it is no better than what is there."""
+        del self._shown[job.utterance_id]
+        if result.error is not None or "loop" in result.flags:
+            return []
+        result = msgspec.structs.replace(result, flags=(*result.flags, "redecoded"))
         return [
-            FinalTranscript(
-                at_ms=at_ms,
-                channel=self._channel,
-                utterance_id=result.utterance_id,
-                rev=shown.rev + 1,
-                start_ms=shown.begin_ms,
-                end_ms=max(end_ms, shown.begin_ms),
-                text=None if result.error is not None else text,
-                words=tuple(_clamp(w, shown.begin_ms, end_ms) for w in spoken),
-                status=(
-                    "failed"
-                    if result.error is not None
-                    else ("truncated" if "loop" in result.flags else "ok")
-                ),
-                no_speech_probability=result.no_speech_probability,
-                flags=result.flags,
-                model=self._settings.model,
+            final_transcript(
+                self._channel, result, shown, at_ms, shown.end_ms, self._settings.model, 0
             )
         ]
-
-    # ------------------------------------------------------------------ audio
-
-    def _samples(self, begin_ms: int, end_ms: int) -> Samples:
-        begin, end = begin_ms * _SAMPLES_PER_MS, end_ms * _SAMPLES_PER_MS
-        parts = []
-        for chunk in self._audio:
-            low = max(begin - chunk.first_sample, 0)
-            high = min(end - chunk.first_sample, len(chunk.samples))
-            if low < high:
-                parts.append(chunk.samples[low:high])
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
-
-    def _quietest_ms(self, begin_ms: int, end_ms: int) -> int:
-        samples = self._samples(begin_ms, end_ms)
-        step = 50 * _SAMPLES_PER_MS
-        whole = len(samples) // step
-        if whole == 0:
-            return end_ms
-        power = np.square(samples[: whole * step].reshape(whole, step)).mean(axis=1)
-        return begin_ms + int(np.argmin(power)) * 50 + 25
-
-    def _forget_old_audio(self) -> None:
-        keep_ms = self._grid_ms - 2 * self._settings.pre_roll_ms - 500
-        if self._open is not None:
-            keep_ms = min(keep_ms, self._open.begin_ms)
-        while self._audio and self._audio[0].end_ms < keep_ms:
-            self._audio.popleft()
-
-
-def _clamp(word: Word, begin_ms: int, end_ms: int) -> Word:
-    """Keep a word inside its utterance's speech; attention stretches words over pauses."""
-    start_ms = min(max(word.start_ms, begin_ms), end_ms)
-    return Word(
-        text=word.text,
-        start_ms=start_ms,
-        end_ms=max(start_ms, min(word.end_ms, end_ms, start_ms + _LONGEST_WORD_MS)),
-        probability=word.probability,
-    )

@@ -1,22 +1,27 @@
 """A child process that decodes: jobs in on standard input, answers out on standard output.
 
 Messages are a 4-byte little-endian length and msgpack. The first answer is `{"ready": true}` or
-`{"failed": sentence, "code": code}`. The process ends when its input does, so that it never
-outlives its parent.
+`{"failed": sentence, "code": code}`; an empty message asks whether the worker lives and is
+answered with an empty one. The process ends when its input does, so that it never outlives its
+parent. SIGUSR1 dumps its stacks to standard error.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import resource
+import signal
 import struct
 import sys
 import time
+from pathlib import Path
 from typing import IO
 
 import msgspec
 import numpy as np
 
-from asr.engine import Engine
+from asr.engine import Engine, Request
 from asr.errors import AsrError
 from asr.jobs import Job, JobKind, JobResult
 from asr.settings import AsrSettings
@@ -24,6 +29,9 @@ from conversation.events import Word
 
 _NICENESS = 5
 """Below the process that hears and cues, so that a decode never starves it."""
+_WARM_UP_FRAMES = (1000, 1400)
+"""Contexts whose first decode is slower than the others (section 8)."""
+_RATE_HZ = 16_000
 
 
 class Hello(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -50,9 +58,27 @@ def write_message(stream: IO[bytes], body: bytes) -> None:
     stream.flush()
 
 
+def memory_mib(pid: int | None = None) -> float | None:
+    """Return the resident memory of a process (None: this one) in MiB.
+
+    Of another process it is known only where /proc is; of this one its peak is told elsewhere.
+    """
+    statm = Path("/proc") / ("self" if pid is None else str(pid)) / "statm"
+    try:
+        pages = int(statm.read_text("ascii").split()[1])
+    except (OSError, IndexError):
+        if pid is not None:
+            return None
+        scale = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20
+    return pages * resource.getpagesize() / 2**20
+
+
 def main() -> None:
     """Serve jobs until standard input ends."""
     os.nice(_NICENESS)
+    if hasattr(signal, "SIGUSR1"):
+        faulthandler.register(signal.SIGUSR1)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     settings_message = read_message(source)
     if settings_message is None:
@@ -63,17 +89,38 @@ def main() -> None:
     except AsrError as error:
         write_message(sink, msgspec.msgpack.encode(Hello(failed=str(error), code=error.code)))
         return
-    engine.decode(np.zeros(16_000, dtype=np.float32), speech_ms=1_000, final=True)
+    _warm_up(engine)
     write_message(sink, msgspec.msgpack.encode(Hello(ready=True)))
     decoder = msgspec.msgpack.Decoder(Job)
     while (message := read_message(source)) is not None:
-        write_message(sink, msgspec.msgpack.encode(_answer(engine, decoder.decode(message))))
+        answer = _answer(engine, decoder.decode(message)) if message else None
+        write_message(sink, b"" if answer is None else msgspec.msgpack.encode(answer))
+
+
+def _warm_up(engine: Engine) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.01, _RATE_HZ).astype(np.float32)
+    for frames in _WARM_UP_FRAMES:
+        engine.decode(noise, Request(final=True, speech_ms=1_000, least_frames=frames))
 
 
 def _answer(engine: Engine, job: Job) -> JobResult:
     began_s, cpu_s = time.monotonic(), time.process_time()
     samples = np.frombuffer(job.pcm, dtype="<i2").astype(np.float32) / np.float32(32768.0)
-    decoded = engine.decode(samples, speech_ms=job.speech_ms, final=job.kind is not JobKind.PARTIAL)
+    request = Request(
+        final=job.kind is not JobKind.PARTIAL,
+        speech_ms=job.speech_ms,
+        voice=job.voice,
+        hotwords=job.hotwords,
+        words_from_s=(
+            0.0 if job.words_from_ms is None else (job.words_from_ms - job.start_ms) / 1000
+        ),
+        beam=job.beam,
+        least_frames=job.least_frames,
+        most_frames=job.most_frames,
+        extra_frames=job.extra_frames,
+        align=job.align,
+    )
+    decoded = engine.decode(samples, request)
     words = tuple(
         Word(
             text=word.text,
@@ -94,6 +141,7 @@ def _answer(engine: Engine, job: Job) -> JobResult:
         flags=decoded.flags,
         cpu_s=time.process_time() - cpu_s,
         wall_s=time.monotonic() - began_s,
+        memory_mib=memory_mib() or 0.0,
     )
 
 

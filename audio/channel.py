@@ -44,6 +44,7 @@ class ChannelFrontEnd:
         self._windows = 0
         self._unscored = np.zeros(0, dtype=np.float32)
         self._ready: list[AudioChunk] = []
+        self._scored: list[tuple[int, float]] = []
 
     @property
     def watermark_ms(self) -> int:
@@ -54,6 +55,11 @@ class ChannelFrontEnd:
         """Return the 16 kHz audio made since the last call."""
         ready, self._ready = self._ready, []
         return ready
+
+    def take_voice(self) -> list[tuple[int, float]]:
+        """Return begin in ms and speech probability of the 32 ms windows since the last call."""
+        scored, self._scored = self._scored, []
+        return scored
 
     def push(self, chunk: AudioChunk) -> list[SpeechStarted | SpeechEnded]:
         """Take the next samples of the channel.
@@ -124,6 +130,7 @@ class ChannelFrontEnd:
             power = float(np.mean(np.square(window, dtype=np.float64)))
             level_db = 10 * float(np.log10(power + 1e-12))
             begin_ms = self.watermark_ms
+            self._scored.append((begin_ms, probability))
             self._windows += 1
             events += self._segmenter.push(begin_ms, probability, level_db)
         return events

@@ -14,7 +14,7 @@ from conversation.events import CallEnded
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
 from server.expected import ExpectedCalls
-from server.hearing import Hearing
+from server.hearing import Hearing, read_hotwords
 from server.hub import LiveCall
 from server.ingest import IngestDecoder, Start
 from server.running_call import GRACE_S, RunningCall, Source
@@ -149,6 +149,7 @@ class Calls:
             vendor_id=opened.vendor_id,
             roles=opened.roles,
             metadata=opened.metadata,
+            hotwords=read_hotwords(opened.metadata),
         )
         call = RunningCall(session, LiveCall(call_id), self.journal, decoder)
         self.running[call_id] = call

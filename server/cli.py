@@ -15,7 +15,6 @@ import typer
 from rich.table import Table
 
 from asr.errors import AsrError
-from asr.models import DEFAULT_MODEL, MANIFEST, fetch_model, resolve_model, verify_model
 from audio.capture import MicrophonePair, find_device, list_devices
 from audio.chunks import AudioChunk
 from audio.errors import AudioError
@@ -26,11 +25,10 @@ from reports.exports import ExportError
 from reports.rollup import RollUpError
 from server.analyze import SAMPLE, TranscriptError, write_outputs
 from server.batch import BatchError
-from server.commands import people, records
+from server.commands import models, people, records
 from server.commands.analyze import analyze
 from server.commands.report import report
 from server.commands.shared import (
-    ERR,
     OUT,
     AgentChannel,
     ConfigFile,
@@ -81,6 +79,7 @@ for command in (analyze, report, tone, records.erase, records.hold, records.back
 app.command("audit")(people.audit_log)
 app.add_typer(people.users, name="users")
 app.add_typer(people.keys, name="keys")
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:
@@ -258,30 +257,6 @@ def devices() -> None:
             str(device.index), device.name, str(device.channels), f"{device.default_rate_hz} Hz"
         )
     OUT.print(table)
-
-
-@app.command()
-def models(
-    action: Annotated[str, typer.Argument(help="list, verify or fetch.")] = "list",
-    name: Annotated[str, typer.Argument(help="Model name or directory.")] = DEFAULT_MODEL,
-) -> None:
-    """List the models on this machine, verify one, or fetch one from the hub (goes online)."""
-    if action == "list":
-        table = Table("Model", "From", "Licence")
-        for known in MANIFEST:
-            files = resolve_model(known)
-            table.add_row(files.name, files.origin, files.licence)
-        OUT.print(table)
-    elif action == "verify":
-        verify_model(resolve_model(name))
-        OUT.print(f"{name}: every file is the reviewed one.", highlight=False)
-    elif action == "fetch":
-        with ERR.status(f"Fetching {name} ..."):
-            files = fetch_model(name)
-        OUT.print(f"{name}: fetched ({files.origin}).", highlight=False)
-    else:
-        ERR.print(f"heartline: '{action}' is not list, verify or fetch.", style="red")
-        raise typer.Exit(2)
 
 
 if __name__ == "__main__":

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 
 import msgspec
 
 import prosody.tracker
-from asr.jobs import Job, JobResult, Transcriber
+from asr.jobs import Advice, Job, JobResult, Transcriber
 from asr.pool import WorkerPool
 from asr.settings import AsrSettings
 from audio.settings import AudioSettings
 from audio.vad import SileroVad, SpeechProbability, VadStream
+from conversation.events import Channel
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+
+_HOTWORDS_PER_CALL = 100
+_HOTWORD_CHARACTERS = 64
 
 
 class HearingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +29,12 @@ class HearingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()
     conversation: ConversationSettings = ConversationSettings()
+
+
+def read_hotwords(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a call's own names and terms: `hotwords` of its metadata, separated by commas."""
+    words = (word.strip() for word in metadata.get("hotwords", "").split(","))
+    return tuple(word[:_HOTWORD_CHARACTERS] for word in words if word)[:_HOTWORDS_PER_CALL]
 
 
 class Hearing:
@@ -85,6 +96,12 @@ class Hearing:
     def pool(self) -> WorkerPool | None:
         """The supervised worker processes, when this object started them."""
         return self._pool
+
+    def advice(self, call_id: str, channel: Channel) -> Advice:
+        """Return what a channel of a call may ask of the recogniser at present."""
+        if self._pool is None:
+            return Advice(hop_ms=self.settings.asr.hop_ms)
+        return self._pool.advice(call_id, channel)
 
     def vad_stream(self) -> SpeechProbability:
         """Return a fresh voice-activity stream for one channel."""

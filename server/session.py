@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from asr.jobs import Job, JobKind, JobResult, Transcriber
+from asr.jobs import Advice, Job, JobKind, JobResult, Transcriber
 from asr.settings import AsrSettings
 from asr.utterances import UtteranceTracker
 from audio.channel import ChannelFrontEnd
@@ -40,7 +40,9 @@ from conversation.events import (
     HoldEnded,
     HoldStarted,
     Observation,
+    OverlapStarted,
     PartialTranscript,
+    RecognitionChanged,
     RolesSwapped,
     SourceNotice,
     SpeechEnded,
@@ -75,7 +77,14 @@ class Clock(Enum):
 class _Ears:
     """Everything that listens to one channel."""
 
-    def __init__(self, channel: Channel, sample_rate_hz: int, hearing: Hearing) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        sample_rate_hz: int,
+        hearing: Hearing,
+        hotwords: tuple[str, ...],
+        patient: bool,
+    ) -> None:
         settings = hearing.settings
         self.front_end = ChannelFrontEnd(
             channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio
@@ -83,7 +92,9 @@ class _Ears:
         self.native_prosody = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
         self._prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
         self.prosody = ProsodyTracker(channel, self._prosody_rate_hz, settings.prosody)
-        self.utterances = UtteranceTracker(channel, settings.asr)
+        self.utterances = UtteranceTracker(
+            channel, settings.asr, hotwords=hotwords, patient=patient
+        )
         self.position_ms = 0
         self.next_sample = 0
         self._speaking_since_ms: int | None = None
@@ -147,6 +158,8 @@ class _Ears:
             self.utterances.push_audio(chunk)
             if not self.native_prosody:
                 self.prosody.push_audio(chunk)
+        for begin_ms, probability in self.front_end.take_voice():
+            self.utterances.push_voice(begin_ms, probability)
         for event in events:
             self.observe(event)
             speaks = isinstance(event, SpeechStarted)
@@ -169,13 +182,18 @@ class CallSession:
         transcriber: Transcriber | None,
         *,
         clock: Clock = Clock.LIVE,
+        hotwords: tuple[str, ...] = (),
     ) -> None:
         self.started = started
         self.sample_rate_hz = sample_rate_hz
+        self._hearing = hearing
         self._asr: AsrSettings = hearing.settings.asr
+        patient = clock is Clock.VIRTUAL
         self._ears = {
-            channel: _Ears(channel, sample_rate_hz, hearing) for channel in started.channels
+            channel: _Ears(channel, sample_rate_hz, hearing, hotwords, patient)
+            for channel in started.channels
         }
+        self._advice = Advice(hop_ms=self._asr.hop_ms)
         self._transcriber = transcriber
         self._clock = clock
         self._merger = Merger()
@@ -189,6 +207,7 @@ class CallSession:
         self._grid_ms = 0
         self._paused = False
         self._audio_ended = False
+        self._redecoded = False
         self._ended = False
 
     @property
@@ -275,8 +294,9 @@ class CallSession:
         for ears in self._ears.values():
             self._submit(ears.utterances.advance(end_ms))
             self._submit(ears.utterances.finish())
-            self._merger.add(ears.utterances.take_ready(self._merger.released_ms))
+            self._merger.add(ears.utterances.take_ready(self._ready_ms))
             self._merger.add(ears.prosody.finish(end_ms))
+        self._redecode()
         return self._release(self._merger.released_ms)
 
     @property
@@ -308,8 +328,10 @@ class CallSession:
     def _advance(self) -> list[Event]:
         watermark_ms = min(ears.front_end.watermark_ms for ears in self._ears.values())
         if self._clock is Clock.LIVE:
+            self._take_advice()
             self._step(watermark_ms)
             self._collect(0.0)
+            self._redecode()
         else:
             watermark_ms = self._step_on_the_grid(watermark_ms)
             watermark_ms = min([watermark_ms, *(due - 1 for due in self._due_ms.values())])
@@ -319,13 +341,29 @@ class CallSession:
         if watermark_ms <= self._merger.released_ms:
             return self._receive(self._merger.release(self._merger.released_ms))
         events = self._receive(self._merger.release(watermark_ms))
-        return events + list(self._core.receive(ClockAdvanced(at_ms=watermark_ms)))
+        events += self._core.receive(ClockAdvanced(at_ms=watermark_ms))
+        if self._clock is Clock.LIVE:
+            self._hint(events)
+        return events
+
+    def _hint(self, events: Sequence[Event]) -> None:
+        """Ask for the words of both sides where an overlap will soon wait for them."""
+        for event in events:
+            if isinstance(event, OverlapStarted):
+                for ears in self._ears.values():
+                    ears.utterances.hint(event.begin_ms + self._asr.hint_after_ms)
 
     def _step(self, watermark_ms: int) -> None:
         for ears in self._ears.values():
             self._merger.add(ears.prosody.advance(watermark_ms))
             self._submit(ears.utterances.advance(watermark_ms))
-            self._merger.add(ears.utterances.take_ready(self._merger.released_ms))
+            self._merger.add(ears.utterances.take_ready(self._ready_ms))
+
+    @property
+    def _ready_ms(self) -> int:
+        """When what was decoded in advance enters the core: now, by the call's clock."""
+        grid_ms = self._grid_ms if self._clock is Clock.VIRTUAL else 0
+        return max(grid_ms, self._merger.released_ms)
 
     def _step_on_the_grid(self, watermark_ms: int) -> int:
         """Advance the virtual clock in fixed steps and return the time reached.
@@ -357,6 +395,28 @@ class CallSession:
                 self._collect(1.0)
             self._take(self._answers.pop(job_id))
 
+    def _take_advice(self) -> None:
+        """Let the recogniser say what it can do, and say so when that has changed."""
+        if self._transcriber is None:
+            return
+        for channel, ears in self._ears.items():
+            advice = self._hearing.advice(self.started.call_id, channel)
+            ears.utterances.advise(advice)
+        if (advice.level, advice.available) != (self._advice.level, self._advice.available):
+            changed = RecognitionChanged(
+                at_ms=self._merger.released_ms, level=advice.level, available=advice.available
+            )
+            self._merger.add([changed])
+        self._advice = advice
+
+    def _redecode(self) -> None:
+        """After the last final, decode again what came late, cut or not at all."""
+        if self._redecoded or not self._audio_ended or self._finals_waiting:
+            return
+        self._redecoded = True
+        for ears in self._ears.values():
+            self._submit(ears.utterances.redecode())
+
     def _submit(self, jobs: Sequence[Job]) -> None:
         if self._transcriber is None:
             return
@@ -370,10 +430,7 @@ class CallSession:
         """How long after it was asked for an answer enters the core on the virtual clock."""
         if kind is JobKind.PARTIAL:
             return self._asr.simulated_partial_latency_ms
-        final_ms = self._asr.simulated_final_latency_ms
-        if kind is JobKind.SPECULATIVE:
-            return self._asr.endpoint_silence_ms - self._asr.speculate_after_ms + final_ms
-        return final_ms
+        return self._asr.simulated_final_latency_ms
 
     def _collect(self, timeout_s: float) -> None:
         if self._transcriber is None:
@@ -399,10 +456,12 @@ class CallSession:
         elif self._clock is Clock.VIRTUAL:
             while self._due_ms:
                 self._collect(1.0)
+        self._redecode()
         for _ in range(round(wait_s / _DRAIN_STEP_S)):
             if not self._finals_waiting:
                 break
             self._collect(_DRAIN_STEP_S)
+            self._redecode()
         self._due_ms.clear()
 
     def _receive(self, observations: Sequence[Event]) -> list[Event]:
@@ -431,8 +490,12 @@ def open_session(
     roles: Mapping[str, Channel] | None = None,
     metadata: Mapping[str, str] | None = None,
     clock: Clock = Clock.LIVE,
+    hotwords: tuple[str, ...] = (),
 ) -> CallSession:
-    """Open a call on loaded models; `started_at` is wall time in ISO 8601 with offset."""
+    """Open a call on loaded models; `started_at` is wall time in ISO 8601 with offset.
+
+    `hotwords` are names and terms of this call, most important first.
+    """
     settings = hearing.settings
     started = CallStarted(
         at_ms=0,
@@ -449,5 +512,10 @@ def open_session(
         settings=msgspec.to_builtins(settings.conversation),
     )
     return CallSession(
-        started, sample_rate_hz, hearing, hearing.transcriber_for(call_id), clock=clock
+        started,
+        sample_rate_hz,
+        hearing,
+        hearing.transcriber_for(call_id),
+        clock=clock,
+        hotwords=hotwords,
     )

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.engine import Engine, is_loop
+from asr.engine import Engine, Request
 from asr.errors import ModelCorrupt, ModelMissing
+from asr.guard import is_loop
 from asr.jobs import Job, JobKind, JobResult
 from asr.models import ModelFiles, resolve_model, verify_model
 from asr.pool import WorkerPool
@@ -59,7 +60,7 @@ def job(speech: np.ndarray, number: int, kind: JobKind = JobKind.FINAL) -> Job:
 def test_speech_is_heard_with_word_times_inside_the_clip(speech: np.ndarray) -> None:
     engine = Engine(AsrSettings())
     engine.load()
-    decoded = engine.decode(speech, speech_ms=6_000, final=True)
+    decoded = engine.decode(speech, Request(final=True, speech_ms=6_000))
     assert "thank you for calling" in decoded.text.lower()
     assert all(0 <= w.start_s <= w.end_s <= len(speech) / 16_000 for w in decoded.words)
 
@@ -67,7 +68,7 @@ def test_speech_is_heard_with_word_times_inside_the_clip(speech: np.ndarray) -> 
 def test_the_words_of_a_known_text_are_timed_in_order(speech: np.ndarray) -> None:
     engine = Engine(AsrSettings())
     engine.load()
-    text = engine.decode(speech, speech_ms=6_000, final=True).text
+    text = engine.decode(speech, Request(final=True, speech_ms=6_000)).text
     words = engine.align(speech, text)
     assert [word.text for word in words] == text.split()
     assert all(a.start_s <= b.start_s for a, b in pairwise(words))
@@ -78,7 +79,7 @@ def test_silence_and_faint_noise_give_no_words() -> None:
     engine.load()
     noise = np.random.default_rng(1).normal(0, 1e-4, 48_000).astype(np.float32)
     for clip in (np.zeros(48_000, dtype=np.float32), noise):
-        assert engine.decode(clip, speech_ms=200, final=True).text == ""
+        assert engine.decode(clip, Request(final=True, speech_ms=200)).text == ""
 
 
 def test_a_killed_worker_is_replaced_and_its_final_still_comes(
@@ -154,7 +155,7 @@ def test_loops_are_told_from_emphasis(text: str, loops: bool) -> None:
 
 
 def test_words_are_stable_once_two_passes_agree_and_never_retracted() -> None:
-    stabiliser = Stabiliser()
+    stabiliser = Stabiliser(AsrSettings())
     stabiliser.push("I was char", 500)
     assert stabiliser.stable == []
     stabiliser.push("I was charged for", 1_000)

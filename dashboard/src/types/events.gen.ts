@@ -93,6 +93,15 @@ export interface FinalTranscript {
   readonly no_speech_probability: number | null;
   readonly flags: readonly (string)[];
   readonly model: string | null;
+  readonly asr_level: number;
+}
+
+/** The recogniser sheds work, takes it up again, or cannot be had; cues from timing go on. */
+export interface RecognitionChanged {
+  readonly type: "recognition_changed";
+  readonly at_ms: number;
+  readonly level: number;
+  readonly available: boolean;
 }
 
 /** Voice measures of one 240 ms tick, relative to the speaker's own baseline. */
@@ -418,7 +427,7 @@ export interface MetricsUpdated {
   readonly floor_holder: Channel | null;
 }
 
-export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | ClockAdvanced | CallEnded;
+export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | ClockAdvanced | CallEnded;
 
 export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | MetricsUpdated;
 

@@ -1,0 +1,1 @@
+"""Benchmark of live recognition against peers: `python -m bench.asr`."""

@@ -1,0 +1,108 @@
+"""What is speech, and what Whisper made up."""
+
+from __future__ import annotations
+
+import pytest
+
+from asr.guard import drop_reason, echoes, is_loop, words_before_loop
+from asr.languages import language_words
+from asr.settings import AsrSettings
+
+pytestmark = pytest.mark.unit
+
+
+def reason(
+    text: str,
+    *,
+    speech_ms: int = 1_000,
+    clip_ms: int = 1_500,
+    no_speech: float = 0.1,
+    voice: float | None = 0.9,
+    prompt: str = "",
+) -> str | None:
+    return drop_reason(
+        text,
+        settings=AsrSettings(),
+        speech_ms=speech_ms,
+        clip_ms=clip_ms,
+        no_speech=no_speech,
+        voice=voice,
+        prompt=prompt,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "loops"),
+    [
+        ("no no no no", True),
+        ("thank you thank you thank you thank you", True),
+        ("I see, I see, I see, I see, and so on", True),
+        ("no no I said no", False),
+        ("it went up to two hundred pounds last month", False),
+        ("the the the the", True),
+    ],
+)
+def test_loops_are_told_from_emphasis(text: str, loops: bool) -> None:
+    assert is_loop(text) is loops
+
+
+def test_more_words_than_a_voice_can_say_are_a_loop() -> None:
+    words = " ".join(f"word{n}" for n in range(15))
+    assert is_loop(words, speech_ms=1_000)
+    assert not is_loop(words, speech_ms=3_000)
+    assert not is_loop("yes it is", speech_ms=200)
+
+
+def test_a_loop_is_cut_after_its_first_round() -> None:
+    words = "please tell me tell me tell me tell me".split()
+    assert words_before_loop(words) == 3
+    assert words_before_loop(["nothing", "repeats"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "echo"),
+    [
+        ("Yes, that is right. Yes, that is right.", True),
+        ("Somebody promised to call me back last week. Somebody promised to call me back", True),
+        ("no no no", False),
+        ("I do not know what it is and I do not know why", False),
+        ("very very very good", False),
+    ],
+)
+def test_half_a_sentence_said_twice_is_suspicious(text: str, echo: bool) -> None:
+    assert echoes(text) is echo
+
+
+def test_a_stock_phrase_is_kept_when_somebody_clearly_said_it() -> None:
+    assert reason("Thank you.") is None
+    assert reason("Thank you.", no_speech=0.8) == "stock_phrase"
+    assert reason("Thank you.", voice=0.5) == "stock_phrase"
+    assert reason("Thank you.", voice=None) is None
+    assert reason("Thank you for the money.", voice=0.5) is None
+
+
+def test_short_answers_are_never_dropped_for_their_length() -> None:
+    assert [reason(text, speech_ms=200, clip_ms=700) for text in ("No.", "Stop!")] == [None, None]
+
+
+def test_thin_speech_is_dropped_only_when_the_model_is_unsure_too() -> None:
+    assert reason("and so", speech_ms=200, clip_ms=3_000) is None
+    assert reason("and so", speech_ms=200, clip_ms=3_000, no_speech=0.7) == "silence"
+    assert reason("anything", speech_ms=100) == "silence"
+
+
+def test_a_glossary_read_back_over_noise_is_dropped() -> None:
+    prompt = "Glossary: Northfield Energy, smart meter, Emma Clarke."
+    assert reason("Northfield Energy, smart meter", voice=0.6, prompt=prompt) == "prompt"
+    assert reason("Northfield Energy, smart meter", voice=0.9, prompt=prompt) is None
+    assert reason("smart meter", voice=0.6, prompt=prompt) is None
+
+
+def test_every_language_has_lists_in_plain_lower_case() -> None:
+    for language in ("en", "de"):
+        words = language_words(language)
+        assert words.stock_phrases
+        assert words.unfinished
+        for phrase in words.stock_phrases | words.unfinished:
+            assert phrase == " ".join(phrase.lower().split())
+    assert not language_words("xx").stock_phrases
