@@ -2,7 +2,7 @@
 
     chunks ─► ChannelFrontEnd ─┬─► speech events ─────────┐
                                ├─► UtteranceTracker ─► Transcriber ─► transcripts ─► Redactor
-                               └─► ProsodyTracker ────────┤
+                               └─► ProsodyStage ──────────┤
                                                           ▼
                                              Merger ─► Conversation.receive
 
@@ -44,7 +44,7 @@ from conversation.events import (
     SpeechStarted,
 )
 from conversation.redaction import Redactor
-from prosody.tracker import ProsodyTracker
+from prosody.stage import ProsodyStage
 from server.hearing import Hearing
 from server.merge import Merger
 
@@ -69,14 +69,16 @@ class Clock(Enum):
 class _Ears:
     """Everything that listens to one channel."""
 
-    def __init__(self, channel: Channel, sample_rate_hz: int, hearing: Hearing) -> None:
+    def __init__(
+        self, channel: Channel, sample_rate_hz: int, hearing: Hearing, prosody: ProsodyStage
+    ) -> None:
         settings = hearing.settings
+        self._channel = channel
         self.front_end = ChannelFrontEnd(
             channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio
         )
         self.native_prosody = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
-        prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
-        self.prosody = ProsodyTracker(channel, prosody_rate_hz, settings.prosody)
+        self.prosody = prosody
         self.utterances = UtteranceTracker(channel, settings.asr)
         self.position_ms = 0
         self.next_sample = 0
@@ -99,7 +101,7 @@ class _Ears:
         return self._share(self.front_end.finish())
 
     def observe(self, event: Any) -> None:
-        self.prosody.observe(event)
+        self.prosody.observe(self._channel, event)
         self.utterances.observe(event)
 
     def _share(self, events: Sequence[SpeechStarted | SpeechEnded]) -> list[Event]:
@@ -131,8 +133,15 @@ class CallSession:
         self.started = started
         self.sample_rate_hz = sample_rate_hz
         self._asr: AsrSettings = hearing.settings.asr
+        native = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
+        self._prosody = ProsodyStage(
+            started.channels,
+            sample_rate_hz if native else ANALYSIS_RATE_HZ,
+            hearing.settings.prosody,
+        )
         self._ears = {
-            channel: _Ears(channel, sample_rate_hz, hearing) for channel in started.channels
+            channel: _Ears(channel, sample_rate_hz, hearing, self._prosody)
+            for channel in started.channels
         }
         self._transcriber = transcriber
         self._clock = clock
@@ -214,7 +223,7 @@ class CallSession:
             self._submit(ears.utterances.advance(end_ms))
             self._submit(ears.utterances.finish())
             self._merger.add(ears.utterances.take_ready(self._merger.released_ms))
-            self._merger.add(ears.prosody.finish(end_ms))
+        self._merger.add(self._prosody.finish(end_ms))
         return self._release(self._merger.released_ms)
 
     @property
@@ -260,8 +269,8 @@ class CallSession:
         return events + list(self._core.receive(ClockAdvanced(at_ms=watermark_ms)))
 
     def _step(self, watermark_ms: int) -> None:
+        self._merger.add(self._prosody.advance(watermark_ms))
         for ears in self._ears.values():
-            self._merger.add(ears.prosody.advance(watermark_ms))
             self._submit(ears.utterances.advance(watermark_ms))
             self._merger.add(ears.utterances.take_ready(self._merger.released_ms))
 
