@@ -1,10 +1,15 @@
 """The speaker's own usual voice: medians and spreads of the beginning of the call.
 
 Pure state; nothing outlives the call.
+
+    COLD   less than 3 s of usable speech: nothing is judged
+    WARM   up to 8 s: thresholds are higher
+    READY  from then on: medians drift with a time constant of a minute, frozen while raised
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,11 +89,28 @@ class Baseline:
             spread = min(abs(error), bound) - self._mad[name]
             self._mad[name] += TICK_S / self._settings.mad_time_s * spread
 
+    def shift_level(self, by_db: float) -> None:
+        """Follow a change of gain: it moves the level and nothing else."""
+        if "level_db" in self._median:
+            self._median["level_db"] += by_db
+        self._initial = [
+            WindowValues(v.alpha_db, v.slope_db_oct, v.level_db + by_db, v.f0_st)
+            for v in self._initial
+        ]
+
     def reset_to_warm(self) -> None:
-        """Trust the baseline less, and learn again, after a hold or a change of line."""
+        """Trust the baseline less, and learn again, after a hold or a pause."""
         if self._usable_ms > self._settings.cold_ms:
             self._usable_ms = self._settings.cold_ms
-            self._initial = self._initial[-12:]
+            self._initial = self._initial[-_KEPT_WINDOWS:]
+
+    def replace(self, recent: Sequence[WindowValues]) -> None:
+        """Take the newest windows for the usual voice: the line or the talker has changed."""
+        self._usable_ms = self._settings.cold_ms
+        self._initial = list(recent)
+        self._median.clear()
+        self._mad.clear()
+        self._fit()
 
     def _scale(self, name: str) -> float:
         return max(1.4826 * self._mad[name], self._floors[name])
@@ -109,3 +131,7 @@ class Baseline:
                 median = float(np.median(known))
                 self._median[name] = median
                 self._mad[name] = float(np.median(np.abs(np.array(known) - median)))
+
+
+_KEPT_WINDOWS = 12
+"""Windows (3 s) of the old baseline that a reset keeps."""

@@ -1,22 +1,30 @@
-"""Pitch through swift-f0, which survives the telephone's 300 Hz high-pass.
+"""Pitch through swift-f0, which survives the telephone's 300 Hz high-pass, only where it matters.
 
-A stream is opened only when the voice comes near a threshold. It is fed blocks whose position
-depends on ticks alone, so chunking cannot change what it returns.
+Pitch costs fifty times the rest, so a channel's stream is open only while its voice is near a
+threshold. It is fed blocks whose position depends on ticks alone, so chunking cannot change what
+it returns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import soxr
 from swift_f0 import PitchStream, SwiftF0
 
+from prosody.features import HOP_MS, TICK_MS, Floats
+from prosody.settings import ProsodySettings
+from prosody.usable import Hops
+
 MODEL_RATE_HZ = 16_000
 REFERENCE_HZ = 55.0
 _QUIET_PEAK = 10 ** (-35 / 20)
 _SCALED_PEAK = 10 ** (-20 / 20)
+Samples = npt.NDArray[np.float32]
 
 
 @lru_cache(maxsize=1)
@@ -47,7 +55,7 @@ class PitchTrack:
         )
         self._gain: float | None = None
 
-    def push(self, samples: npt.NDArray[np.float32]) -> list[tuple[int, float, float]]:
+    def push(self, samples: Samples) -> list[tuple[int, float, float]]:
         """Feed consecutive samples.
 
         Returns:
@@ -69,7 +77,139 @@ class PitchTrack:
         ]
 
 
+class Need(msgspec.Struct, frozen=True):
+    """What decides whether a tick needs pitch."""
+
+    ready: bool
+    """The baseline is complete."""
+    z_tilt: float | None
+    active: bool
+    """A raised voice is going on."""
+
+
+class GateLimits(msgspec.Struct, frozen=True):
+    """How freely the gate opens; narrower when many calls share the processor."""
+
+    z_tilt: float
+    refresh: bool = True
+    max_share: float = 1.0
+    """Largest share of the usable ticks after warm-up that may have pitch."""
+
+
+class PitchCascade:
+    """Opens, feeds and closes the pitch stream of one channel; gives the pitch of a window."""
+
+    def __init__(self, sample_rate_hz: int, settings: ProsodySettings) -> None:
+        self._rate = sample_rate_hz
+        self._settings = settings
+        self._track: PitchTrack | None = None
+        self._fed = 0
+        self._f0: dict[int, float] = {}
+        self._last: tuple[int, float, float] | None = None
+        self._dropped = 0
+        self._since = 0
+        self._idle = 0
+        self._ready_ticks = 0
+        self._spent_ticks = 0
+        self.ticks = 0
+        """Usable ticks that had pitch, since the beginning."""
+
+    def wanted(self, need: Need, limits: GateLimits) -> bool:
+        """Decide whether this usable tick gets pitch; call once per usable tick."""
+        settings = self._settings
+        self._since += 1
+        if need.ready:
+            self._ready_ticks += 1
+        reason = (
+            settings.f0_always_on
+            or not need.ready
+            or (need.z_tilt is not None and need.z_tilt >= limits.z_tilt)
+            or need.active
+            or (limits.refresh and self._since >= settings.gate_refresh_ticks)
+        )
+        self._idle = 0 if reason else self._idle + 1
+        spent = self._spent_ticks > limits.max_share * self._ready_ticks and not need.active
+        if (
+            self._idle > settings.gate_close_ticks
+            or (self._track is None and not reason)
+            or (need.ready and limits.max_share < 1.0 and spent)
+        ):
+            self.close()
+            return False
+        self._since = 0
+        self._spent_ticks += need.ready
+        self.ticks += 1
+        return True
+
+    def feed(self, tick: int, position: int, read: Callable[[int, int], Samples]) -> None:
+        """Run the stream up to `position`, opening it 1.5 s back when it is shut.
+
+        Args:
+            tick: the tick that is judged.
+            position: absolute sample up to which audio may be used.
+            read: returns the samples of [begin, end).
+        """
+        settings = self._settings
+        hop = self._rate * HOP_MS // 1000
+        earliest = max(0, (tick * TICK_MS - settings.window_ms) // HOP_MS)
+        if self._track is None or self._fed < earliest * hop:
+            self.close()
+            self._track = PitchTrack(
+                earliest, self._rate, fmin_hz=settings.f0_min_hz, fmax_hz=settings.f0_max_hz
+            )
+            self._fed = earliest * hop
+        for at, semitones, confidence in self._track.push(read(self._fed, position)):
+            if confidence >= settings.voiced_confidence:
+                self._f0[at] = semitones
+        self._fed = position
+        for old in [h for h in self._f0 if h < earliest]:
+            del self._f0[old]
+
+    def contour(self, hops: Hops) -> Floats:
+        """Return the pitch of those frames that are voiced, semitones re 55 Hz."""
+        return np.array([self._f0[h] for h in hops.tolist() if h in self._f0])
+
+    def steadiness(self, first_hop: int) -> float | None:
+        """Share of neighbouring voiced frames whose pitch stands still, or None without enough.
+
+        Speech glides; a held note does not.
+        """
+        steps = [
+            abs(self._f0[h + 1] - st)
+            for h, st in self._f0.items()
+            if h >= first_hop and h + 1 in self._f0
+        ]
+        if len(steps) < self._settings.min_voiced_frames:
+            return None
+        return sum(step < self._settings.steady_st for step in steps) / len(steps)
+
+    def median(self, hops: Hops, end_ms: int, z_tilt: float | None) -> tuple[float | None, bool]:
+        """Return the median pitch of a window, and whether it was dropped as an octave error."""
+        settings = self._settings
+        voiced = self.contour(hops)
+        if len(voiced) < settings.min_voiced_frames:
+            return None, False
+        f0, tilt = float(np.median(voiced)), z_tilt or 0.0
+        last = self._last
+        if (
+            last is not None
+            and self._dropped < settings.octave_windows
+            and end_ms - last[0] < settings.silence_ms
+            and abs(f0 - last[1]) > settings.octave_jump_st
+            and abs(tilt - last[2]) < 1.0
+        ):
+            self._dropped += 1
+            return None, True
+        self._last, self._dropped = (end_ms, f0, tilt), 0
+        return f0, False
+
+    def close(self) -> None:
+        """Drop the stream and what it returned."""
+        self._track = None
+        self._f0.clear()
+
+
 def warm_up() -> None:
     """Load the model and run one block at each rate, so that no call pays for it."""
-    for rate in (8_000, 16_000):
+    for rate in (8_000, MODEL_RATE_HZ):
         PitchTrack(0, rate, fmin_hz=65.0, fmax_hz=500.0).push(np.zeros(rate, np.float32))

@@ -21,6 +21,8 @@ class ScoredTick:
     """Added to the thresholds: warm baseline, low signal-to-noise ratio."""
     trust: float
     """Factor on the confidence, 0 to 1."""
+    eligible: bool = True
+    """Whether a score above the threshold may count towards a new event."""
     level_delta_db: float | None = None
     f0_delta_st: float | None = None
     alpha_delta_db: float | None = None
@@ -61,7 +63,7 @@ class RaisedVoice:
         score, on = tick.score, settings.score_on + tick.extra
         self._strong = self._strong + 1 if score >= settings.strong_on + tick.extra else 0
         if self._event is None:
-            if score < on or tick.begin_ms < self._armed_ms:
+            if score < on or not tick.eligible or tick.begin_ms < self._armed_ms:
                 self._count = 0
                 return []
             if self._count == 0:
@@ -74,7 +76,10 @@ class RaisedVoice:
             grade = "strong" if self._strong >= settings.strong_ticks else "raised"
             return [self._open(tick, f"rv-{self._channel.value[0]}-{self._ids}", grade)]
         self._peak = max(self._peak, score)
-        self._below_ms = self._below_ms + tick.usable_ms if score < settings.score_off else 0
+        if score >= on:
+            self._below_ms = 0
+        elif score < settings.score_off:
+            self._below_ms += tick.usable_ms
         if self._below_ms >= settings.off_ms:
             return self.end(tick.at_ms, tick.end_ms, "off")
         if self._event.grade == "raised" and self._strong >= settings.strong_ticks:

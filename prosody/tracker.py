@@ -1,15 +1,13 @@
-"""One channel's prosody: audio and speech spans in, frames and raised-voice events out.
+"""One channel's prosody: judges ticks of 240 ms against the speaker's own usual voice.
 
-A tick of 240 ms is judged once `lag_ms` of stream time has passed after its end, with exactly the
-events and the audio known by then. Neither chunk sizes nor how often `advance` is called can
-change a result.
+A tick is judged once `lag_ms` of stream time has passed after its end, with exactly the events and
+the audio known by then; `prosody.stage` drives the channels of a call in step.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,63 +26,59 @@ from conversation.events import (
     SpeechEnded,
     SpeechStarted,
 )
-from prosody import pitch as pitch_module
 from prosody.baseline import COLD, READY, WARM, Baseline, WindowValues
+from prosody.buffer import SampleBuffer
 from prosody.features import HOP_MS, HOPS_PER_TICK, TICK_MS, SpectralBank, TickFeatures
-from prosody.pitch import PitchTrack
+from prosody.guards import Envelope, GainGuard, LineGuard, likeness
+from prosody.pitch import Need, PitchCascade
 from prosody.raised import RaisedVoice, ScoredTick, rounded
+from prosody.score import Load, Score, fuse, gate_limits
 from prosody.settings import ProsodySettings
+from prosody.usable import LevelHistory, Mask, UsableFrames, medians
 
 ProsodyEvent = ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded
 Suspension = HoldStarted | HoldEnded | CapturePaused | CaptureResumed
 Heard = SpeechStarted | SpeechEnded | AudioGap | Suspension
-OpenPitch = Callable[[int], PitchTrack]
-"""Opens a pitch stream whose first frame is centred on the given absolute hop."""
+Samples = npt.NDArray[np.float32]
+
+_BUFFER_S = 4
+_OWN_LEVELS = 20_000 // HOP_MS
+"""Frames of whose level the channel's own median is taken (20 s)."""
 
 
-@dataclass(slots=True)
-class _Frame:
-    hop: int
-    """Absolute hop on which the frame is centred."""
-    alpha_db: float
-    slope_db_oct: float
-    level_db: float
+class ChannelTracker:
+    """Features, guards, baseline and raised-voice detector of one channel of one call."""
 
-
-class ProsodyTracker:
-    """Features, baseline and raised-voice detector of one channel of one call."""
-
-    def __init__(
-        self,
-        channel: Channel,
-        sample_rate_hz: int,
-        settings: ProsodySettings,
-        pitch: OpenPitch | None = None,
-    ) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, bank: SpectralBank, settings: ProsodySettings) -> None:
+        self.channel = channel
+        self.buffer = SampleBuffer(_BUFFER_S * bank.sample_rate_hz)
+        self._bank = bank
+        self._rate = bank.sample_rate_hz
         self._settings = settings
-        self._bank = SpectralBank(sample_rate_hz)
-        self._rate = sample_rate_hz
-        self._open_pitch = pitch or self._default_pitch
-        self._base = 0
-        self._samples: npt.NDArray[np.float32] = np.zeros(0, np.float32)
-        self._known: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
-        self._events: list[Heard] = []
+        self._events: deque[Heard] = deque()
         self._spans: deque[tuple[int, int | None]] = deque()
         self._suspended: set[str] = set()
-        self._tick = 0
-        self._window: deque[_Frame] = deque()
-        self._clipped: deque[tuple[int, bool]] = deque()
-        self._speech_db: deque[float] = deque(maxlen=settings.level_history_frames)
-        self._noise_db: deque[float] = deque(maxlen=settings.level_history_frames)
-        self._track: PitchTrack | None = None
-        self._fed = 0
-        self._f0: dict[int, float] = {}
-        self._last_f0: tuple[int, float, float] | None = None
-        self._since_f0 = 0
-        self._idle = 0
+        self._usable = UsableFrames(settings)
+        self._levels = LevelHistory(_OWN_LEVELS)
+        self._envelope = Envelope(settings)
+        self._gain = GainGuard(settings)
+        self._line = LineGuard(settings)
+        self._pitch = PitchCascade(self._rate, settings)
         self._baseline = Baseline(settings)
         self._raised = RaisedVoice(channel, settings)
+        self._event_ms = 0
+        self.usable_ticks = 0
+        """Ticks with usable speech since the beginning."""
+
+    @property
+    def pitch_ticks(self) -> int:
+        """Ticks for which pitch was computed since the beginning."""
+        return self._pitch.ticks
+
+    @property
+    def suspended(self) -> bool:
+        """True during a hold or a pause: nothing is measured."""
+        return bool(self._suspended)
 
     def push_audio(self, chunk: AudioChunk) -> None:
         """Take in the next samples; positions that were skipped count as missing.
@@ -94,59 +88,21 @@ class ProsodyTracker:
         """
         if chunk.sample_rate_hz != self._rate:
             msg = (
-                f"Prosody of the {self._channel.value} channel runs at {self._rate} Hz but got a "
+                f"Prosody of the {self.channel.value} channel runs at {self._rate} Hz but got a "
                 f"chunk at {chunk.sample_rate_hz} Hz; pass chunks of one rate."
             )
             raise ValueError(msg)
-        self._extend_to(chunk.first_sample)
-        late = self._base + len(self._samples) - chunk.first_sample
-        fresh = chunk.samples[late:] if late > 0 else chunk.samples
-        self._samples = np.concatenate([self._samples, np.asarray(fresh, np.float32)])
-        self._known = np.concatenate([self._known, np.ones(len(fresh), np.bool_)])
+        self.buffer.push(chunk.first_sample, chunk.samples)
 
     def observe(self, event: Heard) -> None:
         """Take in speech spans, gaps, hold and pause, in the order of `at_ms`."""
-        if getattr(event, "channel", self._channel) == self._channel:
-            self._events.append(event)
+        self._events.append(event)
 
-    def advance(self, watermark_ms: int) -> list[ProsodyEvent]:
-        """Judge every tick that is due at `watermark_ms` and whose audio has arrived."""
-        out: list[ProsodyEvent] = []
-        while True:
-            due_ms = (self._tick + 1) * TICK_MS + self._settings.lag_ms
-            if due_ms > watermark_ms:
-                return out
-            out += self._apply(due_ms)
-            if self._base + len(self._samples) < due_ms * self._rate // 1000:
-                return out
-            out += self._judge(due_ms)
-
-    def finish(self, at_ms: int) -> list[ProsodyEvent]:
-        """Judge the whole ticks that are left and end an open event with the call."""
-        out = self.advance(at_ms)
-        while (self._tick + 1) * TICK_MS <= at_ms:
-            due_ms = min((self._tick + 1) * TICK_MS + self._settings.lag_ms, at_ms)
-            self._extend_to((due_ms + TICK_MS + self._settings.lag_ms) * self._rate // 1000)
-            out += self._apply(due_ms)
-            out += self._judge(due_ms)
-        return out + list(self._raised.end(at_ms, None, "call_ended"))
-
-    def _default_pitch(self, first_hop: int) -> PitchTrack:
-        settings = self._settings
-        return PitchTrack(
-            first_hop, self._rate, fmin_hz=settings.f0_min_hz, fmax_hz=settings.f0_max_hz
-        )
-
-    def _extend_to(self, position: int) -> None:
-        missing = position - self._base - len(self._samples)
-        if missing > 0:
-            self._samples = np.concatenate([self._samples, np.zeros(missing, np.float32)])
-            self._known = np.concatenate([self._known, np.zeros(missing, np.bool_)])
-
-    def _apply(self, until_ms: int) -> list[ProsodyEvent]:
+    def apply(self, until_ms: int) -> list[ProsodyEvent]:
+        """Let the events up to `until_ms` count."""
         out: list[ProsodyEvent] = []
         while self._events and self._events[0].at_ms <= until_ms:
-            event = self._events.pop(0)
+            event = self._events.popleft()
             if isinstance(event, SpeechStarted):
                 self._spans.append((event.start_ms, None))
             elif isinstance(event, SpeechEnded):
@@ -154,244 +110,244 @@ class ProsodyTracker:
                     self._spans.pop()
                 self._spans.append((event.start_ms, event.end_ms))
             elif isinstance(event, AudioGap):
-                self._extend_to(event.end_ms * self._rate // 1000)
+                self.buffer.extend_to(event.end_ms * self._rate // 1000)
                 if event.end_ms - event.begin_ms > self._settings.gap_reset_ms:
-                    self._close_pitch()
+                    self._pitch.close()
             elif isinstance(event, HoldStarted | CapturePaused):
                 hold = isinstance(event, HoldStarted)
                 self._suspended.add("hold" if hold else "pause")
-                self._close_pitch()
-                self._window.clear()
+                self._pitch.close()
+                self._usable.clear()
                 out += self._raised.end(until_ms, None, "hold" if hold else "reset")
             else:
                 self._suspended.discard("hold" if isinstance(event, HoldEnded) else "pause")
                 self._baseline.reset_to_warm()
         return out
 
-    def _judge(self, due_ms: int) -> list[ProsodyEvent]:
-        begin_ms, end_ms = self._tick * TICK_MS, (self._tick + 1) * TICK_MS
-        first = self._tick * self._bank.tick - (self._bank.frame - self._bank.hop)
-        lead = max(0, -first)
-        stop = (self._tick + 1) * self._bank.tick - self._base
-        part = slice(max(first, 0) - self._base, stop)
-        block = np.concatenate([np.zeros(lead, np.float32), self._samples[part]])
-        known = np.concatenate([np.zeros(lead, np.bool_), self._known[part]])
+    def block(self, tick: int) -> tuple[Samples, Mask]:
+        """Return the samples of a tick with the tail before it, and which frames are whole."""
+        end = (tick + 1) * self._bank.tick
+        samples, known = self.buffer.read(end - self._bank.block, end)
+        hops: Mask = np.all(known.reshape(-1, self._bank.hop), axis=1)
+        return samples, hops[:-1] & hops[1:]
+
+    def leaks_from(
+        self, other: ChannelTracker, tick: int, theirs: TickFeatures, known: Mask
+    ) -> Mask:
+        """Return the frames of a tick in which the other channel is loud and heard here too."""
+        nothing = np.zeros(HOPS_PER_TICK, np.bool_)
+        settings = self._settings
+        if other._levels.count < HOPS_PER_TICK or not (self.speech(tick) & known).any():
+            return nothing
+        loud = theirs.level_db > other._levels.percentile(50) + settings.cross_talk_level_db
+        if not loud.any():
+            return nothing
+        reach = settings.cross_talk_reach_ms * self._rate // 1000
+        begin, end = tick * self._bank.tick, (tick + 1) * self._bank.tick
+        own, _ = self.buffer.read(begin, end)
+        around, _ = other.buffer.read(begin - reach, end + reach)
+        if likeness(own, around, reach) < settings.cross_talk_likeness:
+            return nothing
+        wide = -(-settings.cross_talk_reach_ms // HOP_MS)
+        return np.convolve(loud, np.ones(2 * wide + 1), "same") > 0
+
+    def speech(self, tick: int) -> Mask:
+        """Return which frames of a tick are speech."""
+        centres = (tick * HOPS_PER_TICK + np.arange(HOPS_PER_TICK)) * HOP_MS
+        speech = np.zeros(HOPS_PER_TICK, np.bool_)
+        for start_ms, end_ms in self._spans:
+            inside = centres >= start_ms
+            speech |= inside if end_ms is None else inside & (centres < end_ms)
+        return speech
+
+    def judge(
+        self,
+        tick: int,
+        due_ms: int,
+        measured: TickFeatures,
+        known: Mask,
+        masked: Mask,
+        load: Load,
+    ) -> list[ProsodyEvent]:
+        """Judge one tick that is measured; `masked` frames hold the other party's voice."""
+        end_ms = (tick + 1) * TICK_MS
+        levels = self._usable.add(tick, measured, known, self.speech(tick), masked)
+        self._levels.push(measured.level_db[known])
+        self._envelope.hear(np.where(known, measured.level_db, -np.inf))
+        enough = len(levels) >= self._settings.min_tick_frames
+        speech_db = float(np.median(levels)) if enough else None
+        skipped = load is Load.SHED and tick % 2 == 1
         out: list[ProsodyEvent] = []
-        if not self._suspended:
-            usable = self._select(block, known)
-            if usable >= self._settings.min_tick_frames:
-                out += self._score(due_ms, begin_ms, end_ms, usable * HOP_MS)
-            else:
-                out += self._raised.silence(due_ms, end_ms)
-        self._tick += 1
-        self._trim()
+        values: WindowValues | None = None
+        if enough and not skipped:
+            flags = ["cross_talk"] if masked.any() else []
+            values, out = self._score(tick, due_ms, len(levels) * HOP_MS, load, flags)
+        elif not enough:
+            out += self._raised.silence(due_ms, end_ms)
+        step_db = self._gain.hear(
+            end_ms,
+            speech_db,
+            self._usable.noise_db,
+            values.alpha_db if values else None,
+            values.f0_st if values else None,
+        )
+        if step_db:
+            self._usable.shift_level(step_db)
+            self._baseline.shift_level(step_db)
+        self._trim(tick)
         return out
 
-    def _select(self, block: npt.NDArray[np.float32], known: npt.NDArray[np.bool_]) -> int:
-        """Measure one tick, keep its usable frames in the window and return their number."""
-        settings, hop = self._settings, self._bank.hop
-        measured: TickFeatures = self._bank.measure(block, settings.clip_level)
-        whole = np.logical_and.reduceat(known, np.arange(0, len(known), hop))
-        loud: list[int] = []
-        for i in range(HOPS_PER_TICK):
-            centre = self._tick * HOPS_PER_TICK + i
-            if not (whole[i] and whole[i + 1]):
-                continue
-            level = float(measured.level_db[i])
-            if self._is_speech(centre * HOP_MS):
-                self._speech_db.append(level)
-                clipped = bool(measured.clipped[i] >= settings.clip_samples)
-                self._clipped.append((centre, clipped))
-                if not clipped:
-                    loud.append(i)
-            else:
-                self._noise_db.append(level)
-        if not loud:
-            return 0
-        least = float(np.percentile(self._speech_db, 95)) - settings.level_range_db
-        floor = self._floor()
-        if floor is not None:
-            least = max(least, floor + settings.floor_margin_db)
-        before = len(self._window)
-        for i in loud:
-            if measured.level_db[i] >= least:
-                self._window.append(
-                    _Frame(
-                        self._tick * HOPS_PER_TICK + i,
-                        float(measured.alpha_db[i]),
-                        float(measured.slope_db_oct[i]),
-                        float(measured.level_db[i]),
-                    )
-                )
-        return len(self._window) - before
+    def end(self, at_ms: int, reason: str) -> list[RaisedVoiceStarted | RaisedVoiceEnded]:
+        """End an open event."""
+        return self._raised.end(at_ms, None, reason)
 
-    def _score(self, due_ms: int, begin_ms: int, end_ms: int, usable_ms: int) -> list[ProsodyEvent]:
-        settings, baseline = self._settings, self._baseline
-        oldest = (end_ms - settings.window_ms) // HOP_MS
-        while self._window and self._window[0].hop < oldest:
-            self._window.popleft()
-        while self._clipped and self._clipped[0][0] < oldest:
-            self._clipped.popleft()
-        flags: list[str] = []
-        overdriven = sum(c for _, c in self._clipped) > settings.overdriven_share * len(
-            self._clipped
-        )
-        if overdriven:
-            flags.append("overdriven")
-        table = np.array([(f.alpha_db, f.slope_db_oct, f.level_db) for f in self._window])
-        alpha, slope, level = (float(x) for x in np.median(table, axis=0))
-        enough = len(self._window) >= settings.min_window_frames
-        z_alpha, z_slope = baseline.z("alpha_db", alpha), baseline.z("slope_db_oct", slope)
-        z_tilt: float | None = None
-        if enough and z_alpha is not None and z_slope is not None:
-            z_tilt = (min(z_alpha, 2.0) + z_slope) / 2 if overdriven else (z_alpha + z_slope) / 2
+    def _score(
+        self, tick: int, due_ms: int, usable_ms: int, load: Load, flags: list[str]
+    ) -> tuple[WindowValues, list[ProsodyEvent]]:
+        settings, baseline, end_ms = self._settings, self._baseline, (tick + 1) * TICK_MS
+        self.usable_ticks += 1
+        hops, window = self._usable.window(tick)
+        alpha, slope, level = medians(window)
+        enough = len(hops) >= settings.min_window_frames
+        z_tilt = self._tilt(alpha, slope, flags) if enough else None
         level_delta = baseline.delta("level_db", level)
-        f0 = self._pitch(begin_ms, end_ms, z_tilt, level_delta, flags)
+        f0 = self._f0(tick, due_ms, hops, z_tilt, load, flags)
         values = WindowValues(alpha, slope, level, f0)
-        z_f0 = baseline.z("f0_st", f0)
-        floor = self._floor()
-        snr = settings.snr_full_db if floor is None else level - floor
-        score, extra, trust = self._fuse(z_tilt, z_f0, snr, flags)
-        state = baseline.state
-        if state == COLD:
-            flags.append("baseline_cold")
-        elif state == WARM:
-            extra, trust = extra + settings.warm_extra, trust * 0.8
-        tick = ScoredTick(
+        floor_db = self._usable.floor_db
+        snr_db = settings.snr_full_db if floor_db is None else level - floor_db
+        if snr_db < settings.snr_reduced_db:
+            flags.append("low_snr")
+        pitch_allowed = gate_limits(load, self.channel, settings) is not None
+        score = fuse(z_tilt, baseline.z("f0_st", f0), snr_db, settings, pitch_allowed=pitch_allowed)
+        score = self._adjust(score, level_delta, end_ms, load, flags)
+        scored = ScoredTick(
             at_ms=due_ms,
-            begin_ms=begin_ms,
+            begin_ms=end_ms - TICK_MS,
             end_ms=end_ms,
             usable_ms=usable_ms,
-            score=score,
-            extra=extra,
-            trust=trust,
+            score=score.value,
+            extra=score.extra,
+            trust=score.trust,
+            eligible=self._may_start(score, tick, flags),
             level_delta_db=level_delta,
             f0_delta_st=baseline.delta("f0_st", f0),
             alpha_delta_db=baseline.delta("alpha_db", alpha),
         )
-        frame = ProsodyFrame(
-            at_ms=due_ms,
-            channel=self._channel,
-            begin_ms=begin_ms,
-            end_ms=end_ms,
-            usable_ms=usable_ms,
-            level_db=round(level, 3),
-            level_delta_db=rounded(level_delta),
-            alpha_db=round(alpha, 3),
-            slope_db_oct=round(slope, 3),
-            f0_st=rounded(f0),
-            f0_delta_st=rounded(tick.f0_delta_st),
-            z_tilt=rounded(z_tilt),
-            score=rounded(score),
-            state=state,
-            flags=tuple(flags),
-        )
-        events = self._raised.hear(tick)
-        calm = ((z_tilt or 0.0) if score is None else score) < settings.score_off
-        if enough and not self._raised.busy and (calm or state == COLD):
-            self._baseline.learn(values, usable_ms)
-        return [frame, *events]
+        events: list[ProsodyEvent] = [
+            ProsodyFrame(
+                at_ms=due_ms,
+                channel=self.channel,
+                begin_ms=scored.begin_ms,
+                end_ms=end_ms,
+                usable_ms=usable_ms,
+                level_db=round(level, 3),
+                level_delta_db=rounded(level_delta),
+                alpha_db=round(alpha, 3),
+                slope_db_oct=round(slope, 3),
+                f0_st=rounded(f0),
+                f0_delta_st=rounded(scored.f0_delta_st),
+                z_tilt=rounded(z_tilt),
+                score=rounded(score.value),
+                state=baseline.state,
+                flags=tuple(flags),
+            )
+        ]
+        events += self._raised.hear(scored)
+        if enough:
+            events += self._learn(values, scored, z_tilt, music="music" in flags)
+        return values, events
 
-    def _fuse(
-        self, z_tilt: float | None, z_f0: float | None, snr: float, flags: list[str]
-    ) -> tuple[float | None, float, float]:
-        """Score, addition to the thresholds and factor on the confidence."""
-        settings = self._settings
-        if snr < settings.snr_abstain_db:
-            flags.append("low_snr")
-            return None, 0.0, 0.0
-        if z_tilt is None:
-            return None, 0.0, 1.0
-        if snr < settings.snr_reduced_db:
-            flags.append("low_snr")
-            return z_tilt, 1.0, 0.8
-        if z_f0 is None:
-            return None, 0.0, 1.0
-        if snr < settings.snr_full_db:
-            return 0.7 * z_tilt + 0.3 * z_f0, 0.5, 0.8
-        return 0.5 * z_tilt + 0.5 * z_f0, 0.0, 1.0
+    def _tilt(self, alpha: float, slope: float, flags: list[str]) -> float | None:
+        z_alpha = self._baseline.z("alpha_db", alpha)
+        z_slope = self._baseline.z("slope_db_oct", slope)
+        if z_alpha is None or z_slope is None:
+            return None
+        if self._usable.overdriven:
+            flags.append("overdriven")
+            z_alpha = min(z_alpha, 2.0)
+        return (z_alpha + z_slope) / 2
 
-    def _pitch(
+    def _f0(
         self,
-        begin_ms: int,
-        end_ms: int,
+        tick: int,
+        due_ms: int,
+        hops: npt.NDArray[np.int64],
         z_tilt: float | None,
-        level_delta: float | None,
+        load: Load,
         flags: list[str],
     ) -> float | None:
         """Median pitch of the window, or None while the gate is shut or pitch is unsure."""
-        settings = self._settings
-        self._since_f0 += 1
-        reason = (
-            settings.f0_always_on
-            or self._baseline.state != READY
-            or (z_tilt is not None and z_tilt >= settings.gate_z_tilt)
-            or (level_delta is not None and level_delta >= settings.gate_level_db)
-            or self._raised.active
-            or self._since_f0 >= settings.gate_refresh_ticks
-        )
-        self._idle = 0 if reason else self._idle + 1
-        if self._idle > settings.gate_close_ticks or (self._track is None and not reason):
-            self._close_pitch()
+        limits = gate_limits(load, self.channel, self._settings)
+        need = Need(self._baseline.state == READY, z_tilt, active=self._raised.active)
+        if limits is None or not self._pitch.wanted(need, limits):
             return None
-        self._since_f0 = 0
-        hop = self._bank.hop
-        earliest = max(0, (begin_ms - settings.window_ms) // HOP_MS)
-        if self._track is None or self._fed < earliest * hop:
-            self._close_pitch()
-            self._track = self._open_pitch(earliest)
-            self._fed = earliest * hop
-        stop = min((end_ms + settings.lag_ms) * self._rate // 1000, self._base + len(self._samples))
-        for at, semitones, confidence in self._track.push(
-            self._samples[self._fed - self._base : stop - self._base]
-        ):
-            if confidence >= settings.voiced_confidence:
-                self._f0[at] = semitones
-        self._fed = stop
-        voiced = [self._f0[f.hop] for f in self._window if f.hop in self._f0]
-        if len(voiced) < settings.min_voiced_frames:
-            return None
-        f0, tilt = float(np.median(voiced)), z_tilt or 0.0
-        last = self._last_f0
-        if (
-            last is not None
-            and end_ms - last[0] < settings.silence_ms
-            and abs(f0 - last[1]) > settings.octave_jump_st
-            and abs(tilt - last[2]) < 1.0
-        ):
+        position = due_ms * self._rate // 1000
+        self._pitch.feed(tick, position, lambda begin, end: self.buffer.read(begin, end)[0])
+        f0, octave_error = self._pitch.median(hops, (tick + 1) * TICK_MS, z_tilt)
+        if octave_error:
             flags.append("octave_error")
-            return None
-        self._last_f0 = (end_ms, f0, tilt)
         return f0
 
-    def _close_pitch(self) -> None:
-        self._track = None
-        self._f0.clear()
+    def _adjust(
+        self, score: Score, level_delta: float | None, end_ms: int, load: Load, flags: list[str]
+    ) -> Score:
+        """Let level, gain, load and an unfinished baseline count."""
+        settings, state = self._settings, self._baseline.state
+        gain_flags = self._gain.flags(end_ms)
+        flags += gain_flags
+        value, extra, trust = score.value, score.extra, score.trust
+        if value is not None and level_delta is not None and self._gain.fixed:
+            thirds = min(3.0, max(-1.0, level_delta / 3.0))
+            value += min(settings.level_limit, settings.level_weight * thirds)
+        if gain_flags and gain_flags != ["noise_rise"]:
+            trust *= 0.9
+        if load in (Load.SHED, Load.METER):
+            flags.append("degraded")
+            value = None if load is Load.METER else value
+        if state == COLD:
+            flags.append("baseline_cold")
+        elif state == WARM:
+            extra, trust = extra + settings.warm_extra, trust * 0.8
+        return replace(score, value=value, extra=extra, trust=trust)
 
-    def _floor(self) -> float | None:
-        """10th percentile of frames without speech, or None before there are any."""
-        if len(self._noise_db) < HOPS_PER_TICK:
-            return None
-        return float(np.percentile(self._noise_db, 10))
+    def _may_start(self, score: Score, tick: int, flags: list[str]) -> bool:
+        """Whether a tick above the threshold may count towards a new event."""
+        settings = self._settings
+        if score.value is None or score.value < settings.score_on + score.extra:
+            return True
+        if self._raised.active:
+            return True
+        if self._envelope.is_burst_train():
+            flags.append("laughter")
+        oldest = ((tick + 1) * TICK_MS - settings.window_ms) // HOP_MS
+        steady = self._pitch.steadiness(oldest)
+        if steady is not None and steady >= settings.steady_share:
+            flags.append("music")
+        return score.both_parts and not {"laughter", "music", "noise_rise"} & set(flags)
 
-    def _is_speech(self, at_ms: int) -> bool:
-        return any(start <= at_ms and (end is None or at_ms < end) for start, end in self._spans)
+    def _learn(
+        self, values: WindowValues, scored: ScoredTick, z_tilt: float | None, *, music: bool
+    ) -> list[RaisedVoiceStarted | RaisedVoiceEnded]:
+        """Adapt the baseline to calm speech, and start it anew when the line has changed."""
+        settings, baseline = self._settings, self._baseline
+        self._event_ms = self._event_ms + scored.usable_ms if self._raised.active else 0
+        changed = self._event_ms > settings.event_max_ms
+        if scored.alpha_delta_db is not None and baseline.state == READY:
+            changed |= self._line.hear(
+                values, scored.usable_ms, scored.alpha_delta_db, scored.f0_delta_st
+            )
+        if changed:
+            baseline.replace(self._line.recent())
+            self._line.clear()
+            self._event_ms = 0
+            return self._raised.end(scored.at_ms, scored.end_ms, "reset")
+        calm = ((z_tilt or 0.0) if scored.score is None else scored.score) < settings.score_off
+        if not self._raised.busy and not music and (calm or baseline.state == COLD):
+            baseline.learn(values, scored.usable_ms)
+        return []
 
-    def _trim(self) -> None:
-        keep_ms = self._tick * TICK_MS - self._settings.window_ms - 2 * TICK_MS
-        drop = max(0, keep_ms) * self._rate // 1000 - self._base
-        if drop > 0:
-            self._samples, self._known = self._samples[drop:], self._known[drop:]
-            self._base += drop
+    def _trim(self, tick: int) -> None:
+        keep_ms = (tick + 1) * TICK_MS - self._settings.window_ms - 2 * TICK_MS
+        self.buffer.drop_before(max(0, keep_ms) * self._rate // 1000)
         while self._spans and (end := self._spans[0][1]) is not None and end < keep_ms:
             self._spans.popleft()
-        for hop in [h for h in self._f0 if h * HOP_MS < keep_ms]:
-            del self._f0[hop]
-
-
-def warm_up() -> None:
-    """Pay for imports and models before the first call: one tick at each rate, one pitch block."""
-    for rate in (8_000, 16_000):
-        bank = SpectralBank(rate)
-        bank.measure(np.zeros(bank.block, np.float32))
-    pitch_module.warm_up()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-import prosody.tracker
+import prosody.stage
 from asr.jobs import Advice, Job, JobResult, Transcriber
 from asr.pool import WorkerPool
 from asr.settings import AsrSettings
@@ -65,7 +65,7 @@ class Hearing:
             AsrError: the recogniser's model is missing or corrupt, or no worker came up in time.
         """
         self._vad.load()
-        prosody.tracker.warm_up()
+        prosody.stage.warm_up(self.settings.prosody)
         if self._given is not None:
             self._router = _Router(self._given)
         elif self.settings.asr.enabled:

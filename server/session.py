@@ -2,7 +2,7 @@
 
     chunks ─► ChannelFrontEnd ─┬─► speech events ─────────┐
                                ├─► UtteranceTracker ─► Transcriber ─► transcripts ─► Redactor
-                               └─► ProsodyTracker ────────┤
+                               └─► ProsodyStage ──────────┤
                                                           ▼
                                              Merger ─► Conversation.receive
 
@@ -49,7 +49,7 @@ from conversation.events import (
     SpeechStarted,
 )
 from conversation.redaction import Redactor
-from prosody.tracker import ProsodyTracker
+from prosody.stage import ProsodyStage
 from server.hearing import Hearing
 from server.merge import Merger
 from server.roles import RoleSwitch
@@ -82,16 +82,18 @@ class _Ears:
         channel: Channel,
         sample_rate_hz: int,
         hearing: Hearing,
+        prosody: ProsodyStage,
         hotwords: tuple[str, ...],
         patient: bool,
     ) -> None:
         settings = hearing.settings
+        self._channel = channel
         self.front_end = ChannelFrontEnd(
             channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio
         )
         self.native_prosody = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
         self._prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
-        self.prosody = ProsodyTracker(channel, self._prosody_rate_hz, settings.prosody)
+        self.prosody = prosody
         self.utterances = UtteranceTracker(
             channel, settings.asr, hotwords=hotwords, patient=patient
         )
@@ -150,7 +152,7 @@ class _Ears:
         return self._share(self.front_end.finish())
 
     def observe(self, event: Any) -> None:
-        self.prosody.observe(event)
+        self.prosody.observe(self._channel, event)
         self.utterances.observe(event)
 
     def _share(self, events: Sequence[SpeechStarted | SpeechEnded]) -> list[Event]:
@@ -188,9 +190,15 @@ class CallSession:
         self.sample_rate_hz = sample_rate_hz
         self._hearing = hearing
         self._asr: AsrSettings = hearing.settings.asr
+        native = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
+        self._prosody = ProsodyStage(
+            started.channels,
+            sample_rate_hz if native else ANALYSIS_RATE_HZ,
+            hearing.settings.prosody,
+        )
         patient = clock is Clock.VIRTUAL
         self._ears = {
-            channel: _Ears(channel, sample_rate_hz, hearing, hotwords, patient)
+            channel: _Ears(channel, sample_rate_hz, hearing, self._prosody, hotwords, patient)
             for channel in started.channels
         }
         self._advice = Advice(hop_ms=self._asr.hop_ms)
@@ -295,7 +303,7 @@ class CallSession:
             self._submit(ears.utterances.advance(end_ms))
             self._submit(ears.utterances.finish())
             self._merger.add(ears.utterances.take_ready(self._ready_ms))
-            self._merger.add(ears.prosody.finish(end_ms))
+        self._merger.add(self._prosody.finish(end_ms))
         self._redecode()
         return self._release(self._merger.released_ms)
 
@@ -354,8 +362,8 @@ class CallSession:
                     ears.utterances.hint(event.begin_ms + self._asr.hint_after_ms)
 
     def _step(self, watermark_ms: int) -> None:
+        self._merger.add(self._prosody.advance(watermark_ms))
         for ears in self._ears.values():
-            self._merger.add(ears.prosody.advance(watermark_ms))
             self._submit(ears.utterances.advance(watermark_ms))
             self._merger.add(ears.utterances.take_ready(self._ready_ms))
 

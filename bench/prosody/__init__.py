@@ -1,0 +1,1 @@
+"""Raised voices on generated telephone speech: detection, pitch error, cost."""

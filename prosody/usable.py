@@ -1,0 +1,134 @@
+"""Which frames of a tick say something about the voice, and the window of the newest ones."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from prosody.features import HOP_MS, HOPS_PER_TICK, TICK_MS, Floats, TickFeatures
+from prosody.settings import ProsodySettings
+
+Mask = npt.NDArray[np.bool_]
+Hops = npt.NDArray[np.int64]
+
+_NOISE_FRAMES = 8
+"""Frames without speech that tell a tick's noise from the edges of speech."""
+
+
+class LevelHistory:
+    """The newest frame levels, dB, for percentiles; causal."""
+
+    def __init__(self, length: int) -> None:
+        self._ring = np.zeros(length)
+        self._next = 0
+        self.count = 0
+
+    def push(self, levels_db: Floats) -> None:
+        """Take in frames, oldest first."""
+        for level in levels_db.tolist():
+            self._ring[self._next] = level
+            self._next = (self._next + 1) % len(self._ring)
+        self.count = min(self.count + len(levels_db), len(self._ring))
+
+    def shift(self, by_db: float) -> None:
+        """Move everything by a change of gain."""
+        self._ring += by_db
+
+    def percentile(self, percent: float) -> float:
+        """Return the value at `percent` (nearest rank) of what is kept; there must be some."""
+        values = self._ring[: self.count]
+        rank = round(percent / 100 * (self.count - 1))
+        return float(np.partition(values, rank)[rank])
+
+
+class UsableFrames:
+    """Chooses the frames of voice that can be compared, and keeps a window of them.
+
+    Usable is speech that is loud for this speaker, stands above the noise, is not clipped, not
+    missing and not masked. Choosing by level replaces a decision on voicing.
+    """
+
+    def __init__(self, settings: ProsodySettings) -> None:
+        self._settings = settings
+        self._speech = LevelHistory(settings.level_history_frames)
+        self._noise = LevelHistory(settings.level_history_frames)
+        self._window: deque[tuple[Hops, Floats]] = deque()
+        self._clipped: deque[tuple[int, int, int]] = deque()
+        self.noise_db: float | None = None
+        """Median level of the frames without speech in the newest tick, None when there are few."""
+
+    def add(
+        self, tick: int, measured: TickFeatures, known: Mask, speech: Mask, masked: Mask
+    ) -> Floats:
+        """Take in one tick; return the levels of its usable frames, dB."""
+        settings = self._settings
+        quiet = known & ~speech
+        noise = measured.level_db[quiet]
+        self.noise_db = float(np.median(noise)) if len(noise) >= _NOISE_FRAMES else None
+        self._noise.push(noise)
+        heard = known & speech & ~masked
+        clipped = measured.clipped >= settings.clip_samples
+        self._speech.push(measured.level_db[heard])
+        self._clipped.append((tick, int((heard & clipped).sum()), int(heard.sum())))
+        usable = heard & ~clipped
+        if usable.any():
+            least = self._speech.percentile(95) - settings.level_range_db
+            floor_db = self.floor_db
+            if floor_db is not None:
+                least = max(least, floor_db + settings.floor_margin_db)
+            usable &= measured.level_db >= least
+        self._forget(tick)
+        if usable.any():
+            hops = tick * HOPS_PER_TICK + np.flatnonzero(usable)
+            values = np.stack([measured.alpha_db, measured.slope_db_oct, measured.level_db])
+            self._window.append((hops, values[:, usable]))
+        return measured.level_db[usable]
+
+    @property
+    def floor_db(self) -> float | None:
+        """10th percentile of frames without speech, or None before there are enough."""
+        return self._noise.percentile(10) if self._noise.count >= HOPS_PER_TICK else None
+
+    @property
+    def overdriven(self) -> bool:
+        """Whether more of the window is clipped than can be ignored."""
+        clipped = sum(entry[1] for entry in self._clipped)
+        return clipped > self._settings.overdriven_share * sum(entry[2] for entry in self._clipped)
+
+    def window(self, tick: int) -> tuple[Hops, Floats]:
+        """Return hops, and alpha, slope and level (3, n), of the window that ends with `tick`."""
+        if not self._window:
+            return np.zeros(0, np.int64), np.zeros((3, 0))
+        hops = np.concatenate([entry[0] for entry in self._window])
+        values = np.concatenate([entry[1] for entry in self._window], axis=1)
+        oldest = ((tick + 1) * TICK_MS - self._settings.window_ms) // HOP_MS
+        first = int(np.searchsorted(hops, oldest))
+        return hops[first:], values[:, first:]
+
+    def shift_level(self, by_db: float) -> None:
+        """Follow a change of gain, so that old levels stay comparable."""
+        self._speech.shift(by_db)
+        self._noise.shift(by_db)
+
+    def clear(self) -> None:
+        """Forget the window, not the levels."""
+        self._window.clear()
+        self._clipped.clear()
+
+    def _forget(self, tick: int) -> None:
+        oldest = tick - -(-self._settings.window_ms // TICK_MS)
+        while self._clipped and self._clipped[0][0] < oldest:
+            self._clipped.popleft()
+        while self._window and self._window[0][0][-1] < oldest * HOPS_PER_TICK:
+            self._window.popleft()
+
+
+def medians(values: Floats) -> list[float]:
+    """Median of every row; faster than `np.median` on so few numbers."""
+    ordered = np.sort(values, axis=1)
+    middle = ordered.shape[1] // 2
+    if ordered.shape[1] % 2:
+        return [float(x) for x in ordered[:, middle]]
+    return [float(x) for x in (ordered[:, middle - 1] + ordered[:, middle]) / 2]
