@@ -232,6 +232,8 @@ class ChannelQuality(Event, frozen=True, kw_only=True, tag="channel_quality"):
     snr_db: float | None = None
     rtt_ms: int | None = None
     rtt_source: str | None = None
+    flags: tuple[str, ...] = ()
+    """What else is known: `same_signal` (both channels carry one signal), `music`, `tones`."""
 
 
 class AudioGap(Event, frozen=True, kw_only=True, tag="audio_gap"):

@@ -22,7 +22,8 @@ import msgspec
 from asr.jobs import Job, JobKind, JobResult, Transcriber
 from asr.settings import AsrSettings
 from asr.utterances import UtteranceTracker
-from audio.channel import ChannelFrontEnd
+from audio.bleed import BleedGate
+from audio.channel import ChannelFrontEnd, FrontEndEvent
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from conversation.conversation import Conversation
 from conversation.events import (
@@ -53,6 +54,7 @@ Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback
 
 _PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
 _DRAIN_STEP_S = 0.25
+_LONGEST_PIECE_S = 1
 _GRID_MS = 50
 """Step of the virtual clock, stream time."""
 _MAX_WAITING_DECODES = 64
@@ -69,10 +71,12 @@ class Clock(Enum):
 class _Ears:
     """Everything that listens to one channel."""
 
-    def __init__(self, channel: Channel, sample_rate_hz: int, hearing: Hearing) -> None:
+    def __init__(
+        self, channel: Channel, sample_rate_hz: int, hearing: Hearing, gate: BleedGate | None
+    ) -> None:
         settings = hearing.settings
         self.front_end = ChannelFrontEnd(
-            channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio
+            channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio, gate=gate
         )
         self.native_prosody = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
         prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
@@ -91,9 +95,13 @@ class _Ears:
     def gap(self, gap: AudioGap, sample_rate_hz: int) -> list[Event]:
         self.position_ms = max(self.position_ms, gap.end_ms)
         self.next_sample = max(self.next_sample, gap.end_ms * sample_rate_hz // 1000)
-        events = self._share(self.front_end.gap(gap))
-        self.observe(gap)
-        return [*events, gap]
+        return self._share(self.front_end.gap(gap))
+
+    def release(self) -> list[Event]:
+        return self._share(self.front_end.release())
+
+    def flush(self) -> list[Event]:
+        return self._share(self.front_end.flush())
 
     def finish(self) -> list[Event]:
         return self._share(self.front_end.finish())
@@ -102,7 +110,7 @@ class _Ears:
         self.prosody.observe(event)
         self.utterances.observe(event)
 
-    def _share(self, events: Sequence[SpeechStarted | SpeechEnded]) -> list[Event]:
+    def _share(self, events: Sequence[FrontEndEvent]) -> list[Event]:
         for chunk in self.front_end.take_audio():
             self.utterances.push_audio(chunk)
             if not self.native_prosody:
@@ -131,8 +139,12 @@ class CallSession:
         self.started = started
         self.sample_rate_hz = sample_rate_hz
         self._asr: AsrSettings = hearing.settings.asr
+        gate = None
+        if {Channel.AGENT, Channel.CUSTOMER} <= set(started.channels):
+            bleed = hearing.settings.audio.bleed
+            gate = BleedGate(bleed) if bleed.enabled else None
         self._ears = {
-            channel: _Ears(channel, sample_rate_hz, hearing) for channel in started.channels
+            channel: _Ears(channel, sample_rate_hz, hearing, gate) for channel in started.channels
         }
         self._transcriber = transcriber
         self._clock = clock
@@ -163,7 +175,7 @@ class CallSession:
         Raises:
             KeyError: audio of a channel that this call does not have.
         """
-        for item in items:
+        for item in _in_step(items):
             ears = self._ears[item.channel]
             if isinstance(item, AudioGap):
                 self._merger.add(ears.gap(item, self.sample_rate_hz))
@@ -178,6 +190,8 @@ class CallSession:
                 self._merger.add(ears.gap(pause, self.sample_rate_hz))
             else:
                 self._merger.add(ears.push(item))
+        for ears in self._ears.values():
+            self._merger.add(ears.release())
         return self._advance()
 
     def control(self, event: Control) -> list[Event]:
@@ -205,6 +219,8 @@ class CallSession:
         if self._audio_ended:
             return []
         self._audio_ended = True
+        for ears in self._ears.values():
+            self._merger.add(ears.flush())
         for ears in self._ears.values():
             self._merger.add(ears.finish())
         end_ms = max(ears.position_ms for ears in self._ears.values())
@@ -354,6 +370,25 @@ class CallSession:
             events.append(observation)
             events.extend(self._core.receive(observation))
         return events
+
+
+def _in_step(items: Sequence[AudioChunk | AudioGap]) -> list[AudioChunk | AudioGap]:
+    """Cut long chunks and put both channels side by side, so that neither runs far ahead."""
+    pieces: list[tuple[int, AudioChunk | AudioGap]] = []
+    for item in items:
+        if isinstance(item, AudioGap):
+            pieces.append((item.begin_ms, item))
+            continue
+        size = item.sample_rate_hz * _LONGEST_PIECE_S
+        for first in range(0, max(1, len(item.samples)), size):
+            piece = AudioChunk(
+                channel=item.channel,
+                first_sample=item.first_sample + first,
+                samples=item.samples[first : first + size],
+                sample_rate_hz=item.sample_rate_hz,
+            )
+            pieces.append((piece.start_ms, piece))
+    return [piece for _, piece in sorted(pieces, key=lambda pair: pair[0])]
 
 
 def open_session(
