@@ -5,7 +5,9 @@ window) and looks, per direction and at fixed stream times, for the *source*'s e
 *target*: where the source speaks, levels of the target that follow it at some lag are leakage.
 A window of the target is then its own only where it is louder than the leak can be.
 
-    leak      correlation of the log envelopes >= 0.6 over >= 50 steps at a lag of 0 to 800 ms
+    leak      correlation of the log envelopes >= 0.6 over >= 50 steps at a lag of 0 to 800 ms, taken
+              where the target is above its noise and 6 dB or more below the source: its own speech
+              would hide the leak otherwise
     gain      median of target - source at that lag; echo return loss is its negative
     own       target > source(t - lag) + gain + margin, margin = 3 median deviations in 6..15 dB
     grade     A: no leak, or a loss above 35 dB; B: 20 to 35 dB; C: less, and no blame is assigned
@@ -131,7 +133,8 @@ class BleedGate:
         active = source >= self._floor_db[channel.other] + settings.source_above_floor_db
         if np.count_nonzero(active & ~np.isnan(source)) < settings.least_steps:
             return quality
-        leak = _strongest(source, target, active, lags, settings)
+        noise_db = _percentile(target, 10)
+        leak = _strongest(source, target, active, lags, noise_db, settings)
         self._leaks[channel] = leak
         if leak is None:
             return msgspec.structs.replace(quality, bleed_grade="A")
@@ -154,6 +157,7 @@ def _strongest(
     target: Levels,
     active: npt.NDArray[np.bool_],
     lags: int,
+    noise_db: float,
     settings: BleedSettings,
 ) -> Leak | None:
     """Return the leak at the lag of the highest correlation, None when there is none."""
@@ -161,14 +165,15 @@ def _strongest(
     for lag in range(lags + 1):
         begin = lags - lag
         shifted = source[begin : begin + len(target)]
-        chosen = active[begin : begin + len(target)] & ~np.isnan(target) & ~np.isnan(shifted)
-        if np.count_nonzero(chosen) < settings.least_steps:
+        spoken = active[begin : begin + len(target)] & ~np.isnan(target) & ~np.isnan(shifted)
+        chosen = spoken & (target >= noise_db + settings.least_margin_db)
+        if _correlation(shifted[chosen], target[chosen]) < settings.same_correlation:
+            chosen &= target <= shifted - settings.least_margin_db
+        least = max(settings.least_steps, settings.least_share * np.count_nonzero(spoken))
+        if np.count_nonzero(chosen) < least:
             continue
         x, y = shifted[chosen], target[chosen]
-        spread = float(np.std(x) * np.std(y))
-        if spread < 1e-6:
-            continue
-        correlation = float(np.mean((x - x.mean()) * (y - y.mean()))) / spread
+        correlation = _correlation(x, y)
         if correlation < settings.least_correlation:
             continue
         if best is None or correlation > best.correlation:
@@ -180,6 +185,14 @@ def _strongest(
             )
             best = Leak(lag, gain_db, margin_db, correlation)
     return best
+
+
+def _correlation(x: Levels, y: Levels) -> float:
+    """Return Pearson's correlation, 0 where it is not defined."""
+    if len(x) < 2:
+        return 0.0
+    spread = float(np.std(x) * np.std(y))
+    return float(np.mean((x - x.mean()) * (y - y.mean()))) / spread if spread > 1e-6 else 0.0
 
 
 def _percentile(levels: Levels, q: float) -> float:

@@ -24,8 +24,11 @@ class BleedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Correlation of the log envelopes that makes a leak (published, call-ai-metrics)."""
     least_steps: int = 62
     """Steps of 8 ms with an active source that an estimate needs: 50 of 10 ms (published)."""
+    least_share: float = 0.25
+    """Share of the source's active steps in which the leak must be seen (our choice)."""
     least_margin_db: float = 6.0
-    """Own speech is at least this far above the leak (our choice)."""
+    """Own speech is at least this far above the leak, a leak this far above the noise and below
+    the source (our choice)."""
     widest_margin_db: float = 15.0
     """The margin grows with the spread of the leak up to this (our choice)."""
     grade_a_db: float = 35.0
