@@ -5,7 +5,7 @@ window) and looks, per direction and at fixed stream times, for the *source*'s e
 *target*: where the source speaks, levels of the target that follow it at some lag are leakage.
 A window of the target is then its own only where it is louder than the leak can be.
 
-    leak      correlation of the log envelopes >= 0.6 over >= 50 steps at a lag of 0 to 800 ms, taken
+    leak      correlation of the log envelopes >= 0.6 over >= 0.5 s at a lag of 0 to 800 ms, taken
               where the target is above its noise and 6 dB or more below the source: its own speech
               would hide the leak otherwise
     gain      median of target - source at that lag; echo return loss is its negative

@@ -177,9 +177,7 @@ class ChannelFrontEnd:
             events += self._gate.due(self.channel, window.begin_ms, end_ms)
             if not self._gate.own(self.channel, window.begin_ms, window.steps):
                 probability = 0.0
-        events += self._segmenter.push(
-            window.begin_ms, probability, window.level_db, window.steps
-        )
+        events += self._segmenter.push(window.begin_ms, probability, window.level_db, window.steps)
         self._watermark_ms = end_ms
         return events
 

@@ -21,6 +21,8 @@ _SILENCE_DB = -120.0
 _MIN_WINDOWS_FOR_FLOOR = 30
 _SPEECH_WINDOWS = 312
 """Windows of speech, about 10 s, whose median is the speech level."""
+_LEAST_SPEECH_WINDOWS = 31
+"""Speech, about 1 s, before its level counts."""
 _SURELY_SPEECH = 0.8
 _STEP_WINDOWS = 9
 """Windows whose levels are kept: two confirmations and what lies around them."""
@@ -81,13 +83,12 @@ class SpeechSegmenter:
             return True
         if self._windows % 8 == 0 or self._windows == _MIN_WINDOWS_FOR_FLOOR:
             self._floor_db = float(np.percentile(np.array(self._levels), 10))
-            if self._speech_levels:
+            if len(self._speech_levels) >= _LEAST_SPEECH_WINDOWS:
                 speech_db = float(np.median(np.array(self._speech_levels)))
-                self._noisy = speech_db - self._floor_db < self._settings.low_snr_db
+                snr_db = speech_db - self._floor_db
+                self._noisy = self._settings.least_snr_db <= snr_db < self._settings.low_snr_db
             self._threshold_db = (
-                _SILENCE_DB
-                if self._noisy
-                else self._floor_db + self._settings.level_above_noise_db
+                _SILENCE_DB if self._noisy else self._floor_db + self._settings.level_above_noise_db
             )
         return max((level_db, *steps)) >= self._threshold_db
 

@@ -52,9 +52,11 @@ class AudioSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     noisy_speech_on: float = 0.30
     """The same as `speech_on` on a noisy channel (measured at 10 dB: no false start in 174 s)."""
     noisy_speech_off: float = 0.20
-    """The same as `speech_off` on a noisy channel; lower values hold on 0.2 s too long (measured)."""
+    """The same as `speech_off` on a noisy channel; lower values end 0.2 s late (measured)."""
     low_snr_db: float = 15.0
     """A channel is noisy when its speech is less than this above its noise (our choice)."""
+    least_snr_db: float = 3.0
+    """What is no more than this above the noise is noise that sounds like speech (our choice)."""
     confirm_windows: int = 3
     """Windows of 32 ms that confirm a start or an end: 96 ms (our choice)."""
     level_above_noise_db: float = 4.0

@@ -41,8 +41,6 @@ from conversation.events import (
     HoldStarted,
     Observation,
     PartialTranscript,
-    SpeechEnded,
-    SpeechStarted,
 )
 from conversation.redaction import Redactor
 from prosody.tracker import ProsodyTracker

@@ -1,4 +1,4 @@
-"""How well the floor is understood, on generated calls: `python -m bench.floor` or `make bench-floor`.
+"""How well the floor of a call is understood: `python -m bench.floor` or `make bench-floor`.
 
 Sixty calls of voices, texts and seeds that nothing was tuned on, half of them without any
 interruption, each through five telephone lines. Prints one table and writes
@@ -28,7 +28,7 @@ from bench.speech_bank import SpeechBank
 from conversation.conversation import Conversation
 from conversation.cue_engine import CueEngine
 from conversation.events import Event
-from conversation.settings import ConversationSettings, InterruptionSettings, RoundTrips
+from conversation.settings import ConversationSettings, RoundTrips
 
 SEEDS = {"development": 1_000, "test": 52_000}
 _CALLS, _QUICK_CALLS, _SECONDS = 60, 8, 150.0
@@ -115,7 +115,9 @@ def judge(case: Case, settings: ConversationSettings, *, words: bool) -> list[Ev
     ]
 
 
-def score(cases: Sequence[Case], *, words: bool, base: ConversationSettings | None = None) -> list[Tally]:
+def score(
+    cases: Sequence[Case], *, words: bool, base: ConversationSettings | None = None
+) -> list[Tally]:
     """Return the tallies of our own system."""
     tallies = []
     for case in cases:
@@ -172,7 +174,9 @@ def main() -> None:
             and (condition != "null_calls" or case.script.null)
         ]
         rows += rows_of("heartline", condition, score(chosen, words=True), intervals=True)
-        rows += rows_of("heartline_vad_only", condition, score(chosen, words=False), intervals=False)
+        rows += rows_of(
+            "heartline_vad_only", condition, score(chosen, words=False), intervals=False
+        )
         for name, limit_ms in _BASELINES.items():
             rows += rows_of(name, condition, baseline(chosen, limit_ms), intervals=False)
     write_results("floor", rows, seed=SEEDS[arguments.split])

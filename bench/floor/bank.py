@@ -1,6 +1,6 @@
 """The clips of the generated calls: who speaks what, cut to true speech, with word times.
 
-    python -m bench.floor.bank      # speak everything once; later runs read the cache
+python -m bench.floor.bank      # speak everything once; later runs read the cache
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def main() -> None:
         for party in ("agent", "customer"):
             for voice in voices(split, party):
                 seconds = sum(
-                    clip.seconds for made in clips(bank, voice, split, party).values() for clip in made
+                    clip.seconds
+                    for made in clips(bank, voice, split, party).values()
+                    for clip in made
                 )
                 print(f"{split} {party} {voice}: {seconds:.0f} s of speech", flush=True)
 

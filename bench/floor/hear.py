@@ -201,4 +201,3 @@ def _partial_times(spans: list[tuple[int, int]]) -> list[int]:
         times.append(at_ms)
         at_ms += _ASR.hop_ms
     return times
-

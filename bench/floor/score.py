@@ -182,7 +182,9 @@ def _until(planted: Planted, script: Script) -> int:
 def _leaks(script: Script) -> list[Planted]:
     """Return every turn as a span in which the other channel holds nothing but leakage."""
     return [
-        Planted("customer" if item.party == "agent" else "agent", "bleed", item.begin_ms, item.end_ms)
+        Planted(
+            "customer" if item.party == "agent" else "agent", "bleed", item.begin_ms, item.end_ms
+        )
         for item in script.said
         if item.role == "turn"
         and not any(

@@ -258,9 +258,7 @@ class _Writer:
                 self.say(by, clip, at_ms, "backchannel")
                 over = next((i for i in turn if i.begin_ms <= at_ms < i.end_ms), None)
                 if over is not None:
-                    self.planted.append(
-                        Planted(by, "backchannel", at_ms, min(end_ms, over.end_ms))
-                    )
+                    self.planted.append(Planted(by, "backchannel", at_ms, min(end_ms, over.end_ms)))
 
     # ------------------------------------------------------------------ the switch
 
