@@ -24,8 +24,11 @@ _SPEECH_WINDOWS = 312
 _LEAST_SPEECH_WINDOWS = 31
 """Speech, about 1 s, before its level counts."""
 _SURELY_SPEECH = 0.8
-_STEP_WINDOWS = 9
-"""Windows whose levels are kept: two confirmations and what lies around them."""
+_STEP_WINDOWS = 16
+"""Windows whose levels are kept: a confirmation, and the tail of the speech before it."""
+_TAIL_MS = (240, 40)
+"""Time before the end of speech in which its tail is measured; the very end is left out, because
+a channel that is cut off fades too."""
 
 
 class SpeechSegmenter:
@@ -115,6 +118,20 @@ class SpeechSegmenter:
             return at_ms
         return loud[0][0] if begins else loud[-1][1]
 
+    def _tail_db(self, end_ms: int) -> float | None:
+        """How loud the last syllables were against the speaker's usual level."""
+        if len(self._speech_levels) < _LEAST_SPEECH_WINDOWS:
+            return None
+        tail = [
+            level
+            for begin_ms, steps in self._steps
+            for i, level in enumerate(steps)
+            if end_ms - _TAIL_MS[0] <= begin_ms + i * WINDOW_MS // len(steps) < end_ms - _TAIL_MS[1]
+        ]
+        if not tail:
+            return None
+        return round(max(tail) - float(np.median(np.array(self._speech_levels))), 1)
+
     def _while_silent(
         self, end_ms: int, probability: float, loud: bool
     ) -> list[SpeechStarted | SpeechEnded]:
@@ -161,6 +178,7 @@ class SpeechSegmenter:
             start_ms=self._start_ms,
             end_ms=max(end_ms, self._start_ms),
             truncated=truncated,
+            tail_db=None if truncated else self._tail_db(end_ms),
         )
         self._start_ms = None
         self._ended_ms = ended.end_ms

@@ -4,7 +4,8 @@ Voice activity, segmentation and bleed are the product's own code on the virtual
 from the script, since decoding every call would take hours: for each utterance that the front end
 heard, partials every 500 ms of speech known 250 ms later, and a final 750 ms after its end
 (`AsrSettings`), with 8 % of the words replaced, 4 % lost, and times moved by 60 ms (standard
-deviation); where both speak, the figures are doubled.
+deviation); where both speak, the figures are doubled. The script's punctuation is withheld, since a
+recogniser puts a full stop after cut-offs too.
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ def _said(script: Script, channel: Channel, random: np.random.Generator) -> list
             shift = _JITTER_MS * float(random.standard_normal())
             heard.append(
                 Word(
-                    text="wreck" if wrong else spoken.text,
+                    text="wreck" if wrong else spoken.text.strip(".,?!"),
                     start_ms=max(0, round(begin + shift)),
                     end_ms=max(1, round(end + shift)),
                     probability=0.9,
