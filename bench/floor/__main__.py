@@ -100,7 +100,7 @@ def settings_for(case: Case, base: ConversationSettings | None = None) -> Conver
     """Return settings that know the round trip of the call, as RTCP would tell it."""
     base = base or ConversationSettings()
     trips = base.interruptions.rtt_ms
-    trips = RoundTrips(agent=trips.agent, customer=trips.customer + case.script.rtt_ms)
+    trips = RoundTrips(agent=trips.agent, customer=max(trips.customer, case.script.rtt_ms))
     interruptions = msgspec.structs.replace(base.interruptions, rtt_ms=trips)
     return msgspec.structs.replace(base, interruptions=interruptions)
 

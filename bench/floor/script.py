@@ -23,6 +23,8 @@ Span = tuple[int, int]
 PARTIES = ("agent", "customer")
 POSITIVES = ("successful", "talk_over", "butting_in")
 _FADE = RATE_HZ * 40 // 1000
+_TRIES = 6
+"""Attempts to find a place for an interruption in a sentence."""
 _LEAD_MS = 1_000
 """Speech that gives the floor, before an interruption is planted (VAP events)."""
 _BACKCHANNEL_DB = -3.5
@@ -164,8 +166,11 @@ class _Writer:
                 self.now_ms += self.lognormal(330, 0.4, 150, 900)
         begin_ms, end_ms = turn[0].begin_ms, turn[-1].end_ms
         after = None
-        if cut:
+        for _ in range(_TRIES if cut else 0):
+            planted = len(self.planted)
             after = self._interrupt(other, turn[-1], begin_ms)
+            if len(self.planted) > planted:
+                break
         limit_ms = min([p.begin_ms for p in self.planted[-1:] if p.begin_ms > begin_ms] or [end_ms])
         self._listen(other, turn, limit_ms - 1_300)
         if after is not None:
@@ -194,6 +199,7 @@ class _Writer:
             end
             for end in ends
             if end - yield_ms >= 700
+            and _talks(item, item.begin_ms + end - yield_ms)
             and item.begin_ms + end - yield_ms - turn_ms >= _LEAD_MS + 300
             and item.end_ms - item.begin_ms - end >= 500
         ]
@@ -218,7 +224,7 @@ class _Writer:
         if room_ms <= 0:
             return None
         onset_ms = item.end_ms - 2_300 - int(self.random.integers(0, room_ms))
-        if not self.free(by, onset_ms, onset_ms + 4_000, 1_300):
+        if not _talks(item, onset_ms) or not self.free(by, onset_ms, onset_ms + 4_000, 1_300):
             return None
         clip = self.draw(by, "turns", lambda c: c.seconds >= 3.0)
         newcomer = self.say(by, clip, onset_ms, "talk_over")
@@ -237,7 +243,7 @@ class _Writer:
         if room_ms <= 0:
             return None
         onset_ms = low_ms + int(self.random.integers(0, room_ms))
-        if not self.free(by, onset_ms, onset_ms + length_ms, 1_300):
+        if not _talks(item, onset_ms) or not self.free(by, onset_ms, onset_ms + length_ms, 1_300):
             return None
         newcomer = self.say(by, clip, onset_ms, "butting_in")
         _cut(newcomer, length_ms)
@@ -257,7 +263,7 @@ class _Writer:
             if self.free(by, at_ms, end_ms, 1_300):
                 self.say(by, clip, at_ms, "backchannel")
                 over = next((i for i in turn if i.begin_ms <= at_ms < i.end_ms), None)
-                if over is not None:
+                if over is not None and _talks(over, at_ms):
                     self.planted.append(Planted(by, "backchannel", at_ms, min(end_ms, over.end_ms)))
 
     # ------------------------------------------------------------------ the switch
@@ -293,6 +299,13 @@ class _Writer:
         self.planted.append(
             Planted(later, "collision", max(onset_ms, self.now_ms), newcomer.end_ms)
         )
+
+
+def _talks(item: Said, at_ms: int) -> bool:
+    """Whether the clip is speech, not a pause, from 100 ms before to 200 ms after `at_ms`."""
+    spans = _spans(item)
+    covered = sum(max(0, min(e, at_ms + 200) - max(b, at_ms - 100)) for b, e in spans)
+    return covered >= 200
 
 
 def _cut(item: Said, at_ms: int) -> None:
