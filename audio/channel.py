@@ -1,25 +1,50 @@
-"""One channel's front end: clock, resampling, voice activity, speech events."""
+"""One channel's front end: clock, resampling, voice activity, bleed, speech events."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections import deque
 
+import numpy as np
+import numpy.typing as npt
+
+from audio.bleed import STEP_MS, BleedGate
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk, Samples
 from audio.errors import BadSamples
 from audio.resample import StreamingResampler
 from audio.segments import WINDOW_MS, SpeechSegmenter
 from audio.settings import AudioSettings
 from audio.vad import WINDOW_SAMPLES, SpeechProbability
-from conversation.events import AudioGap, Channel, SpeechEnded, SpeechStarted
+from conversation.events import AudioGap, Channel, ChannelQuality, SpeechEnded, SpeechStarted
 
 _RESTART_AFTER_GAP_MS = 200
 """Voice activity starts anew after a longer gap (`protocols.md` section 2)."""
+_STEPS = WINDOW_MS // STEP_MS
+_LONGEST_WAIT_MS = 30_000
+"""A window waits for the other channel until this much more was heard; the queue is bounded."""
+
+FrontEndEvent = SpeechStarted | SpeechEnded | ChannelQuality | AudioGap
+
+
+class _Window:
+    """A scored window that waits for the other channel."""
+
+    __slots__ = ("begin_ms", "level_db", "probability", "steps")
+
+    def __init__(
+        self, begin_ms: int, probability: float, level_db: float, steps: tuple[float, ...]
+    ) -> None:
+        self.begin_ms = begin_ms
+        self.probability = probability
+        self.level_db = level_db
+        self.steps = steps
 
 
 class ChannelFrontEnd:
     """Takes a channel's chunks and gaps in order; gives speech events and 16 kHz audio.
 
-    Any split of the same samples gives the same events and the same audio.
+    Any split of the same samples gives the same events and the same audio. With a gate, a window
+    is judged once the other channel is known as far; audio, events and gaps come out in stream
+    order all the same, so `release()` both channels after pushing either.
     """
 
     def __init__(
@@ -29,10 +54,12 @@ class ChannelFrontEnd:
         vad: SpeechProbability,
         *,
         settings: AudioSettings,
+        gate: BleedGate | None = None,
     ) -> None:
         self.channel = channel
         self._rate_hz = sample_rate_hz
         self._vad = vad
+        self._gate = gate
         self._segmenter = SpeechSegmenter(channel, settings)
         self._resampler = StreamingResampler(sample_rate_hz)
         self._next_sample = 0
@@ -42,26 +69,29 @@ class ChannelFrontEnd:
         self._origin_16k = 0
         self._made_16k = 0
         self._windows = 0
+        self._flushed = False
         self._unscored = np.zeros(0, dtype=np.float32)
+        self._waiting: deque[_Window | AudioChunk | AudioGap] = deque()
         self._ready: list[AudioChunk] = []
         self._scored: list[tuple[int, float]] = []
+        self._watermark_ms = 0
 
     @property
     def watermark_ms(self) -> int:
         """Every event with `at_ms` up to here has been returned."""
-        return self._origin_16k * 1000 // ANALYSIS_RATE_HZ + self._windows * WINDOW_MS
+        return self._watermark_ms
 
     def take_audio(self) -> list[AudioChunk]:
-        """Return the 16 kHz audio made since the last call."""
+        """Return the 16 kHz audio released since the last call."""
         ready, self._ready = self._ready, []
         return ready
 
     def take_voice(self) -> list[tuple[int, float]]:
-        """Return begin in ms and speech probability of the 32 ms windows since the last call."""
+        """Return begin in ms and own speech of each 32 ms window since the last call."""
         scored, self._scored = self._scored, []
         return scored
 
-    def push(self, chunk: AudioChunk) -> list[SpeechStarted | SpeechEnded]:
+    def push(self, chunk: AudioChunk) -> list[FrontEndEvent]:
         """Take the next samples of the channel.
 
         Raises:
@@ -82,12 +112,13 @@ class ChannelFrontEnd:
                 f"{chunk.start_ms} ms; check the source's encoding."
             )
         self._next_sample += len(chunk.samples)
-        return self._hear(self._resampler.push(chunk.samples))
+        self._score(self._resampler.push(chunk.samples))
+        return self.release()
 
-    def gap(self, gap: AudioGap) -> list[SpeechStarted | SpeechEnded]:
-        """Move the clock over lost audio; nothing spans it."""
-        events = self._hear(self._resampler.flush())
-        events += self._segmenter.cut(max(gap.begin_ms, self.watermark_ms))
+    def gap(self, gap: AudioGap) -> list[FrontEndEvent]:
+        """Move the clock over lost audio; nothing spans it. The gap comes out in its place."""
+        self._score(self._resampler.flush())
+        self._waiting.append(gap)
         self._next_sample = max(self._next_sample, gap.end_ms * self._rate_hz // 1000)
         self._resampler = StreamingResampler(self._rate_hz)
         self._origin_16k = max(
@@ -100,18 +131,72 @@ class ChannelFrontEnd:
         self._vad.drop_pending()
         if gap.end_ms - gap.begin_ms > _RESTART_AFTER_GAP_MS:
             self._vad.reset()
+        if self._gate is not None:
+            self._gate.skip(self.channel, self._window_ms)
+        return self.release()
+
+    def flush(self) -> list[FrontEndEvent]:
+        """Score what is left; no more audio comes on this channel."""
+        if not self._flushed:
+            self._flushed = True
+            self._score(self._resampler.flush())
+            if self._gate is not None:
+                self._gate.end(self.channel)
+        return self.release()
+
+    def finish(self) -> list[FrontEndEvent]:
+        """End the channel after `flush()` of every channel, and close open speech."""
+        events = self.flush()
+        end_ms = (self._origin_16k + self._made_16k) * 1000 // ANALYSIS_RATE_HZ
+        return [*events, *self._segmenter.finish(max(end_ms, self._watermark_ms))]
+
+    def release(self) -> list[FrontEndEvent]:
+        """Return the events that can be decided with what is known of both channels."""
+        events: list[FrontEndEvent] = []
+        while self._waiting:
+            item = self._waiting[0]
+            if isinstance(item, AudioChunk):
+                self._ready.append(item)
+            elif isinstance(item, AudioGap):
+                events += self._segmenter.cut(max(item.begin_ms, self._watermark_ms))
+                events.append(item)
+                self._watermark_ms = max(self._watermark_ms, item.end_ms)
+            else:
+                if self._must_wait(item):
+                    break
+                events += self._judge(item)
+            self._waiting.popleft()
         return events
 
-    def finish(self) -> list[SpeechStarted | SpeechEnded]:
-        """End the channel: hear what is left and close open speech."""
-        events = self._hear(self._resampler.flush())
-        end_ms = (self._origin_16k + self._made_16k) * 1000 // ANALYSIS_RATE_HZ
-        return events + self._segmenter.finish(max(end_ms, self.watermark_ms))
+    def _must_wait(self, window: _Window) -> bool:
+        return (
+            self._gate is not None
+            and not self._gate.ready(self.channel, window.begin_ms + WINDOW_MS)
+            and self._window_ms - window.begin_ms < _LONGEST_WAIT_MS
+        )
 
-    def _hear(self, audio: Samples) -> list[SpeechStarted | SpeechEnded]:
+    def _judge(self, window: _Window) -> list[FrontEndEvent]:
+        events: list[FrontEndEvent] = []
+        probability = window.probability
+        end_ms = window.begin_ms + WINDOW_MS
+        if self._gate is not None:
+            events += self._gate.due(self.channel, window.begin_ms, end_ms)
+            if not self._gate.own(self.channel, window.begin_ms, window.steps):
+                probability = 0.0
+        self._scored.append((window.begin_ms, probability))
+        events += self._segmenter.push(window.begin_ms, probability, window.level_db, window.steps)
+        self._watermark_ms = end_ms
+        return events
+
+    @property
+    def _window_ms(self) -> int:
+        """Begin of the next window."""
+        return self._origin_16k * 1000 // ANALYSIS_RATE_HZ + self._windows * WINDOW_MS
+
+    def _score(self, audio: Samples) -> None:
         if len(audio) == 0:
-            return []
-        self._ready.append(
+            return
+        self._waiting.append(
             AudioChunk(
                 channel=self.channel,
                 first_sample=self._origin_16k + self._made_16k,
@@ -121,16 +206,19 @@ class ChannelFrontEnd:
         )
         self._made_16k += len(audio)
         self._unscored = np.concatenate([self._unscored, audio])
-        events: list[SpeechStarted | SpeechEnded] = []
         for probability in self._vad.push(audio):
             window, self._unscored = (
                 self._unscored[:WINDOW_SAMPLES],
                 self._unscored[WINDOW_SAMPLES:],
             )
-            power = float(np.mean(np.square(window, dtype=np.float64)))
-            level_db = 10 * float(np.log10(power + 1e-12))
-            begin_ms = self.watermark_ms
-            self._scored.append((begin_ms, probability))
+            powers = np.square(window.reshape(_STEPS, -1), dtype=np.float64).mean(axis=1)
+            steps = tuple(float(level) for level in _db(powers))
+            scored = _Window(self._window_ms, probability, float(_db(powers.mean())), steps)
+            if self._gate is not None:
+                self._gate.hear(self.channel, scored.begin_ms, steps)
+            self._waiting.append(scored)
             self._windows += 1
-            events += self._segmenter.push(begin_ms, probability, level_db)
-        return events
+
+
+def _db(power: npt.NDArray[np.float64] | np.floating) -> npt.NDArray[np.float64]:
+    return np.asarray(10 * np.log10(np.asarray(power) + 1e-12))

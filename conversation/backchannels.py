@@ -2,41 +2,67 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 
-_TOKENS = frozenset(
-    """mm mhm mmhm hm hmm uh huh yeah yep yes right okay ok sure oh wow exactly great alright
-    ah aha""".split()
-)
-_PHRASES = ("i see", "got it", "of course", "go on", "mm hm", "uh huh", "oh okay", "all right")
+import msgspec
+
+from conversation.floor_words import FloorWords, load_floor_words, plain_words
+
 _POINTS = ((400, 0.9), (700, 0.6), (1_100, 0.3), (1_500, 0.1))
-KNOWN, CONTENT, EMPTY = 0.95, 0.05, 0.75
+_LEVEL_DB = 3.0
+_LEVEL_STEP = 0.15
+_ALERT_STEP = 0.3
+KNOWN, ANSWER, CONTENT, EMPTY = 0.95, 0.1, 0.05, 0.75
+MOST_WORDS = 3
 
 
-def is_backchannel_text(text: str) -> bool:
+class Listener(msgspec.Struct, frozen=True, kw_only=True):
+    """What the call so far says about the one who came in."""
+
+    backchannels: int = 0
+    """Settled listening signals in the last 120 s; warm listeners need more evidence."""
+    level_delta_db: float | None = None
+    """Level of the utterance against the speaker's own usual, dB; None while unknown."""
+    alert: bool = False
+    """Came in on the other again and again in this call."""
+    asked: bool = False
+    """The other has just asked something, so that "yes" is an answer."""
+
+
+def is_backchannel_text(text: str, words: FloorWords | None = None) -> bool:
     """Whether all words, at most three, are listening signals."""
-    words = re.findall(r"[a-z']+", text.lower().replace("-", " "))
-    if not words or len(words) > 3:
+    words = words or load_floor_words("en")
+    said = plain_words(text)
+    if not said or len(said) > MOST_WORDS:
         return False
-    plain = " ".join(words)
-    for phrase in _PHRASES:
-        plain = plain.replace(phrase, "okay")
-    return all(word in _TOKENS for word in plain.split())
+    line = f" {' '.join(said)} "
+    for phrase in words.backchannel_phrases:
+        line = line.replace(f" {phrase} ", " ")
+    return all(word in words.backchannel_words or word in words.sounds for word in line.split())
 
 
-def backchannel_score(utterance_ms: int, text: str | None, settled_backchannels: int) -> float:
+def backchannel_score(
+    utterance_ms: int,
+    text: str | None,
+    listener: Listener | None = None,
+    words: FloorWords | None = None,
+) -> float:
     """Return how likely an utterance is a listening signal, 0 to 1.
 
     Args:
         utterance_ms: its length so far.
         text: its words, empty when decoding heard none, None while unknown.
-        settled_backchannels: how many its speaker gave in the last 120 s; warm listeners need
-            more evidence.
+        listener: what is known of its speaker.
+        words: lists of the language.
     """
-    if text is not None:
+    words = words or load_floor_words("en")
+    listener = listener or Listener()
+    if text is not None and words.known:
         if text.strip():
-            return KNOWN if is_backchannel_text(text) else CONTENT
+            if not is_backchannel_text(text, words):
+                return CONTENT
+            answer = listener.asked and bool(set(plain_words(text)) & words.answers)
+            return ANSWER if answer else KNOWN
         if utterance_ms >= 500:
             return EMPTY
     score = _POINTS[0][1]
@@ -48,4 +74,10 @@ def backchannel_score(utterance_ms: int, text: str | None, settled_backchannels:
             break
         else:
             break
-    return min(1.0, max(0.0, score + min(0.2, 0.02 * settled_backchannels)))
+    level_db = listener.level_delta_db
+    if level_db is not None and abs(level_db) >= _LEVEL_DB:
+        score += _LEVEL_STEP if level_db < 0 else -_LEVEL_STEP
+    score += min(0.2, 0.02 * listener.backchannels)
+    if listener.alert:
+        score -= _ALERT_STEP
+    return min(1.0, max(0.0, score))

@@ -1,46 +1,45 @@
-"""Was the speaker finishing? `p_complete` from words where there are any, from timing where not.
+"""Was the speaker finishing? `p_complete` from words, from the voice, and from timing.
 
-The strongest lexical rule wins (`interruptions.md` section 8, our choice); a recogniser's full
-stop counts for nothing, because it punctuates cut-offs too.
+Three witnesses (`interruptions.md` section 8):
+
+* *Words* that cover the stop: the strongest rule wins. A recogniser's full stop counts for nothing,
+  because it punctuates cut-offs too.
+* *Voice*: finished sentences fade. `tail_db` is the loudest 8 ms of the last 240 to 40 ms against
+  the speaker's usual speech level; its log odds are added to those of the words. On development
+  voices it tells ends of sentences from cut-offs at word bounds with an area under the curve of
+  0.86 (measured).
+* *Timing*, when nothing else is known: whoever still talks was not finishing.
 """
 
 from __future__ import annotations
 
-import re
+import math
 
-_OPEN_WORDS = frozenset(
-    """a an the this that these those my your our their his her its some any every each no of
-    to in on at for with from by about into over under between through during before
-    after and or but because so if when while that which who whose than although unless
-    until since am is are was were be been being have has had do does did will would can
-    could should may might must i you he she we they it's i'm you're we're they're i've
-    you've we've they've i'll you'll we'll they'll um uh er like just really very what
-    where how""".split()
-)
-_NUMBER_WORDS = frozenset(
-    """zero oh one two three four five six seven eight nine double triple hundred point""".split()
-)
-_CLOSING = re.compile(
-    r"\b(thank you|thanks|bye|goodbye|please|you know what i mean|right|isn't it|doesn't it|"
-    r"is that (right|ok|okay)|that's (it|all)|okay)$"
-)
+from conversation.floor_words import FloorWords, contains, load_floor_words, plain_words
+
 OPEN_CLAUSE, NUMBER, SHORT, UNSURE, CLAUSE, CLOSED = 0.1, 0.15, 0.35, 0.5, 0.6, 0.9
+_TAIL_EVEN_DB, _TAIL_SLOPE_DB, _TAIL_LIMIT = 0.5, 2.0, 2.0
+"""Tail at which neither is likelier, dB for one unit of log odds, and most log odds it may add
+(fitted to development voices)."""
 
 
-def lexical_completeness(text: str) -> float | None:
+def lexical_completeness(text: str, words: FloorWords | None = None) -> float | None:
     """Return how complete the clause at the end of `text` is, 0 to 1; None without words."""
-    words = re.findall(r"[a-z0-9']+", text.lower())
-    if not words:
+    words = words or load_floor_words("en")
+    said = plain_words(text)
+    if not said or not words.known:
         return None
-    if _CLOSING.search(" ".join(words)):
+    if contains(said[-5:], words.closings) and any(
+        said[-len(closing.split()) :] == closing.split() for closing in words.closings
+    ):
         return CLOSED
-    if words[-1] in _OPEN_WORDS:
+    if said[-1] in words.open_words:
         return OPEN_CLAUSE
-    if len(words) >= 2 and all(w in _NUMBER_WORDS or w.isdigit() for w in words[-2:]):
+    if len(said) >= 2 and all(w in words.number_words or w.isdigit() for w in said[-2:]):
         return NUMBER
     if text.rstrip().endswith("?"):
         return CLOSED
-    return SHORT if len(words) < 3 else CLAUSE
+    return SHORT if len(said) < 3 else CLAUSE
 
 
 def timing_completeness(overlap_ms: int, settled_backchannels: int, *, still_on: bool) -> float:
@@ -52,3 +51,14 @@ def timing_completeness(overlap_ms: int, settled_backchannels: int, *, still_on:
     if not still_on and overlap_ms < limit_ms:
         return CLAUSE
     return CLAUSE - 0.2 * min(1.0, overlap_ms / limit_ms)
+
+
+def with_tail(p_complete: float, tail_db: float | None) -> float:
+    """Return completeness with the witness of the voice added."""
+    if tail_db is None:
+        return p_complete
+    p_complete = min(0.99, max(0.01, p_complete))
+    odds = math.log(p_complete / (1 - p_complete))
+    tail = (_TAIL_EVEN_DB - tail_db) / _TAIL_SLOPE_DB
+    odds += min(_TAIL_LIMIT, max(-_TAIL_LIMIT, tail))
+    return round(1 / (1 + math.exp(-odds)), 3)

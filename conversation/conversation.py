@@ -16,13 +16,10 @@ from conversation.events import (
     AudioGap,
     CallEnded,
     CallStarted,
-    CapturePaused,
-    CaptureResumed,
     Channel,
     ChannelQuality,
     ClockAdvanced,
     Derived,
-    Event,
     FinalTranscript,
     HoldEnded,
     HoldStarted,
@@ -34,22 +31,19 @@ from conversation.events import (
     RaisedVoiceStarted,
     SilenceEnded,
     SilenceStarted,
-    SpeechEnded,
-    SpeechStarted,
 )
 from conversation.facts import build_facts
-from conversation.floor import PARTIES, Floor
+from conversation.floor import PARTIES
+from conversation.interaction import GRID_MS, Interaction
 from conversation.language import load_pack
 from conversation.metrics import Pace, talk_share_agent
-from conversation.overlaps import OverlapTracker
 from conversation.ports import Acts, Cues, FactValue
 from conversation.settings import ConversationSettings
-from conversation.speech import PartySpeech, overlap_spans
+from conversation.speech import overlap_spans
 
-GRID_MS = 100
 METRICS_MS = 1_000
-_SUSPENDING = (HoldStarted, CapturePaused)
-_RESUMING = (HoldEnded, CaptureResumed)
+SAME_SIGNAL = "same_signal"
+"""Flag of a channel that carries what the other one carries: nobody can be told apart."""
 
 
 class OrderError(ValueError):
@@ -63,17 +57,15 @@ class Conversation:
         self._settings = settings
         self._cues = cues
         self._acts = acts
-        self._parties = {
-            party: PartySpeech(party, settings.interruptions.join_ms) for party in Channel
-        }
-        self._floor = Floor(self._parties, settings.floor)
-        self._overlaps = OverlapTracker(self._parties, settings.interruptions)
+        self._interaction = Interaction(settings)
+        self._parties = self._interaction.parties
+        self._floor = self._interaction.floor
+        self._overlaps = self._interaction.overlaps
         self._paces = {party: Pace() for party in Channel}
         self._now_ms = 0
         self._grid_ms = 0
         self._directed = True
-        self._hold = False
-        self._bleed = "B"
+        self._hold_since_ms: int | None = None
         self._words_seen_ms: int | None = None
         self._silence: SilenceStarted | None = None
         self._longest_silence_ms = 0
@@ -121,40 +113,24 @@ class Conversation:
         return derived + self._evaluate(observation.at_ms)
 
     def final_pass(self, observations: Iterable[Observation]) -> list[OverlapEnded]:
-        """Judge all overlaps again with every word known; revision 1, after `CallEnded`."""
+        """Judge all overlaps again with everything known; revision 1, after `CallEnded`.
+
+        The same code on the same observations, words first and every decision put off to the end.
+        """
         seen = list(observations)
         if not self._directed or not seen:
             return []
-        settings = self._settings.interruptions
-        parties = {party: PartySpeech(party, settings.join_ms) for party in Channel}
-        for observation in seen:
-            if isinstance(observation, FinalTranscript):
-                parties[observation.channel].hear(observation)
-        floor = Floor(parties, self._settings.floor)
-        overlaps = OverlapTracker(parties, settings, revision=1)
-        settled: list[Event] = []
+        interaction = Interaction(self._settings.final(), revision=1)
         grid_ms = 0
-        held = False
-        for observation in seen:
+        for observation in words_first(seen):
             while grid_ms + GRID_MS <= observation.at_ms:
                 grid_ms += GRID_MS
-                if not held:
-                    floor.advance(grid_ms - settings.confirm_ms)
-                    settled += overlaps.advance(grid_ms)
-            if isinstance(observation, _SUSPENDING):
-                held = True
-                settled += overlaps.finish(observation.at_ms)
-                floor.suspend(observation.at_ms)
-            elif isinstance(observation, _RESUMING):
-                held = False
-                floor.resume(observation.at_ms)
-            settled += _hear_speech(observation, parties, floor, overlaps, held=held)
+                interaction.step(grid_ms)
+            interaction.observe(observation)
         end_ms = seen[-1].at_ms
-        settled += overlaps.finish(end_ms)
+        interaction.finish(end_ms)
         return [
-            msgspec.structs.replace(event, at_ms=end_ms)
-            for event in settled
-            if isinstance(event, OverlapEnded)
+            msgspec.structs.replace(event, at_ms=end_ms) for event in interaction.overlaps.settled
         ]
 
     # ------------------------------------------------------------------ the grid
@@ -169,11 +145,8 @@ class Conversation:
         return derived
 
     def _step(self, now_ms: int) -> list[Derived]:
-        known_ms = now_ms - self._settings.interruptions.confirm_ms
-        derived: list[Derived] = []
-        if not self._hold:
-            derived += self._floor.advance(known_ms)
-            derived += self._overlaps.advance(now_ms)
+        derived = self._interaction.step(now_ms)
+        if not self._interaction.held:
             derived += self._silences(now_ms)
         if now_ms % METRICS_MS == 0:
             derived.append(self._metrics(now_ms))
@@ -234,22 +207,18 @@ class Conversation:
             speech = self._parties[observation.channel]
             speech.voice_raised = isinstance(observation, RaisedVoiceStarted)
         elif isinstance(observation, ChannelQuality):
-            self._bleed = observation.bleed_grade or self._bleed
-        elif isinstance(observation, _SUSPENDING):
-            self._hold = True
-            return [*self._overlaps.finish(self._now_ms), *self._floor.suspend(self._now_ms)]
-        elif isinstance(observation, _RESUMING):
-            self._hold = False
-            self._floor.resume(self._now_ms)
-        elif self._directed or isinstance(observation, AudioGap):
-            return _hear_speech(
-                observation, self._parties, self._floor, self._overlaps, held=self._hold
-            )
-        return []
+            self._directed = self._directed and SAME_SIGNAL not in observation.flags
+        elif isinstance(observation, HoldStarted):
+            self._hold_since_ms = observation.at_ms
+        elif isinstance(observation, HoldEnded):
+            self._hold_since_ms = None
+        if not self._directed and not isinstance(observation, AudioGap):
+            return []
+        return self._interaction.observe(observation)
 
     def _hear_words(self, heard: PartialTranscript | FinalTranscript) -> Sequence[Derived]:
+        self._interaction.observe(heard)
         speech = self._parties[heard.channel]
-        speech.hear(heard)
         self._words_seen_ms = heard.at_ms
         if isinstance(heard, FinalTranscript):
             self._paces[heard.channel].hear(heard, speech, self._parties[heard.channel.other])
@@ -275,8 +244,7 @@ class Conversation:
             self._floor,
             self._overlaps,
             self._paces,
-            bleed=self._bleed,
-            hold=self._hold,
+            hold_since_ms=self._hold_since_ms,
             words_seen_ms=self._words_seen_ms,
             confirm_ms=self._settings.interruptions.confirm_ms,
         )
@@ -285,38 +253,15 @@ class Conversation:
         self._ended = True
         derived: list[Derived] = []
         if self._directed:
-            derived += self._share(self._overlaps.finish(now_ms))
-            derived += self._share(self._floor.finish(now_ms))
+            derived += self._share(self._interaction.finish(now_ms))
             derived.append(self._metrics(now_ms))
         return derived + list(self._cues.finish(now_ms))
 
 
-def _hear_speech(
-    observation: Observation,
-    parties: dict[Channel, PartySpeech],
-    floor: Floor,
-    overlaps: OverlapTracker,
-    *,
-    held: bool,
-) -> Sequence[Derived]:
-    """Take a start, an end or a gap; the same live and in the post-call pass.
-
-    While the call is on hold nobody comes in on anybody.
-    """
-    if isinstance(observation, SpeechStarted):
-        onset: Sequence[Derived] = ()
-        if not held:
-            onset = overlaps.onset(
-                observation.channel,
-                observation.start_ms,
-                observation.at_ms,
-                margin=observation.margin,
-                holder=floor.holder,
-            )
-        parties[observation.channel].start(observation.start_ms)
-        return onset
-    if isinstance(observation, SpeechEnded):
-        parties[observation.channel].end(observation.end_ms)
-    elif isinstance(observation, AudioGap):
-        return overlaps.finish(observation.at_ms)
-    return []
+def words_first(observations: Sequence[Observation]) -> list[Observation]:
+    """Return the observations with all final words known from the start, and no partials."""
+    words: list[Observation] = [
+        msgspec.structs.replace(o, at_ms=0) for o in observations if isinstance(o, FinalTranscript)
+    ]
+    rest = [o for o in observations if not isinstance(o, FinalTranscript | PartialTranscript)]
+    return [*rest[:1], *words, *rest[1:]]

@@ -133,6 +133,9 @@ class SpeechEnded(Event, frozen=True, kw_only=True, tag="speech_ended"):
     end_ms: int
     truncated: bool = False
     """True when lost or paused audio, not silence, ended the segment."""
+    tail_db: float | None = None
+    """Loudest 8 ms of the last 240 to 40 ms over the speaker's median speech level, dB: finished
+    sentences fade, cut-off ones do not. None while the median is unknown."""
 
 
 class PartialTranscript(Event, frozen=True, kw_only=True, tag="partial_transcript"):
@@ -250,6 +253,8 @@ class ChannelQuality(Event, frozen=True, kw_only=True, tag="channel_quality"):
     snr_db: float | None = None
     rtt_ms: int | None = None
     rtt_source: str | None = None
+    flags: tuple[str, ...] = ()
+    """What else is known: `same_signal` (both channels carry one signal), `music`, `tones`."""
 
 
 class AudioGap(Event, frozen=True, kw_only=True, tag="audio_gap"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from conversation.completeness import lexical_completeness
-from conversation.events import Channel
+from conversation.events import Channel, OverlapClass
 from conversation.floor import PARTIES, Floor
 from conversation.metrics import Pace, talk_share_agent
+from conversation.overlap_classes import COUNTED_CONFIDENCE
 from conversation.overlaps import Candidate, OverlapTracker
 from conversation.ports import FactValue
 from conversation.speech import PartySpeech
@@ -18,8 +19,7 @@ def build_facts(
     overlaps: OverlapTracker,
     paces: dict[Channel, Pace],
     *,
-    bleed: str,
-    hold: bool,
+    hold_since_ms: int | None,
     words_seen_ms: int | None,
     confirm_ms: int,
 ) -> dict[str, FactValue]:
@@ -31,8 +31,10 @@ def build_facts(
     facts: dict[str, FactValue] = {
         "call.ms": now_ms,
         "direction_known": True,
-        "bleed": bleed,
-        "hold": hold,
+        "bleed": overlaps.line.grade,
+        "rtt_ms": overlaps.line.longest_rtt_ms,
+        "hold": hold_since_ms is not None,
+        "hold_ms": None if hold_since_ms is None else now_ms - hold_since_ms,
         "asr.available": words_seen_ms is not None,
         "talk_share_agent_180s": talk_share_agent(parties, now_ms - 180_000, now_ms),
         "silence.mutual_ms": mutual_ms,
@@ -40,7 +42,11 @@ def build_facts(
         "interruptions.agent_60s": overlaps.interruptions(Channel.AGENT, now_ms, 60_000),
         "interruptions.agent_180s": overlaps.interruptions(Channel.AGENT, now_ms, 180_000),
         "interruptions.customer_120s": overlaps.interruptions(Channel.CUSTOMER, now_ms, 120_000),
+        "pause_cut_ins.agent_120s": overlaps.interruptions(
+            Channel.AGENT, now_ms, 120_000, (OverlapClass.PAUSE_CUT_IN,)
+        ),
     }
+    facts.update(_taken_floor(parties, overlaps, now_ms))
     candidate = _newest(overlaps)
     facts.update(_overlap_facts(overlaps, candidate, now_ms))
     for party in PARTIES:
@@ -50,8 +56,34 @@ def build_facts(
     return facts
 
 
+def _taken_floor(
+    parties: dict[Channel, PartySpeech], overlaps: OverlapTracker, now_ms: int
+) -> dict[str, FactValue]:
+    """Facts about the last time that the agent took the floor from the customer."""
+    taken = next(
+        (
+            e
+            for e in reversed(overlaps.settled)
+            if e.by is Channel.AGENT
+            and e.overlap_class is OverlapClass.SUCCESSFUL
+            and e.confidence >= COUNTED_CONFIDENCE
+        ),
+        None,
+    )
+    if taken is None:
+        return dict.fromkeys(
+            ("taken_floor.severity", "taken_floor.ago_ms", "taken_floor.customer_ms")
+        )
+    return {
+        "taken_floor.severity": taken.severity,
+        "taken_floor.ago_ms": now_ms - taken.end_ms,
+        "taken_floor.customer_ms": parties[Channel.CUSTOMER].speech_ms(taken.end_ms, now_ms),
+    }
+
+
 def _newest(overlaps: OverlapTracker) -> Candidate | None:
-    return max(overlaps.open, key=lambda c: c.onset_ms, default=None)
+    overlapping = (c for c in overlaps.open if not c.pause)
+    return max(overlapping, key=lambda c: c.onset_ms, default=None)
 
 
 def _overlap_facts(
@@ -102,6 +134,10 @@ def _party_facts(
     return {
         f"{name}.speaking": speech.speaking,
         f"{name}.utterance_ms": speech.utterance_length_ms(known_ms) if speech.speaking else 0,
+        f"{name}.reply_offset_ms": speech.reply_offset_ms,
+        f"{name}.asked_to_wait_ago_ms": (
+            None if speech.asked_to_wait_ms is None else now_ms - speech.asked_to_wait_ms
+        ),
         f"{name}.silent_ms": speech.silent_ms(now_ms),
         f"{name}.voiced_ago_ms": max(0, voiced_ago_ms),
         f"{name}.holds_floor": holds,

@@ -1,57 +1,87 @@
 """Overlaps from onset to settled class (`interruptions.md` sections 7 to 9).
 
-A candidate opens when one party comes in on the other, is looked at on every grid step, and is
-settled once: when it has been over for 1 s, or when the call ends. Everything is decided from
-timing; words sharpen it when they are there.
+A candidate opens when one party comes in on the other. It is looked at on every grid step while it
+is open, may be given a provisional class up to three times, and is settled once: when it has been
+over for 1 s, or when the call ends. `overlap_classes.py` has the classes and what they cost.
 
-    collision        both started within the reaction window: nobody's fault
-    backchannel      a sign of listening of at most 1 s
-    talk_over        both at once for 2 s
-    terminal_overlap a smooth change of turn, or nothing that can be said
-    successful       the other stopped, unfinished, and the newcomer went on
-    butting_in       the newcomer gave up and the other went on
+| at the onset of B, silent for 300 ms before           | becomes                            |
+|-------------------------------------------------------|------------------------------------|
+| both started within the reaction window               | collision                          |
+| A speaking, its utterance older than 300 ms           | overlap                            |
+| A holds the floor and paused for less than 1 s        | pause: a cut-in if A was not done, |
+|                                                       | an overlap if A was only breathing |
+| less than 1 s after B's last candidate                | part of that event                 |
+| anything else                                         | an ordinary change of turn         |
+
+Everything is decided from spans that are known, so it does not matter when a question is asked:
+the post-call pass is this code with all its decisions put off to the end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import msgspec
 
-from conversation.backchannels import backchannel_score
-from conversation.completeness import lexical_completeness, timing_completeness
+from conversation.backchannels import Listener, backchannel_score
+from conversation.completeness import lexical_completeness, timing_completeness, with_tail
 from conversation.events import (
     Channel,
-    Evidence,
+    ChannelQuality,
     OverlapClass,
     OverlapEnded,
     OverlapStarted,
     OverlapUpdated,
 )
+from conversation.floor_words import FloorWords
+from conversation.overlap_classes import (
+    COUNTED_CONFIDENCE,
+    INTERRUPTING,
+    Findings,
+    LineQuality,
+    classify,
+    confidence,
+    evidence,
+    severity,
+)
 from conversation.settings import InterruptionSettings
-from conversation.speech import PartySpeech, longest_stretch_ms, overlap_spans
+from conversation.speech import PartySpeech, Span, longest_stretch_ms, overlap_spans
 
-COUNTED_CONFIDENCE = 0.6
-INTERRUPTING = (OverlapClass.SUCCESSFUL, OverlapClass.TALK_OVER, OverlapClass.BUTTING_IN)
 _LOOK_BACK_MS = 100
 _WORD_SLACK_MS = 400
+_STOP_SLACK_MS = 150
+"""Words that reach this close to a stop cover it."""
+_MOST_UPDATES = 3
+_CLAUSE_MS = 6_000
+_RESUMPTION_MS = 8_000
 
 
 class Candidate(msgspec.Struct):
-    """One overlap that is open or waits to be settled."""
+    """One overlap, or cut-in, that is open or waits to be settled."""
 
     id: str
     by: Channel
     over: Channel
     onset_ms: int
+    utterance_ms: int
+    """Start of the newcomer's present utterance; later than the onset when events were joined."""
     collision: bool
     held: bool
     """Whether the other party held the floor at the onset."""
     margin: float
-    committed: bool = False
+    pause: bool = False
+    """Came in while the other paused."""
+    updates: int = 0
+    stated: OverlapClass | None = None
     over_since_ms: int | None = None
     raw_ms: int = 0
+    other_on: bool = True
+    """Whether the other party still talks, or talked on."""
     p_backchannel: float = 0.0
     p_complete: float = 0.5
-    lexical: bool = False
+    source: str = "timing"
+    """What completeness rests on: `words`, `voice` or `timing`."""
 
 
 class OverlapTracker:
@@ -61,238 +91,445 @@ class OverlapTracker:
         self,
         parties: dict[Channel, PartySpeech],
         settings: InterruptionSettings,
+        words: FloorWords,
         *,
         revision: int = 0,
     ) -> None:
         self._parties = parties
         self._settings = settings
+        self._words = words
         self._revision = revision
-        self._settle_ms = settings.final_settle_ms if revision else settings.settle_ms
         self._count = 0
+        self.line = LineQuality(rtt_ms={c: settings.rtt_ms.of(c) for c in parties})
         self.open: list[Candidate] = []
         self.settled: list[OverlapEnded] = []
+
+    # ------------------------------------------------------------------ onsets
+
+    def take_quality(self, quality: ChannelQuality) -> None:
+        """Note what a channel is worth from now on."""
+        if quality.bleed_grade is not None:
+            self.line.grades[quality.channel] = quality.bleed_grade
+        if quality.rtt_ms is not None:
+            self.line.rtt_ms[quality.channel] = quality.rtt_ms
 
     def onset(
         self, by: Channel, onset_ms: int, now_ms: int, *, margin: float, holder: Channel | None
     ) -> list[OverlapStarted]:
         """Take an onset of `by`, known at `now_ms`; return a candidate if it is one."""
+        settings = self._settings
         mine, theirs = self._parties[by], self._parties[by.other]
-        if onset_ms - mine.last_end_ms < self._settings.onset_after_silence_ms:
+        if any(c.pause and c.over is by and c.over_since_ms is None for c in self.open):
+            return []
+        if onset_ms - mine.last_end_ms < settings.onset_after_silence_ms:
             return []
         if any(c.by is by and c.over_since_ms is None for c in self.open):
             return []
-        if not theirs.active_within(onset_ms - _LOOK_BACK_MS, now_ms):
-            return []
         if theirs.utterance_ms is None:
             return []
-        age_ms = onset_ms - theirs.utterance_ms
-        window_ms = max(
-            self._settings.collision_ms,
-            self._settings.rtt_ms.of(by) + self._settings.reaction_ms,
+        speaking = theirs.active_within(onset_ms - _LOOK_BACK_MS, onset_ms + 1)
+        collision = self._collides(by, onset_ms, now_ms)
+        held = holder is by.other or (
+            theirs.speech_ms(max(mine.last_end_ms, 0), onset_ms) >= settings.keep_ms
         )
-        fresh = theirs.utterance_ms - self._before(theirs) >= self._settings.onset_after_silence_ms
-        collision = abs(age_ms) <= window_ms and fresh
-        if not collision and (
-            age_ms <= self._settings.min_age_ms
-            or not theirs.active_within(onset_ms - _LOOK_BACK_MS, onset_ms + 1)
-        ):
-            return []
+        quiet_ms = onset_ms - theirs.last_end_ms
+        pause = not speaking and not collision and held and 0 <= quiet_ms <= settings.pause_ms
+        if not collision and not pause:
+            if not speaking or onset_ms - theirs.utterance_ms <= settings.min_age_ms:
+                return []
+            joined = self._joins(by, onset_ms)
+            if joined is not None:
+                joined.over_since_ms = None
+                joined.utterance_ms = onset_ms
+                return []
         self._count += 1
         candidate = Candidate(
             id=f"ov-{self._count}",
             by=by,
             over=by.other,
             onset_ms=onset_ms,
+            utterance_ms=onset_ms,
             collision=collision,
-            held=holder is by.other,
+            held=held,
             margin=margin,
+            pause=pause,
         )
         self.open.append(candidate)
-        return [
-            OverlapStarted(at_ms=now_ms, id=candidate.id, by=by, over=by.other, begin_ms=onset_ms)
-        ]
+        return [] if pause else [_started(candidate, now_ms)]
 
-    def advance(self, now_ms: int) -> list[OverlapUpdated | OverlapEnded]:
+    def _collides(self, by: Channel, onset_ms: int, now_ms: int) -> bool:
+        """Whether the other's utterance began within the reaction window, after a silence."""
+        theirs = self._parties[by.other]
+        began_ms = theirs.utterance_ms
+        if began_ms is None or not theirs.active_within(onset_ms - _LOOK_BACK_MS, now_ms):
+            return False
+        window_ms = max(
+            self._settings.collision_ms, self.line.rtt_ms[by] + self._settings.reaction_ms
+        )
+        earlier = [e for _, e in theirs.spans[-8:] if e <= began_ms]
+        quiet_ms = began_ms - earlier[-1] if earlier else began_ms + 1_000_000
+        fresh = quiet_ms >= self._settings.onset_after_silence_ms
+        return fresh and abs(onset_ms - began_ms) <= window_ms
+
+    def _joins(self, by: Channel, onset_ms: int) -> Candidate | None:
+        """Return the newcomer's last event when this onset belongs to it."""
+        last = next((c for c in reversed(self.open) if c.by is by and not c.pause), None)
+        if last is None or last.over_since_ms is None or last.collision:
+            return None
+        near = onset_ms - last.over_since_ms < self._settings.candidate_join_ms
+        return last if near and last.p_backchannel < 0.5 else None
+
+    # ------------------------------------------------------------------ the grid
+
+    def advance(self, now_ms: int) -> list[OverlapStarted | OverlapUpdated | OverlapEnded]:
         """Look at every open candidate at the grid time `now_ms`."""
-        events: list[OverlapUpdated | OverlapEnded] = []
+        events: list[OverlapStarted | OverlapUpdated | OverlapEnded] = []
         for candidate in list(self.open):
-            self._refresh(candidate, now_ms)
-            if not candidate.committed and self._commits(candidate, now_ms):
-                candidate.committed = True
-                events.append(self._update(candidate, now_ms))
             since = candidate.over_since_ms
-            if since is not None and now_ms - since >= self._settle_ms:
+            if (
+                self._settings.decide_at_end
+                and since is not None
+                and not self._fresh(since, now_ms)
+            ):
+                continue
+            if candidate.pause:
+                events += self._advance_pause(candidate, now_ms)
+                continue
+            self._refresh(candidate, now_ms)
+            stated = self._stated(candidate, now_ms)
+            if (
+                stated is not None
+                and stated is not candidate.stated
+                and candidate.updates < _MOST_UPDATES
+            ):
+                candidate.stated = stated
+                candidate.updates += 1
+                events.append(self._update(candidate, stated, now_ms))
+            since = candidate.over_since_ms
+            due = since is not None and now_ms - since >= self._settings.settle_ms
+            if due and not self._settings.decide_at_end:
                 events.append(self._settle(candidate, now_ms))
         return events
 
+    def _fresh(self, since_ms: int, now_ms: int) -> bool:
+        return now_ms - since_ms <= self._settings.candidate_join_ms
+
     def finish(self, now_ms: int) -> list[OverlapEnded]:
         """Settle everything at once: the call, or known time, is over."""
-        return [self._settle(candidate, now_ms) for candidate in list(self.open)]
+        events = []
+        for candidate in sorted(self.open, key=lambda c: (c.onset_ms, c.id)):
+            if not candidate.pause or self._cuts_in(candidate, now_ms):
+                events.append(self._settle(candidate, now_ms))
+            else:
+                self.open.remove(candidate)
+        return events
+
+    def _advance_pause(
+        self, candidate: Candidate, now_ms: int
+    ) -> list[OverlapStarted | OverlapUpdated | OverlapEnded]:
+        """Wait until a candidate in a pause is an overlap, a cut-in, or nothing."""
+        theirs = self._parties[candidate.over]
+        settings = self._settings
+        stop_ms = max((e for _, e in theirs.spans if e <= candidate.onset_ms), default=0)
+        if theirs.active_within(stop_ms + 1, stop_ms + settings.bridge_ms):
+            candidate.pause = False
+            return [_started(candidate, now_ms)]
+        if candidate.over_since_ms is None and (
+            now_ms - candidate.onset_ms >= settings.pause_ms + settings.confirm_ms
+        ):
+            candidate.over_since_ms = candidate.onset_ms
+        since = candidate.over_since_ms
+        if settings.decide_at_end or since is None or now_ms - since < settings.settle_ms:
+            return []
+        if self._cuts_in(candidate, now_ms):
+            return [self._settle(candidate, now_ms)]
+        self.open.remove(candidate)
+        return []
+
+    def _cuts_in(self, candidate: Candidate, now_ms: int) -> bool:
+        """Whether who paused was not done: an open clause, and it was taken up again or not."""
+        self._refresh(candidate, now_ms)
+        settings = self._settings
+        theirs = self._parties[candidate.over]
+        stop_ms = max((e for _, e in theirs.spans if e <= candidate.onset_ms), default=0)
+        lexical = lexical_completeness(self._clause(candidate.over, stop_ms) or "", self._words)
+        if lexical is None or lexical > settings.pause_complete or candidate.p_backchannel >= 0.5:
+            return False
+        took_up = theirs.active_within(candidate.onset_ms, candidate.onset_ms + settings.pause_ms)
+        candidate.p_complete, candidate.source = lexical, "words"
+        return took_up or self._revision > 0
+
+    # ------------------------------------------------------------------ counts
 
     def settled_backchannels(self, by: Channel, now_ms: int) -> int:
         """Count `by`'s listening signals of the last 120 s."""
         return sum(
             e.by is by
             and e.overlap_class is OverlapClass.BACKCHANNEL
-            and now_ms - e.begin_ms <= 120_000
-            for e in self.settled
+            and 0 <= now_ms - e.begin_ms <= 120_000
+            for e in reversed(self.settled)
         )
 
-    def interruptions(self, by: Channel, now_ms: int, window_ms: int) -> int:
-        """Count `by`'s settled interruptions in the last `window_ms`."""
+    def interruptions(
+        self,
+        by: Channel,
+        now_ms: int,
+        window_ms: int,
+        classes: Sequence[OverlapClass] = INTERRUPTING,
+    ) -> int:
+        """Count `by`'s settled interruptions, or other `classes`, in the last `window_ms`."""
         return sum(
             e.by is by
-            and e.overlap_class in INTERRUPTING
+            and e.overlap_class in classes
             and e.confidence >= COUNTED_CONFIDENCE
-            and now_ms - e.begin_ms <= window_ms
+            and 0 <= now_ms - e.begin_ms <= window_ms
             for e in self.settled
         )
 
+    def alert(self, by: Channel, now_ms: int) -> bool:
+        """Whether `by` has come in on the other again and again: 2 in 180 s, 40 % of overlaps."""
+        recent = [e for e in self.settled if e.by is by and 0 <= now_ms - e.begin_ms <= 180_000]
+        cut = sum(e.overlap_class in INTERRUPTING for e in recent)
+        return cut >= 2 and cut >= 0.4 * len(recent)
+
     def confidence(self, candidate: Candidate) -> float:
-        """Return how sure the present judgement of a candidate is, 0 to 1 (section 9)."""
-        known = self._newcomer_text(candidate) is not None
-        p_backchannel = candidate.p_backchannel
-        voice = min(1.0, max(0.0, 0.6 + candidate.margin))
-        floor_taking = (1 - p_backchannel) if known else (1 - 0.8 * p_backchannel)
-        if candidate.collision or (p_backchannel >= 0.5):
-            return round(voice * max(p_backchannel, 0.7), 3)
-        return round(voice * floor_taking * (1 - candidate.p_complete / 2), 3)
+        """Return how sure it is that the candidate is what it looks like, 0 to 1."""
+        return confidence(self._findings(candidate, candidate.onset_ms), self.line)
 
     # ------------------------------------------------------------------ evidence
-
-    def _before(self, speech: PartySpeech) -> int:
-        """End of the speech before the present utterance."""
-        earlier = [e for _, e in speech.spans if e <= (speech.utterance_ms or 0)]
-        return earlier[-1] if earlier else -1_000_000
 
     def _known_ms(self, now_ms: int) -> int:
         return now_ms - self._settings.confirm_ms
 
-    def _shared(self, candidate: Candidate, now_ms: int) -> list[tuple[int, int]]:
+    def _shared(self, candidate: Candidate, now_ms: int) -> list[Span]:
         mine, theirs = self._parties[candidate.by], self._parties[candidate.over]
-        begin_ms, known_ms = candidate.onset_ms, self._known_ms(now_ms)
+        until_ms = self._known_ms(now_ms)
         if candidate.over_since_ms is not None:
-            known_ms = min(known_ms, candidate.over_since_ms + self._settings.settle_ms)
+            until_ms = min(until_ms, candidate.over_since_ms)
         return overlap_spans(
-            mine.spans_between(begin_ms, known_ms), theirs.spans_between(begin_ms, known_ms)
+            mine.spans_between(candidate.onset_ms, until_ms),
+            theirs.spans_between(candidate.onset_ms, until_ms),
         )
 
     def _refresh(self, candidate: Candidate, now_ms: int) -> None:
         mine, theirs = self._parties[candidate.by], self._parties[candidate.over]
+        settings = self._settings
         shared = self._shared(candidate, now_ms)
-        candidate.raw_ms = longest_stretch_ms(shared, self._settings.bridge_ms)
-        if candidate.over_since_ms is None:
+        candidate.raw_ms = longest_stretch_ms(shared, settings.bridge_ms)
+        if candidate.over_since_ms is None and not candidate.pause:
             last_ms = shared[-1][1] if shared else candidate.onset_ms
             both_on = mine.speaking and theirs.speaking
-            if not both_on and self._known_ms(now_ms) - last_ms > self._settings.bridge_ms:
+            if not both_on and self._known_ms(now_ms) - last_ms > settings.bridge_ms:
                 candidate.over_since_ms = last_ms
-        settled = self.settled_backchannels(candidate.by, now_ms)
-        candidate.p_backchannel = backchannel_score(
-            self._length_ms(candidate, now_ms), self._newcomer_text(candidate), settled
-        )
-        lexical = lexical_completeness(self._cut_text(candidate))
-        candidate.lexical = lexical is not None
-        timing = timing_completeness(candidate.raw_ms, settled, still_on=theirs.speaking)
-        if lexical is None:
-            candidate.p_complete = timing
-        elif theirs.speaking and candidate.raw_ms > self._settings.quick_stop_ms:
-            candidate.p_complete = min(lexical, timing)
+        end_ms = candidate.over_since_ms
+        if end_ms is None:
+            candidate.other_on = theirs.active_within(
+                self._known_ms(now_ms) - settings.bridge_ms, now_ms
+            )
         else:
-            candidate.p_complete = lexical
+            candidate.other_on = theirs.active_within(
+                end_ms + 1, min(end_ms + settings.stop_ms, now_ms)
+            )
+        self._complete(candidate, now_ms)
+        length_ms = self._length_ms(candidate, now_ms)
+        candidate.p_backchannel = backchannel_score(
+            length_ms,
+            self._newcomer_text(candidate),
+            Listener(
+                backchannels=self.settled_backchannels(candidate.by, candidate.onset_ms),
+                level_delta_db=mine.effort(candidate.onset_ms - 120, now_ms)[0]
+                if end_ms is None
+                else mine.effort(candidate.onset_ms - 120, candidate.utterance_ms + length_ms)[0],
+                alert=self.alert(candidate.by, candidate.onset_ms),
+                asked=(self._clause(candidate.over, candidate.onset_ms) or "").endswith("?"),
+            ),
+            self._words,
+        )
+        if (
+            self._revision
+            and end_ms is not None
+            and not self._keeps_listening(candidate, length_ms)
+        ):
+            candidate.p_backchannel = min(candidate.p_backchannel, 0.4)
+
+    def _complete(self, candidate: Candidate, now_ms: int) -> None:
+        """Judge how complete the other's clause was: words, voice, or timing alone."""
+        settled = self.settled_backchannels(candidate.by, candidate.onset_ms)
+        timing = timing_completeness(candidate.raw_ms, settled, still_on=candidate.other_on)
+        candidate.p_complete, candidate.source = timing, "timing"
+        if candidate.other_on:
+            return
+        stop_ms = self._stop_ms(candidate, now_ms)
+        lexical = lexical_completeness(self._clause(candidate.over, stop_ms) or "", self._words)
+        tail_db = self._parties[candidate.over].tail_db(stop_ms)
+        if tail_db is not None:
+            candidate.p_complete, candidate.source = with_tail(timing, tail_db), "voice"
+        if lexical is not None:
+            candidate.p_complete, candidate.source = with_tail(lexical, tail_db), "words"
+
+    def _stop_ms(self, candidate: Candidate, now_ms: int) -> int:
+        """End of the other's speech at the end of the overlap."""
+        until_ms = candidate.over_since_ms or self._known_ms(now_ms)
+        ends = [e for b, e in self._parties[candidate.over].spans if b <= until_ms + 1]
+        return ends[-1] if ends else candidate.onset_ms
 
     def _length_ms(self, candidate: Candidate, now_ms: int) -> int:
         spans = self._utterance_spans(candidate, now_ms)
-        return spans[-1][1] - candidate.onset_ms if spans else 0
+        return spans[-1][1] - candidate.utterance_ms if spans else 0
 
-    def _utterance_spans(self, candidate: Candidate, now_ms: int) -> list[tuple[int, int]]:
-        """Spans of the newcomer's utterance that began at the onset."""
-        spans = self._parties[candidate.by].spans_between(
-            candidate.onset_ms, self._known_ms(now_ms)
-        )
-        chain: list[tuple[int, int]] = []
-        for span in spans:
-            if chain and span[0] - chain[-1][1] > self._settings.join_ms:
+    def _utterance_spans(self, candidate: Candidate, now_ms: int) -> list[Span]:
+        """Spans of the newcomer's utterance that began at its onset."""
+        chain: list[Span] = []
+        for span in self._parties[candidate.by].spans_between(
+            candidate.utterance_ms, self._known_ms(now_ms)
+        ):
+            if chain and span[0] - chain[-1][1] > self._settings.newcomer_join_ms:
                 break
             chain.append(span)
         return chain
 
+    def _keeps_listening(self, candidate: Candidate, length_ms: int) -> bool:
+        """Whether the other goes on, and the newcomer says nothing for 1 s on either side."""
+        mine, theirs = self._parties[candidate.by], self._parties[candidate.over]
+        end_ms = candidate.utterance_ms + length_ms
+        quiet_ms = self._settings.keep_ms
+        return (
+            not mine.active_within(candidate.onset_ms - quiet_ms, candidate.onset_ms)
+            and not mine.active_within(end_ms + 1, end_ms + quiet_ms)
+            and theirs.active_within(end_ms, end_ms + 500)
+        )
+
     def _newcomer_text(self, candidate: Candidate) -> str | None:
         speech = self._parties[candidate.by]
-        words = speech.words_between(candidate.onset_ms - 100, candidate.onset_ms + 3_000)
+        onset_ms = candidate.utterance_ms
+        chain = self._utterance_spans(candidate, 10**12)
+        end_ms = min(chain[-1][1], onset_ms + 3_000) if chain else onset_ms
+        words = speech.words_between(onset_ms - 100, end_ms + 100)
         if words:
-            chain_end = self._utterance_spans(candidate, 10**12)
-            end_ms = chain_end[-1][1] if chain_end else candidate.onset_ms
-            return " ".join(w.text for w in words if w.start_ms <= end_ms)
+            return " ".join(w.text for w in words)
+        if speech.words_known_to(end_ms) and not speech.speaking:
+            return ""
         partial = speech.partial
-        if partial is not None and abs(partial.start_ms - candidate.onset_ms) <= _WORD_SLACK_MS:
+        if partial is not None and abs(partial.start_ms - onset_ms) <= _WORD_SLACK_MS:
             text = f"{partial.stable} {partial.tail}".strip()
             return text or None
         return None
 
-    def _cut_text(self, candidate: Candidate) -> str:
-        """The interrupted party's clause up to its stop, or to the onset while it goes on."""
-        speech = self._parties[candidate.over]
-        stop_ms = candidate.over_since_ms
-        until_ms = candidate.onset_ms + _WORD_SLACK_MS if stop_ms is None else stop_ms + 50
-        words = speech.words_between(candidate.onset_ms - 6_000, until_ms)
-        if words and words[-1].end_ms >= candidate.onset_ms - 600:
-            return " ".join(w.text for w in words)
+    def _clause(self, party: Channel, stop_ms: int) -> str | None:
+        """Return what `party` had said when it stopped; None unless the words reach the stop."""
+        speech = self._parties[party]
+        if speech.words_known_to(stop_ms):
+            words = speech.words_between(stop_ms - _CLAUSE_MS, stop_ms + 50)
+            return " ".join(w.text for w in words) or None
         partial = speech.partial
-        if (
-            partial is not None
-            and -600 <= partial.audio_end_ms - candidate.onset_ms <= _WORD_SLACK_MS
-        ):
-            return f"{partial.stable} {partial.tail}"
-        return ""
+        if partial is not None and abs(partial.audio_end_ms - stop_ms) <= _STOP_SLACK_MS:
+            return f"{partial.stable} {partial.tail}".strip() or None
+        return None
+
+    def _took_up(self, candidate: Candidate, stop_ms: int) -> bool | None:
+        """Whether who stopped said the same words again, or claimed the floor back."""
+        speech = self._parties[candidate.over]
+        before = speech.words_between(stop_ms - _CLAUSE_MS, stop_ms + 50)
+        after = speech.words_between(stop_ms + 50, stop_ms + _RESUMPTION_MS)
+        if not before or not after:
+            return None
+        last = [w.text.lower().strip(".,?!") for w in before][-6:]
+        first = [w.text.lower().strip(".,?!") for w in after][:8]
+        pairs = set(pairwise(last))
+        repeated = any(pair in pairs for pair in pairwise(first))
+        line = f" {' '.join(first)} "
+        return repeated or any(f" {phrase} " in line for phrase in self._words.reclaims)
 
     # ------------------------------------------------------------------ decisions
 
-    def _commits(self, candidate: Candidate, now_ms: int) -> bool:
-        return (
-            not candidate.collision
-            and candidate.held
-            and candidate.p_backchannel < 0.5
-            and self._length_ms(candidate, now_ms) >= self._settings.commit_ms
-        )
+    def _stated(self, candidate: Candidate, now_ms: int) -> OverlapClass | None:
+        """Return the provisional class, None while there is too little to go by."""
+        settings = self._settings
+        if candidate.collision or not candidate.held or candidate.p_backchannel >= 0.5:
+            return None
+        if self._length_ms(candidate, now_ms) < settings.commit_ms:
+            return None
+        if candidate.other_on:
+            if candidate.raw_ms < settings.overlap_commit_ms:
+                return None
+            return OverlapClass.TALK_OVER
+        if candidate.raw_ms <= settings.terminal_ms or candidate.p_complete > 0.5:
+            return OverlapClass.TERMINAL_OVERLAP
+        return OverlapClass.SUCCESSFUL
 
-    def _update(self, candidate: Candidate, now_ms: int) -> OverlapUpdated:
-        theirs = self._parties[candidate.over]
-        if theirs.speaking:
-            overlap_class = OverlapClass.TALK_OVER
-        elif candidate.lexical and candidate.p_complete > 0.5:
-            overlap_class = OverlapClass.TERMINAL_OVERLAP
-        else:
-            overlap_class = OverlapClass.SUCCESSFUL
+    def _update(self, candidate: Candidate, stated: OverlapClass, now_ms: int) -> OverlapUpdated:
+        findings = self._findings(candidate, now_ms)
         return OverlapUpdated(
             at_ms=now_ms,
             id=candidate.id,
             by=candidate.by,
             over=candidate.over,
             begin_ms=candidate.onset_ms,
-            overlap_class=overlap_class,
+            overlap_class=stated,
             overlap_ms=candidate.raw_ms,
             p_backchannel=round(candidate.p_backchannel, 3),
             p_complete=round(candidate.p_complete, 3),
-            confidence=self.confidence(candidate),
-            evidence=self._evidence(candidate),
+            confidence=confidence(findings, self.line),
+            evidence=evidence(findings),
         )
+
+    def _findings(self, candidate: Candidate, now_ms: int) -> Findings:
+        """Gather everything that a settled class rests on."""
+        settings = self._settings
+        mine, theirs = self._parties[candidate.by], self._parties[candidate.over]
+        shared = self._shared(candidate, now_ms)
+        end_ms = shared[-1][1] if shared else candidate.onset_ms
+        length_ms = self._length_ms(candidate, now_ms)
+        level_db, pitch_st = mine.effort(
+            candidate.onset_ms - 120, candidate.utterance_ms + length_ms
+        )
+        stopped = not candidate.other_on
+        return Findings(
+            by=candidate.by,
+            over=candidate.over,
+            onset_ms=candidate.onset_ms,
+            end_ms=end_ms,
+            overlap_ms=sum(e - b for b, e in shared),
+            raw_ms=candidate.raw_ms,
+            length_ms=length_ms,
+            collision=candidate.collision,
+            pause=candidate.pause,
+            held=candidate.held,
+            margin=candidate.margin,
+            stopped=stopped,
+            kept_ms=mine.speech_ms(end_ms, end_ms + 2 * settings.keep_ms),
+            went_on_ms=theirs.speech_ms(end_ms, end_ms + 2 * settings.keep_ms),
+            p_backchannel=candidate.p_backchannel,
+            p_complete=candidate.p_complete,
+            source=candidate.source,
+            text=self._newcomer_text(candidate),
+            other_text=self._other_text(candidate, end_ms),
+            took_up=self._took_up(candidate, end_ms) if stopped else None,
+            level_delta_db=level_db,
+            f0_delta_st=pitch_st,
+            again=self.interruptions(candidate.by, candidate.onset_ms, 60_000) > 0,
+        )
+
+    def _other_text(self, candidate: Candidate, end_ms: int) -> str | None:
+        until_ms = end_ms + 50 if not candidate.other_on else candidate.onset_ms + _WORD_SLACK_MS
+        words = self._parties[candidate.over].words_between(
+            candidate.onset_ms - _CLAUSE_MS, until_ms
+        )
+        return " ".join(w.text for w in words) or None
 
     def _settle(self, candidate: Candidate, now_ms: int) -> OverlapEnded:
         self._refresh(candidate, now_ms)
-        shared = self._shared(candidate, now_ms)
-        overlap_ms = sum(e - b for b, e in shared)
-        end_ms = shared[-1][1] if shared else candidate.onset_ms
-        theirs = self._parties[candidate.over]
-        stopped = not theirs.active_within(
-            end_ms + self._settings.bridge_ms, end_ms + self._settings.stop_ms
-        )
-        overlap_class, sure = self._classify(candidate, now_ms, overlap_ms, end_ms, stopped=stopped)
-        confidence = self.confidence(candidate) if sure else 0.5
+        findings = self._findings(candidate, now_ms)
+        if findings.took_up and findings.p_complete > 0.1:
+            findings = msgspec.structs.replace(findings, p_complete=0.1, source="words")
+        overlap_class, sure = classify(findings, self._settings, self._words, self.line)
+        certainty = confidence(findings, self.line, overlap_class) if sure else 0.5
         counts = overlap_class in INTERRUPTING
-        yield_ms = (
-            max(0, end_ms - candidate.onset_ms - self._settings.rtt_ms.of(candidate.over))
-            if counts and stopped
-            else None
+        measured_ms = findings.end_ms - candidate.onset_ms
+        yields = counts and findings.stopped
+        theirs = self._parties[candidate.over]
+        resumed = findings.took_up or theirs.active_within(
+            findings.end_ms + self._settings.stop_ms, findings.end_ms + _RESUMPTION_MS
         )
         event = OverlapEnded(
             at_ms=now_ms,
@@ -301,82 +538,27 @@ class OverlapTracker:
             over=candidate.over,
             overlap_class=overlap_class,
             begin_ms=candidate.onset_ms,
-            end_ms=end_ms,
-            overlap_ms=overlap_ms,
-            yield_ms=yield_ms,
-            severity=self._severity(candidate, overlap_class, overlap_ms, now_ms, confidence),
-            confidence=confidence,
-            interrupted_text=self._cut_text(candidate) or None,
-            interrupting_text=self._newcomer_text(candidate),
-            resumed=theirs.active_within(end_ms + self._settings.stop_ms, now_ms)
-            if stopped
-            else None,
+            end_ms=findings.end_ms,
+            overlap_ms=findings.overlap_ms,
+            yield_ms=max(0, measured_ms - self.line.rtt_ms[candidate.over]) if yields else None,
+            severity=severity(findings, overlap_class, certainty, self._settings),
+            confidence=certainty,
+            interrupted_text=findings.other_text,
+            interrupting_text=findings.text or None,
+            resumed=resumed if findings.stopped else None,
             revision=self._revision,
-            evidence=self._evidence(candidate),
+            evidence=evidence(findings),
         )
         self.open.remove(candidate)
         self.settled.append(event)
         return event
 
-    def _classify(
-        self, candidate: Candidate, now_ms: int, overlap_ms: int, end_ms: int, *, stopped: bool
-    ) -> tuple[OverlapClass, bool]:
-        """Return the class and whether a rule matched; the first match wins."""
-        settings = self._settings
-        mine, theirs = self._parties[candidate.by], self._parties[candidate.over]
-        length_ms = self._length_ms(candidate, now_ms)
-        if candidate.collision:
-            return OverlapClass.COLLISION, True
-        if candidate.p_backchannel >= 0.5 and length_ms <= settings.backchannel_max_ms:
-            return OverlapClass.BACKCHANNEL, True
-        if candidate.raw_ms >= settings.talk_over_ms:
-            return OverlapClass.TALK_OVER, True
-        stop_after_ms = end_ms - candidate.onset_ms
-        if overlap_ms <= settings.terminal_ms:
-            return OverlapClass.TERMINAL_OVERLAP, True
-        quick = stop_after_ms <= settings.quick_stop_ms
-        if stopped and quick and candidate.p_complete > 0.5:
-            return OverlapClass.TERMINAL_OVERLAP, True
-        kept_ms = mine.speech_ms(end_ms, end_ms + 2 * settings.keep_ms)
-        open_clause = candidate.lexical and candidate.p_complete <= 0.5
-        limit_ms = settings.talk_over_ms + settings.rtt_ms.of(candidate.over)
-        if (
-            stopped
-            and stop_after_ms <= limit_ms
-            and (open_clause or not quick)
-            and kept_ms >= settings.keep_ms * 3 // 4
-        ):
-            return OverlapClass.SUCCESSFUL, True
-        went_on_ms = theirs.speech_ms(end_ms, end_ms + 2 * settings.keep_ms)
-        words = (self._newcomer_text(candidate) or "").split()
-        substantial = length_ms > settings.keep_ms or len(words) >= 2
-        if substantial and not stopped and went_on_ms >= settings.keep_ms * 3 // 4:
-            return OverlapClass.BUTTING_IN, True
-        return OverlapClass.TERMINAL_OVERLAP, False
 
-    def _severity(
-        self,
-        candidate: Candidate,
-        overlap_class: OverlapClass,
-        overlap_ms: int,
-        now_ms: int,
-        confidence: float,
-    ) -> int:
-        if overlap_class not in INTERRUPTING:
-            return 0
-        again = self.interruptions(candidate.by, now_ms, 60_000) > 0
-        severity = 40 * min(1.0, overlap_ms / 2_000)
-        severity += 25 * (overlap_class is OverlapClass.SUCCESSFUL and candidate.p_complete <= 0.5)
-        severity += 10 * again
-        return round(severity if confidence >= COUNTED_CONFIDENCE else severity / 2)
-
-    def _evidence(self, candidate: Candidate) -> tuple[Evidence, ...]:
-        at_ms = candidate.onset_ms
-        facts: tuple[tuple[str, float | str], ...] = (
-            ("overlap_ms", candidate.raw_ms),
-            ("p_backchannel", round(candidate.p_backchannel, 3)),
-            ("p_complete", round(candidate.p_complete, 3)),
-            ("completeness_from", "words" if candidate.lexical else "timing"),
-            ("held_floor", str(candidate.held).lower()),
-        )
-        return tuple(Evidence(kind=kind, at_ms=at_ms, value=value) for kind, value in facts)
+def _started(candidate: Candidate, now_ms: int) -> OverlapStarted:
+    return OverlapStarted(
+        at_ms=now_ms,
+        id=candidate.id,
+        by=candidate.by,
+        over=candidate.over,
+        begin_ms=candidate.onset_ms,
+    )

@@ -39,6 +39,8 @@ class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """The other's utterance must be older than this to be come in on (C)."""
     commit_ms: int = 700
     """A newcomer's utterance this long gets a provisional class (S)."""
+    overlap_commit_ms: int = 400
+    """While both talk, that much overlap before anything is said of it (C)."""
     backchannel_max_ms: int = 1_000
     """A listening signal is at most this long (P, VAP events)."""
     talk_over_ms: int = 2_000
@@ -51,12 +53,28 @@ class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """The newcomer keeps the floor this long for success; the other goes on this long (P, VAP)."""
     settle_ms: int = 1_000
     """An overlap is settled this long after it ended (C)."""
-    final_settle_ms: int = 2_000
-    """The same in the post-call pass, which can look ahead (C)."""
     stop_ms: int = 700
     """Silence that makes a speaker's end a stop, not a pause for breath (C)."""
     candidate_join_ms: int = 1_000
-    """Candidates by one party closer than this belong to one event (C)."""
+    """Candidates by one party closer than this belong to one event, unless the first was a sign
+    of listening (C)."""
+    newcomer_join_ms: int = 700
+    """Pauses of the newcomer up to this are bridged: "No, ... wait" is one thing said (C)."""
+    pause_ms: int = 1_000
+    """Coming in after this much of the holder's silence is an ordinary switch (C)."""
+    pause_complete: float = 0.3
+    """A pause cut-in needs a clause no more complete than this (C)."""
+    cooperative_ms: int = 1_000
+    """Coming in to help overlaps for less than this (C)."""
+    loud_db: float = 3.0
+    """Louder than usual, against the speaker's own level (C)."""
+    high_st: float = 2.0
+    """Higher than usual, semitones against the speaker's own median (C)."""
+    limited_rtt_ms: int = 600
+    """No cue on a single overlap from this round trip on (S: 600 ms more lag multiplies false
+    cues by 3.7)."""
+    decide_at_end: bool = False
+    """Settle nothing before the call is over: the post-call pass."""
 
 
 class FloorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,3 +100,9 @@ class ConversationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     floor: FloorSettings = FloorSettings()
     disabled_rules: tuple[str, ...] = ()
     """Cue rules that are switched off."""
+
+    def final(self) -> ConversationSettings:
+        """Return the settings of the post-call pass, which decides with everything known."""
+        return msgspec.structs.replace(
+            self, interruptions=msgspec.structs.replace(self.interruptions, decide_at_end=True)
+        )

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 
-from conversation.events import Channel, FinalTranscript, PartialTranscript, Word
+from conversation.events import (
+    Channel,
+    FinalTranscript,
+    PartialTranscript,
+    ProsodyFrame,
+    Word,
+)
 
 Span = tuple[int, int]
 
@@ -22,6 +29,16 @@ class PartySpeech:
         self.words: list[Word] = []
         self.partial: PartialTranscript | None = None
         self.voice_raised = False
+        self.decoded_to_ms = -1_000_000
+        """End of the newest utterance whose words are known."""
+        self.reply_offset_ms: int | None = None
+        """Start of the present or last utterance after the other's end, ms."""
+        self.asked_to_wait_ms: int | None = None
+        """When this party last asked for a moment."""
+        self.unknown_until_ms = 0
+        """Nothing is known before: no silence reaches back over lost audio, a hold or a pause."""
+        self._tails: dict[int, float] = {}
+        self._levels: deque[tuple[int, int, float | None, float | None]] = deque(maxlen=64)
 
     def start(self, start_ms: int) -> None:
         """Speech began at `start_ms`."""
@@ -29,8 +46,10 @@ class PartySpeech:
             self.utterance_ms = start_ms
         self.open_ms = start_ms
 
-    def end(self, end_ms: int) -> None:
-        """Speech ended at `end_ms`."""
+    def end(self, end_ms: int, tail_db: float | None = None) -> None:
+        """Speech ended at `end_ms`; `tail_db` says how loud its last syllables were."""
+        if tail_db is not None:
+            self._tails[end_ms] = tail_db
         if self.open_ms is not None and end_ms > self.open_ms:
             self.spans.append((self.open_ms, end_ms))
         self.open_ms = None
@@ -38,10 +57,33 @@ class PartySpeech:
     def hear(self, transcript: PartialTranscript | FinalTranscript) -> None:
         """Take words; a final adds to `words`, a partial is the newest of its utterance."""
         if isinstance(transcript, FinalTranscript):
+            if transcript.text is not None:
+                self.decoded_to_ms = max(self.decoded_to_ms, transcript.end_ms)
             self.words.extend(transcript.words)
             self.words.sort(key=lambda word: word.start_ms)
         else:
             self.partial = transcript
+
+    def measure(self, frame: ProsodyFrame) -> None:
+        """Take level and pitch of a stretch, relative to the speaker's own."""
+        if frame.usable_ms > 0:
+            self._levels.append(
+                (frame.begin_ms, frame.end_ms, frame.level_delta_db, frame.f0_delta_st)
+            )
+
+    def tail_db(self, end_ms: int) -> float | None:
+        """Return how loud the speech that ended at `end_ms` was at its end."""
+        return self._tails.get(end_ms)
+
+    def effort(self, begin_ms: int, end_ms: int) -> tuple[float | None, float | None]:
+        """Return mean level (dB) and pitch (semitones) over usual inside [begin_ms, end_ms)."""
+        inside = [m for m in self._levels if m[0] >= begin_ms and m[1] <= end_ms]
+        levels = [m[2] for m in inside if m[2] is not None]
+        pitches = [m[3] for m in inside if m[3] is not None]
+        return (
+            sum(levels) / len(levels) if levels else None,
+            sum(pitches) / len(pitches) if pitches else None,
+        )
 
     @property
     def speaking(self) -> bool:
@@ -72,7 +114,8 @@ class PartySpeech:
 
     def silent_ms(self, now_ms: int) -> int:
         """Return the time since the last speech, 0 while speaking."""
-        return 0 if self.speaking else max(0, now_ms - max(self.last_end_ms, 0))
+        known_ms = max(self.last_end_ms, self.unknown_until_ms)
+        return 0 if self.speaking else max(0, now_ms - known_ms)
 
     def utterance_length_ms(self, now_ms: int) -> int:
         """Return the length of the present or last utterance up to `now_ms`."""
@@ -83,7 +126,18 @@ class PartySpeech:
 
     def words_between(self, begin_ms: int, end_ms: int) -> list[Word]:
         """Return final words whose middle lies inside [begin_ms, end_ms)."""
-        return [w for w in self.words if begin_ms <= (w.start_ms + w.end_ms) // 2 < end_ms]
+        first = bisect_left(self.words, begin_ms - 5_000, key=lambda word: word.start_ms)
+        chosen = []
+        for word in self.words[first:]:
+            if word.start_ms >= end_ms:
+                break
+            if begin_ms <= (word.start_ms + word.end_ms) // 2 < end_ms:
+                chosen.append(word)
+        return chosen
+
+    def words_known_to(self, at_ms: int) -> bool:
+        """Whether finals cover the time just before `at_ms`."""
+        return self.decoded_to_ms >= at_ms - 200
 
 
 def overlap_spans(left: list[Span], right: list[Span]) -> list[Span]:

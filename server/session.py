@@ -23,7 +23,8 @@ import numpy as np
 from asr.jobs import Advice, Job, JobKind, JobResult, Transcriber
 from asr.settings import AsrSettings
 from asr.utterances import UtteranceTracker
-from audio.channel import ChannelFrontEnd
+from audio.bleed import BleedGate
+from audio.channel import ChannelFrontEnd, FrontEndEvent
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from conversation.conversation import Conversation
 from conversation.events import (
@@ -61,6 +62,7 @@ _PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
 _DRAIN_STEP_S = 0.25
 _LONGEST_NEED_MS = 15_000
 """Audio that an open utterance can need; what is older may be forgotten (`protocols.md` §3)."""
+_LONGEST_PIECE_S = 1
 _GRID_MS = 50
 """Step of the virtual clock, stream time."""
 _MAX_WAITING_DECODES = 64
@@ -85,11 +87,12 @@ class _Ears:
         prosody: ProsodyStage,
         hotwords: tuple[str, ...],
         patient: bool,
+        gate: BleedGate | None,
     ) -> None:
         settings = hearing.settings
         self._channel = channel
         self.front_end = ChannelFrontEnd(
-            channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio
+            channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio, gate=gate
         )
         self.native_prosody = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
         self._prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
@@ -120,9 +123,7 @@ class _Ears:
             end_ms=at_ms,
             reason="discard",
         )
-        events = self._share(self.front_end.gap(here))
-        self.observe(here)
-        return events
+        return self._share(self.front_end.gap(here))
 
     def push(self, chunk: AudioChunk) -> list[Event]:
         self.position_ms = chunk.end_ms
@@ -135,9 +136,14 @@ class _Ears:
         self.position_ms = max(self.position_ms, gap.end_ms)
         self.next_sample = max(self.next_sample, gap.end_ms * sample_rate_hz // 1000)
         events = self._share(self.front_end.gap(gap))
-        self.observe(gap)
         self.prosody.push_audio(self._nothing_at(gap.end_ms))
-        return [*events, gap]
+        return events
+
+    def release(self) -> list[Event]:
+        return self._share(self.front_end.release())
+
+    def flush(self) -> list[Event]:
+        return self._share(self.front_end.flush())
 
     def _nothing_at(self, at_ms: int) -> AudioChunk:
         """No samples at a gap's end: what is due inside the gap must not wait for audio."""
@@ -155,7 +161,7 @@ class _Ears:
         self.prosody.observe(self._channel, event)
         self.utterances.observe(event)
 
-    def _share(self, events: Sequence[SpeechStarted | SpeechEnded]) -> list[Event]:
+    def _share(self, events: Sequence[FrontEndEvent]) -> list[Event]:
         for chunk in self.front_end.take_audio():
             self.utterances.push_audio(chunk)
             if not self.native_prosody:
@@ -164,9 +170,16 @@ class _Ears:
             self.utterances.push_voice(begin_ms, probability)
         for event in events:
             self.observe(event)
-            speaks = isinstance(event, SpeechStarted)
-            self._speaking_since_ms = event.start_ms if speaks else None
-        return list(events)
+            if isinstance(event, SpeechStarted):
+                self._speaking_since_ms = event.start_ms
+            elif isinstance(event, SpeechEnded | AudioGap):
+                self._speaking_since_ms = None
+        return [event for event in events if not _is_cut(event)]
+
+
+def _is_cut(event: Event) -> bool:
+    """Whether this only ended what was open: a gap in which nothing is missing."""
+    return isinstance(event, AudioGap) and event.begin_ms == event.end_ms
 
 
 class CallSession:
@@ -196,9 +209,13 @@ class CallSession:
             sample_rate_hz if native else ANALYSIS_RATE_HZ,
             hearing.settings.prosody,
         )
+        gate = None
+        if {Channel.AGENT, Channel.CUSTOMER} <= set(started.channels):
+            bleed = hearing.settings.audio.bleed
+            gate = BleedGate(bleed) if bleed.enabled else None
         patient = clock is Clock.VIRTUAL
         self._ears = {
-            channel: _Ears(channel, sample_rate_hz, hearing, self._prosody, hotwords, patient)
+            channel: _Ears(channel, sample_rate_hz, hearing, self._prosody, hotwords, patient, gate)
             for channel in started.channels
         }
         self._advice = Advice(hop_ms=self._asr.hop_ms)
@@ -239,7 +256,7 @@ class CallSession:
         Raises:
             KeyError: audio of a channel that this call does not have.
         """
-        for item in self._roles.feed(items):
+        for item in self._roles.feed(_in_step(items)):
             if isinstance(item, RolesSwapped):
                 for each in self._ears.values():
                     self._merger.add(each.cut(item.at_ms))
@@ -259,6 +276,8 @@ class CallSession:
                 self._merger.add(ears.gap(pause, self.sample_rate_hz))
             else:
                 self._merger.add(ears.push(item))
+        for ears in self._ears.values():
+            self._merger.add(ears.release())
         return self._advance()
 
     def control(self, event: Control) -> list[Event]:
@@ -294,6 +313,8 @@ class CallSession:
         if self._audio_ended:
             return []
         self._audio_ended = True
+        for ears in self._ears.values():
+            self._merger.add(ears.flush())
         for ears in self._ears.values():
             self._merger.add(ears.finish())
         end_ms = max(ears.position_ms for ears in self._ears.values())
@@ -483,6 +504,25 @@ class CallSession:
             events.append(observation)
             events.extend(self._core.receive(observation))
         return events
+
+
+def _in_step(items: Sequence[AudioChunk | AudioGap]) -> list[AudioChunk | AudioGap]:
+    """Cut long chunks and put both channels side by side, so that neither runs far ahead."""
+    pieces: list[tuple[int, AudioChunk | AudioGap]] = []
+    for item in items:
+        if isinstance(item, AudioGap):
+            pieces.append((item.begin_ms, item))
+            continue
+        size = item.sample_rate_hz * _LONGEST_PIECE_S
+        for first in range(0, max(1, len(item.samples)), size):
+            piece = AudioChunk(
+                channel=item.channel,
+                first_sample=item.first_sample + first,
+                samples=item.samples[first : first + size],
+                sample_rate_hz=item.sample_rate_hz,
+            )
+            pieces.append((piece.start_ms, piece))
+    return [piece for _, piece in sorted(pieces, key=lambda pair: pair[0])]
 
 
 def open_session(

@@ -108,7 +108,8 @@ def test_a_gap_ends_open_speech_where_it_begins() -> None:
             sample_rate_hz=16_000,
         )
     )
-    (ended,) = front.gap(gap(1_000, 2_000))
+    ended, lost = front.gap(gap(1_000, 2_000))
+    assert lost == gap(1_000, 2_000)
     assert isinstance(ended, SpeechEnded)
     assert (ended.truncated, ended.end_ms) == (True, 1_000)
 

@@ -1,0 +1,210 @@
+"""Is it this party, or the other one leaking in? The gate before voice activity.
+
+Both channels share one gate. It keeps their levels in steps of 8 ms (four to a voice-activity
+window) and looks, per direction and at fixed stream times, for the *source*'s envelope in the
+*target*: where the source speaks, levels of the target that follow it at some lag are leakage.
+A window of the target is then its own only where it is louder than the leak can be.
+
+    leak      correlation of the log envelopes >= 0.6 over >= 0.5 s at a lag of 0 to 800 ms, taken
+              where the target is above its noise and 6 dB or more below the source: its own speech
+              would hide the leak otherwise
+    gain      median of target - source at that lag; echo return loss is its negative
+    own       target > source(t - lag) + gain + margin, margin = 3 median deviations in 6..15 dB
+    grade     A: no leak, or a loss above 35 dB; B: 20 to 35 dB; C: less, and no blame is assigned
+    same      correlation >= 0.95 and levels within 3 dB: one signal on both channels
+
+The rule of the correlation is call-ai-metrics' (published); lags reach 800 ms because a mobile echo
+takes a full round trip; grades and margins are our choice (`interruptions.md` section 5).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from audio.settings import BleedSettings
+from conversation.events import Channel, ChannelQuality
+
+STEP_MS = 8
+_KEPT_STEPS = 8_192
+"""About 65 s of levels: the 30 s of an estimate, the longest lag, and slack between channels."""
+_EVER = 1 << 60
+Levels = npt.NDArray[np.float32]
+
+
+class Leak(msgspec.Struct, frozen=True):
+    """How the source is heard in the target."""
+
+    lag_steps: int
+    gain_db: float
+    margin_db: float
+    correlation: float
+
+
+class BleedGate:
+    """Levels of both channels of a call, and what of each is its own."""
+
+    def __init__(self, settings: BleedSettings) -> None:
+        self._settings = settings
+        self._levels = {
+            party: np.full(_KEPT_STEPS, np.nan, dtype=np.float32)
+            for party in (Channel.AGENT, Channel.CUSTOMER)
+        }
+        self._known_ms = dict.fromkeys(self._levels, 0)
+        self._due_ms = dict.fromkeys(self._levels, settings.first_estimate_ms)
+        self._leaks: dict[Channel, Leak | None] = dict.fromkeys(self._levels)
+        self._floor_db = dict.fromkeys(self._levels, -120.0)
+
+    def hear(self, channel: Channel, begin_ms: int, levels: Sequence[float]) -> None:
+        """Take the levels (dB) of one window that begins at `begin_ms`."""
+        kept, first = self._levels[channel], begin_ms // STEP_MS
+        last = self._known_ms[channel] // STEP_MS
+        if first > last:
+            missing = np.arange(max(last, first - _KEPT_STEPS), first) % _KEPT_STEPS
+            kept[missing] = np.nan
+        for i, level in enumerate(levels):
+            kept[(first + i) % _KEPT_STEPS] = level
+        self._known_ms[channel] = begin_ms + len(levels) * STEP_MS
+
+    def skip(self, channel: Channel, until_ms: int) -> None:
+        """Say that the channel is unknown up to `until_ms`."""
+        first = self._known_ms[channel] // STEP_MS
+        last = until_ms // STEP_MS
+        steps = np.arange(max(first, last - _KEPT_STEPS), last) % _KEPT_STEPS
+        self._levels[channel][steps] = np.nan
+        self._known_ms[channel] = max(self._known_ms[channel], until_ms)
+
+    def end(self, channel: Channel) -> None:
+        """Say that nothing more comes on the channel."""
+        self._known_ms[channel] = _EVER
+
+    def ready(self, channel: Channel, end_ms: int) -> bool:
+        """Whether the other channel is known as far as a window that ends at `end_ms` needs."""
+        return self._known_ms[channel.other] >= end_ms
+
+    def due(self, channel: Channel, begin_ms: int, at_ms: int) -> list[ChannelQuality]:
+        """Estimate the leak into `channel` when that is due before the window at `begin_ms`.
+
+        Returns:
+            What was found, to become known at `at_ms`; empty when no estimate was due.
+        """
+        due_ms = self._due_ms[channel]
+        if begin_ms < due_ms:
+            return []
+        early = begin_ms < self._settings.every_ms
+        step_ms = self._settings.first_estimate_ms if early else self._settings.every_ms
+        self._due_ms[channel] = (begin_ms // step_ms + 1) * step_ms
+        return [self._estimate(channel, begin_ms, at_ms)]
+
+    def own(self, channel: Channel, begin_ms: int, levels: Sequence[float]) -> bool:
+        """Whether the window of `channel` holds more than what leaks in from the other one."""
+        leak = self._leaks[channel]
+        if leak is None:
+            return True
+        source, first = self._levels[channel.other], begin_ms // STEP_MS - leak.lag_steps
+        near = source[np.arange(first - 1, first + len(levels) + 1) % _KEPT_STEPS]
+        near = np.where(np.isnan(near), -120.0, near)
+        ceiling = np.maximum(np.maximum(near[:-2], near[1:-1]), near[2:])
+        silent = ceiling < self._floor_db[channel.other] + self._settings.source_above_floor_db
+        above = np.asarray(levels) > ceiling + leak.gain_db + leak.margin_db
+        return bool(np.count_nonzero(above | silent) * 2 >= len(levels))
+
+    # ------------------------------------------------------------------ estimates
+
+    def _window(self, channel: Channel, begin_ms: int, extra_steps: int = 0) -> Levels:
+        last = begin_ms // STEP_MS
+        first = max(0, last - self._settings.window_ms // STEP_MS) - extra_steps
+        steps = np.arange(first, last)
+        levels = self._levels[channel][steps % _KEPT_STEPS].copy()
+        levels[steps < 0] = np.nan
+        return levels
+
+    def _estimate(self, channel: Channel, begin_ms: int, at_ms: int) -> ChannelQuality:
+        settings = self._settings
+        lags = settings.longest_lag_ms // STEP_MS
+        target = self._window(channel, begin_ms)
+        source = self._window(channel.other, begin_ms, extra_steps=lags)
+        self._floor_db[channel.other] = _percentile(source, 10)
+        quality = ChannelQuality(at_ms=at_ms, channel=channel, snr_db=_snr_db(target))
+        active = source >= self._floor_db[channel.other] + settings.source_above_floor_db
+        if np.count_nonzero(active & ~np.isnan(source)) < settings.least_steps:
+            return quality
+        noise_db = _percentile(target, 10)
+        leak = _strongest(source, target, active, lags, noise_db, settings)
+        self._leaks[channel] = leak
+        if leak is None:
+            return msgspec.structs.replace(quality, bleed_grade="A")
+        loss_db = -leak.gain_db
+        same = leak.correlation >= settings.same_correlation and abs(loss_db) <= settings.same_db
+        grade = "A" if loss_db > settings.grade_a_db else "B"
+        if loss_db < settings.grade_c_db:
+            grade = "C"
+        return msgspec.structs.replace(
+            quality,
+            bleed_grade=grade,
+            echo_return_loss_db=round(loss_db, 1),
+            lag_ms=leak.lag_steps * STEP_MS,
+            flags=("same_signal",) if same else (),
+        )
+
+
+def _strongest(
+    source: Levels,
+    target: Levels,
+    active: npt.NDArray[np.bool_],
+    lags: int,
+    noise_db: float,
+    settings: BleedSettings,
+) -> Leak | None:
+    """Return the leak at the lag of the highest correlation, None when there is none."""
+    best: Leak | None = None
+    for lag in range(lags + 1):
+        begin = lags - lag
+        shifted = source[begin : begin + len(target)]
+        spoken = active[begin : begin + len(target)] & ~np.isnan(target) & ~np.isnan(shifted)
+        chosen = spoken & (target >= noise_db + settings.least_margin_db)
+        if _correlation(shifted[chosen], target[chosen]) < settings.same_correlation:
+            chosen &= target <= shifted - settings.least_margin_db
+        least = max(settings.least_steps, settings.least_share * np.count_nonzero(spoken))
+        if np.count_nonzero(chosen) < least:
+            continue
+        x, y = shifted[chosen], target[chosen]
+        correlation = _correlation(x, y)
+        if correlation < settings.least_correlation:
+            continue
+        if best is None or correlation > best.correlation:
+            difference = y - x
+            gain_db = float(np.median(difference))
+            deviation_db = float(np.median(np.abs(difference - gain_db)))
+            margin_db = min(
+                settings.widest_margin_db, max(settings.least_margin_db, 3 * deviation_db)
+            )
+            best = Leak(lag, gain_db, margin_db, correlation)
+    return best
+
+
+def _correlation(x: Levels, y: Levels) -> float:
+    """Return Pearson's correlation, 0 where it is not defined."""
+    if len(x) < 2:
+        return 0.0
+    spread = float(np.std(x) * np.std(y))
+    return float(np.mean((x - x.mean()) * (y - y.mean()))) / spread if spread > 1e-6 else 0.0
+
+
+def _percentile(levels: Levels, q: float) -> float:
+    known = levels[~np.isnan(levels)]
+    return float(np.percentile(known, q)) if len(known) else -120.0
+
+
+def _snr_db(levels: Levels) -> float | None:
+    """Return how far speech (95th percentile) stands above the floor (10th)."""
+    known = levels[~np.isnan(levels)]
+    if len(known) < 250:
+        return None
+    low, high = np.percentile(known, (10, 95))
+    value = float(high - low)
+    return round(value, 1) if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Generated two-channel calls with exact truth, and how well the floor of a call is understood."""

@@ -1,0 +1,186 @@
+"""How well the floor of a call is understood: `python -m bench.floor` or `make bench-floor`.
+
+Sixty calls of voices, texts and seeds that nothing was tuned on, half of them without any
+interruption, each through five telephone lines. Prints one table and writes
+`bench/out/floor.json`; `QUICK=1` takes eight calls. `--split development` is for tuning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from audio.vad import SileroVad
+from bench.floor.hear import front_end_version, hear, keep, kept, observations
+from bench.floor.line import CONDITIONS, Condition, extra_rtt_ms, through_the_line
+from bench.floor.score import METRICS, Prediction, Tally, interval, longer_than, ours, tally
+from bench.floor.script import Script, write_script
+from bench.results import Row, is_quick, write_results
+from bench.speech_bank import SpeechBank
+from conversation.conversation import Conversation
+from conversation.cue_engine import CueEngine
+from conversation.events import Event
+from conversation.settings import ConversationSettings, RoundTrips
+
+SEEDS = {"development": 1_000, "test": 52_000}
+_CALLS, _QUICK_CALLS, _SECONDS = 60, 8, 150.0
+_CACHE = Path("bench/out/floor")
+_BASELINES = {"overlap_0_5s": 500, "overlap_1s": 1_000, "overlap_3s": 3_000}
+
+
+class Case(msgspec.Struct):
+    """One call over one line."""
+
+    script: Script
+    condition: Condition
+    heard: list[Event]
+
+
+class _NoActs:
+    """Hears no acts: they have no part in the floor."""
+
+    def observe(self, event: object) -> list[object]:
+        return []
+
+
+def cases(split: str, calls: int, conditions: Sequence[Condition], jobs: int = 1) -> list[Case]:
+    """Write, transmit and hear the calls; what was heard is kept for the next run."""
+    wanted = [(split, number, condition) for number in range(calls) for condition in conditions]
+    made = []
+    with (
+        ProcessPoolExecutor(jobs) as pool,
+        Progress(console=Console(stderr=True), transient=True) as progress,
+    ):
+        task = progress.add_task("hearing", total=len(wanted))
+        for case in pool.map(_case, wanted):
+            made.append(case)
+            progress.advance(task)
+    return made
+
+
+@cache
+def _tools() -> tuple[SpeechBank, SileroVad]:
+    vad = SileroVad()
+    vad.load()
+    return SpeechBank(), vad
+
+
+def _case(wanted: tuple[str, int, Condition]) -> Case:
+    split, number, condition = wanted
+    bank, vad = _tools()
+    seed = SEEDS[split] + number
+    rtt_ms = extra_rtt_ms(seed) if condition.delayed else 0
+    null = bool(number % 2)
+    script = write_script(bank, split, seed, null=null, seconds=_SECONDS, rtt_ms=rtt_ms)
+    path = _CACHE / f"{split}-{seed}-{condition.name}-{_version()}.jsonl"
+    heard = kept(path)
+    if heard is None:
+        heard = hear(through_the_line(script, condition), vad)
+        keep(path, heard)
+    return Case(script, condition, heard)
+
+
+@cache
+def _version() -> str:
+    digest = hashlib.sha256(front_end_version().encode())
+    for name in ("script.py", "line.py", "texts.toml", "bank.py"):
+        digest.update(Path(__file__).with_name(name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def settings_for(case: Case, base: ConversationSettings | None = None) -> ConversationSettings:
+    """Return settings that know the round trip of the call, as RTCP would tell it."""
+    base = base or ConversationSettings()
+    trips = base.interruptions.rtt_ms
+    trips = RoundTrips(agent=trips.agent, customer=max(trips.customer, case.script.rtt_ms))
+    interruptions = msgspec.structs.replace(base.interruptions, rtt_ms=trips)
+    return msgspec.structs.replace(base, interruptions=interruptions)
+
+
+def judge(case: Case, settings: ConversationSettings, *, words: bool) -> list[Event]:
+    """Run the core over one call on the virtual clock; return all derived events."""
+    core = Conversation(settings, CueEngine.from_packaged(settings.locale), _NoActs())  # type: ignore[arg-type]
+    return [
+        event
+        for observation in observations(case.script, case.heard, words=words)
+        for event in core.receive(observation)
+    ]
+
+
+def score(
+    cases: Sequence[Case], *, words: bool, base: ConversationSettings | None = None
+) -> list[Tally]:
+    """Return the tallies of our own system."""
+    tallies = []
+    for case in cases:
+        predictions, cues = ours(judge(case, settings_for(case, base), words=words))
+        tallies.append(_tally(case, predictions, cues))
+    return tallies
+
+
+def _tally(case: Case, predictions: list[Prediction], cues: list[Prediction]) -> Tally:
+    leaks = case.condition.bleed_db is not None
+    return tally(case.script, case.heard, predictions, cues, leaks=leaks)
+
+
+def baseline(cases: Sequence[Case], limit_ms: int) -> list[Tally]:
+    """Return the tallies of the rule that calls any overlap of `limit_ms` an interruption."""
+    tallies = []
+    for case in cases:
+        predictions = longer_than(case.heard, limit_ms)
+        cues = [p for p in predictions if p.by == "agent"]
+        tallies.append(_tally(case, predictions, cues))
+    return tallies
+
+
+def rows_of(system: str, condition: str, tallies: Sequence[Tally], *, intervals: bool) -> list[Row]:
+    """Return every metric of one system under one condition."""
+    rows = []
+    for name, (metric, unit, basis) in METRICS.items():
+        n = sum(getattr(t, basis) for t in tallies)
+        rows.append(Row(system, condition, name, metric(tallies), unit, n))
+        if intervals:
+            ends = interval(metric, tallies, seed=1)
+            for end, value in zip(("low", "high"), ends or (None, None), strict=True):
+                rows.append(Row(system, condition, f"{name}_{end}", value, unit, n))
+    return rows
+
+
+def main() -> None:
+    """Run every system under every condition."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--split", choices=sorted(SEEDS), default="test")
+    parser.add_argument("--calls", type=int, default=_QUICK_CALLS if is_quick() else _CALLS)
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--hear-only", action="store_true", help="keep what was heard and stop")
+    arguments = parser.parse_args()
+    made = cases(arguments.split, arguments.calls, CONDITIONS, arguments.jobs)
+    if arguments.hear_only:
+        return
+    rows: list[Row] = []
+    for condition in ("all", "null_calls", *(c.name for c in CONDITIONS[1:])):
+        chosen = [
+            case
+            for case in made
+            if case.condition.name == ("all" if condition == "null_calls" else condition)
+            and (condition != "null_calls" or case.script.null)
+        ]
+        rows += rows_of("heartline", condition, score(chosen, words=True), intervals=True)
+        rows += rows_of(
+            "heartline_vad_only", condition, score(chosen, words=False), intervals=False
+        )
+        for name, limit_ms in _BASELINES.items():
+            rows += rows_of(name, condition, baseline(chosen, limit_ms), intervals=False)
+    write_results("floor", rows, seed=SEEDS[arguments.split])
+
+
+if __name__ == "__main__":
+    main()

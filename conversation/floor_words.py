@@ -1,0 +1,57 @@
+"""What words say about the floor, per language: signs of listening, open clauses, closings."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from importlib import resources
+
+import msgspec
+
+
+class FloorWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One language's lists; see `lexicon/en.toml` for what each holds."""
+
+    backchannel_words: frozenset[str] = frozenset()
+    backchannel_phrases: tuple[str, ...] = ()
+    answers: frozenset[str] = frozenset()
+    sounds: frozenset[str] = frozenset()
+    open_words: frozenset[str] = frozenset()
+    number_words: frozenset[str] = frozenset()
+    closings: tuple[str, ...] = ()
+    cooperative: tuple[str, ...] = ()
+    reclaims: tuple[str, ...] = ()
+    waits: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether there are words for this language at all."""
+        return bool(self.backchannel_words)
+
+
+def plain_words(text: str) -> list[str]:
+    """Return lower-case words without punctuation; hyphens separate."""
+    return re.findall(
+        r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("\u2019", "'").replace("-", " ")
+    )
+
+
+def contains(words: list[str], phrases: tuple[str, ...]) -> bool:
+    """Whether one of the phrases occurs in the words."""
+    line = f" {' '.join(words)} "
+    return any(f" {phrase} " in line for phrase in phrases)
+
+
+@cache
+def load_floor_words(locale: str) -> FloorWords:
+    """Return the lists of a locale; empty ones, so that timing decides alone, when there are none.
+
+    Raises:
+        msgspec.ValidationError: the file has an unknown key.
+    """
+    language = locale.partition("-")[0].lower()
+    file = resources.files("conversation") / "lexicon" / f"{language}.toml"
+    if not file.is_file():
+        return FloorWords()
+    return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), FloorWords)
