@@ -42,7 +42,9 @@ from conversation.floor import PARTIES, Floor
 from conversation.language import load_pack
 from conversation.metrics import Pace, talk_share_agent
 from conversation.overlaps import OverlapTracker
+from conversation.phrases import load_phrases
 from conversation.ports import Acts, Cues, FactValue
+from conversation.rules import RuleSet, packaged_rule_set
 from conversation.settings import ConversationSettings
 from conversation.speech import PartySpeech, overlap_spans
 
@@ -80,17 +82,34 @@ class Conversation:
         self._ended = False
 
     @classmethod
-    def create(cls, settings: ConversationSettings) -> Conversation:
-        """Build the core with the shipped rules and the language pack of its locale.
+    def create(cls, settings: ConversationSettings, rules: RuleSet | None = None) -> Conversation:
+        """Build the core with rules (None: the shipped ones) and the pack of its locale.
 
         Raises:
             RuleError, PackError: a rule or pack is not valid.
         """
+        chosen = packaged_rule_set(settings.locale) if rules is None else rules
+        phrases = load_phrases(settings.locale, chosen.overlay)
         return cls(
             settings,
-            CueEngine.from_packaged(settings.locale, settings.disabled_rules),
-            ActDetector(load_pack(settings.locale)),
+            CueEngine(
+                chosen.active(settings.disabled_rules),
+                phrases=phrases,
+                better_wording=phrases.better_wording,
+                consent_required=settings.consent_notice_required,
+            ),
+            ActDetector(load_pack(settings.locale, chosen.overlay)),
         )
+
+    @classmethod
+    def for_call(cls, started: CallStarted) -> Conversation:
+        """Build the core that a journalled call ran with, from its first event alone.
+
+        Raises:
+            RuleError, PackError: what was recorded is not valid here.
+        """
+        settings = msgspec.convert(started.settings, ConversationSettings)
+        return cls.create(settings, RuleSet.recorded(started.rules, started.language_overlay))
 
     @property
     def next_wakeup_ms(self) -> int:

@@ -52,6 +52,10 @@ class CallHistory:
         elif isinstance(event, OverlapEnded) and event.revision == 0:
             self._add(f"{event.by}.overlap_ended", event.begin_ms, event.end_ms, event.confidence)
 
+    def mark(self, kind: str, start: int, end: int, confidence: float, text: str) -> None:
+        """Record one occurrence of a kind that is no event of its own."""
+        self._add(kind, start, end, confidence, text)
+
     def _add(
         self, kind: str, start: int, end: int, confidence: float = 1.0, text: str = ""
     ) -> None:
@@ -99,6 +103,13 @@ class CallHistory:
         found = self._inside(kinds, window, floor)
         return len({f[:2] for f in found}) if window.turns else len(found)
 
+    def count_after(self, kinds: tuple[str, ...], after: tuple[str, ...]) -> int | None:
+        """Count occurrences that began after the newest of `after`; none when it is missing."""
+        if not self._known(kinds + after):
+            return None
+        mark = max((o[0] for o in self._of(after)), default=None)
+        return 0 if mark is None else sum(o[0] > mark for o in self._of(kinds))
+
     def since(self, kinds: tuple[str, ...]) -> float | None:
         """Return ms since the newest occurrence ended; infinity when there was none."""
         if not self._known(kinds):
@@ -132,9 +143,13 @@ class CallHistory:
             mark = min((o[0] for _, _, o in self._inside(after, within)), default=None)
         return mark is not None and any(o[0] > mark for o in self._of(kinds))
 
+    def ago_ms(self, kind: str) -> float:
+        """Return ms since the newest known occurrence ended, whatever its confidence."""
+        return min((self.now_ms - o[1] for o in self._past.get(kind, ())), default=float("inf"))
+
     def newest(self, kinds: tuple[str, ...]) -> tuple[str, int, int, str] | None:
-        """Return kind, start, end and words of the newest act among `kinds`, if any."""
-        found = [(o[0], k, o) for k in kinds if needs_words(k) for o in self._past.get(k, ())]
+        """Return kind, start, end and words of the newest worded one among `kinds`, if any."""
+        found = [(o[0], k, o) for k in kinds if needs_words(k) for o in self._of((k,)) if o[3]]
         if not found:
             return None
         _, kind, o = max(found)

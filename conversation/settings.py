@@ -82,3 +82,7 @@ class ConversationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     floor: FloorSettings = FloorSettings()
     disabled_rules: tuple[str, ...] = ()
     """Cue rules that are switched off."""
+    consent_notice_required: bool = False
+    """The agent must say that the call is recorded (rules consent_notice, sup_consent)."""
+    time_zone: str = ""
+    """IANA name of the zone that due times are meant in; empty: that of the call's start."""
