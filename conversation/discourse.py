@@ -1,9 +1,10 @@
 """What the talk is about: turns in words, narratives, issues, stages (`coaching.md`, shorthand).
 
-An *issue* opens at a problem statement and closes at satisfaction, at the next issue or with the
-call. It is *demanding* when it holds a feeling, confusion, urgency or a long narrative. A
-*narrative* is what the customer says from a problem statement to the agent's next turn that is no
-listening signal. Everything is told as marks, which are history kinds, and as facts.
+An *issue* opens at a problem statement, or at displeasure when none is open, and closes at
+satisfaction, at the next issue or with the call. It is *demanding* when it holds a feeling,
+confusion, urgency or a long narrative. A *narrative* is what the customer says from a problem
+statement to the agent's next turn that is no listening signal; a turn of its length without one is
+taken for one, because a long story is seldom about nothing. Everything is told as marks, which are history kinds, and as facts.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ SAME_WORDS_LEAST = 4
 """Fewer content words than this say too little to be called a repetition."""
 SAME_ACKNOWLEDGEMENT = 0.95
 """From here on two acknowledgements are one stock phrase (`coaching.md`, canned_empathy)."""
+DISPLEASURE = frozenset({"frustration", "anger", "repeat_contact"})
+"""Customer acts that open an issue when none is open: nobody is displeased about nothing."""
 BEFORE_ISSUE_MS = 15_000
 """A feeling this long before the problem is stated belongs to it."""
 SPELLED_LEAST = 3
@@ -150,9 +153,9 @@ class Discourse:
 
     def _agent_turn(self, turn: _Turn, final: FinalTranscript, words: list[str]) -> list[Mark]:
         marks = []
-        text, told = final.text or "", self._narrative
-        if told is not None and final.start_ms > told.start_ms:
-            marks += self._end_narrative(told)
+        text = final.text or ""
+        if len(turn.words) == len(words):
+            marks += self._end_narrative(final.start_ms)
         if not turn.told and len(turn.words) >= TURN_WORDS:
             turn.told = True
             marks.append(Mark("agent.substantial_turn", turn.start_ms, turn.end_ms))
@@ -232,6 +235,8 @@ class Discourse:
                 marks.append(_about(act, "customer.new_vulnerability"))
             if topic in ("self_harm", "danger"):
                 marks.append(_about(act, "customer.danger"))
+        if self._issue is None and act.kind in DISPLEASURE and self._stage != "closing":
+            marks.append(self._open(act, []))
         if act.kind in DEMANDS:
             self._demand(act)
         if act.kind == "satisfaction" and self._issue is not None and self._issue.answered:
@@ -257,16 +262,25 @@ class Discourse:
         ):
             issue.words += content
             return []
+        return [self._open(act, content)]
+
+    def _open(self, act: ActDetected, content: list[str]) -> Mark:
         self._issue = issue = _Issue(act.start_ms, content)
         self._issues += 1
         felt_ms = self._felt_before_ms
         if felt_ms is not None and act.end_ms - felt_ms <= BEFORE_ISSUE_MS:
             issue.felt_ms, issue.demanding, self._any_demanding = felt_ms, True, True
         self._enter("discovery", act.at_ms)
-        return [_about(act, "customer.issue_opened")]
+        return _about(act, "customer.issue_opened")
 
-    def _end_narrative(self, told: _Turn) -> list[Mark]:
-        self._narrative = None
+    def _end_narrative(self, at_ms: int) -> list[Mark]:
+        """Take stock when the agent begins a turn: how long had the customer been telling?"""
+        told, self._narrative = self._narrative, None
+        last = self._turns[-2] if len(self._turns) >= 2 else None
+        if told is None or told.start_ms >= at_ms:
+            told = last
+        if told is None or self._stage == "closing":
+            return []
         spoken = [
             turn
             for turn in self._turns

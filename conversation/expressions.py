@@ -12,8 +12,9 @@ The grammar, lowest precedence first::
 Units are `ms`, `s`, `db`, `wpm`, `pct` and `turns`. History functions read what was observed:
 `count(kinds, window[, min_confidence])`, `count(kinds, after=kinds)`, `since(kinds)` in ms,
 `turns_since(kinds)`, `seen(kinds, after=kinds[, within=window])`; `kinds` is one kind or a list. A
-window in turns counts the speaker's turns that hold the kind. Logic is Kleene's: an unknown operand makes a comparison
-unknown, `not unknown` is unknown, `false and unknown` is false, `true or unknown` is true.
+window in turns counts the speaker's turns that hold the kind. Logic is Kleene's: an unknown
+operand makes a comparison unknown, `not unknown` is unknown, `false and unknown` is false,
+`true or unknown` is true.
 
 Nothing here uses `eval`: an expression is parsed once into a tree and walked.
 """
@@ -24,11 +25,9 @@ import difflib
 import operator
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Protocol
-
-import msgspec
 
 from conversation.fact_names import FACTS, HISTORY_KINDS, FactValue
+from conversation.history_port import History, NoHistory, Window
 
 Value = float | int | str | bool | None
 """Value of an expression; `None` is unknown."""
@@ -38,60 +37,6 @@ class ExpressionError(ValueError):
     """An expression that cannot be parsed or that names something unknown."""
 
     code = "expression_invalid"
-
-
-class Window(msgspec.Struct, frozen=True):
-    """A stretch of the past, in milliseconds or in turns of the speaker."""
-
-    size: float
-    turns: bool = False
-
-
-class History(Protocol):
-    """What was observed so far, as history functions see it. `None` is unknown."""
-
-    def count(self, kinds: tuple[str, ...], window: Window, floor: float) -> int | None:
-        """Count occurrences, or turns that hold one, inside the window."""
-
-    def count_after(self, kinds: tuple[str, ...], after: tuple[str, ...]) -> int | None:
-        """Count occurrences that began after the newest of `after`; none when it is missing."""
-
-    def since(self, kinds: tuple[str, ...]) -> float | None:
-        """Return ms since the newest occurrence ended; infinity when there was none."""
-
-    def turns_since(self, kinds: tuple[str, ...]) -> float | None:
-        """Return the speaker's turns begun since the newest occurrence; infinity when none."""
-
-    def seen(
-        self, kinds: tuple[str, ...], after: tuple[str, ...], within: Window | None
-    ) -> bool | None:
-        """Tell whether one of `kinds` followed the newest (within a window: oldest) `after`."""
-
-
-class NoHistory:
-    """A history of which nothing is known."""
-
-    def count(self, kinds: tuple[str, ...], window: Window, floor: float) -> int | None:
-        """Return unknown."""
-        return None
-
-    def count_after(self, kinds: tuple[str, ...], after: tuple[str, ...]) -> int | None:
-        """Return unknown."""
-        return None
-
-    def since(self, kinds: tuple[str, ...]) -> float | None:
-        """Return unknown."""
-        return None
-
-    def turns_since(self, kinds: tuple[str, ...]) -> float | None:
-        """Return unknown."""
-        return None
-
-    def seen(
-        self, kinds: tuple[str, ...], after: tuple[str, ...], within: Window | None
-    ) -> bool | None:
-        """Return unknown."""
-        return None
 
 
 _Node = Callable[[Mapping[str, FactValue], History], Value]

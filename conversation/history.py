@@ -12,8 +12,8 @@ from conversation.events import (
     TurnEnded,
     TurnStarted,
 )
-from conversation.expressions import Window
 from conversation.fact_names import needs_words
+from conversation.history_port import Window
 
 KEEP = 400
 """Occurrences remembered per kind: hours of any real call."""
