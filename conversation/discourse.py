@@ -4,7 +4,8 @@ An *issue* opens at a problem statement, or at displeasure when none is open, an
 satisfaction, at the next issue or with the call. It is *demanding* when it holds a feeling,
 confusion, urgency or a long narrative. A *narrative* is what the customer says from a problem
 statement to the agent's next turn that is no listening signal; a turn of its length without one is
-taken for one, because a long story is seldom about nothing. Everything is told as marks, which are history kinds, and as facts.
+taken for one, because a long story is seldom about nothing. Everything is told as marks, which are
+history kinds, and as facts.
 """
 
 from __future__ import annotations

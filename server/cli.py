@@ -26,17 +26,23 @@ from audio.chunks import AudioChunk
 from audio.errors import AudioError
 from audio.sources import Recording, list_recordings, open_recording
 from conversation.events import AudioGap, Channel
+from conversation.rules import RuleError
 from reports.html import summary
 from reports.model import Report
 from server.analyze import TranscriptError, analyze_recording, analyze_transcript, write_outputs
+from server.commands import rules as rules_commands
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import Hearing, HearingSettings
+from server.replay import LogError
 from server.runner import PortTakenError, Running, running_server
 from server.settings import Settings, SettingsError, load_settings
 from server.stream_client import StreamError, ingest_url, stream_blocks, to_blocks
 
 SAMPLE = Path(__file__).parent / "sample" / "call.flac"
-_ERRORS = (AudioError, AsrError, StreamError, TranscriptError, PortTakenError, SettingsError)
+_ERRORS = (
+    AudioError, AsrError, StreamError, TranscriptError, PortTakenError, SettingsError, RuleError,
+    LogError,
+)  # fmt: skip
 _OUT = Console()
 _ERR = Console(stderr=True)
 
@@ -46,6 +52,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(rules_commands.app, name="rules")
 
 AgentChannel = Annotated[
     int, typer.Option(help="Which channel of a stereo file is the agent: 0 or 1.")

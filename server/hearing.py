@@ -15,6 +15,7 @@ from audio.settings import AudioSettings
 from audio.vad import SileroVad, SpeechProbability, VadStream
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+from server.rules_folder import RuleSource, RulesSettings
 
 
 class HearingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +25,7 @@ class HearingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()
     conversation: ConversationSettings = ConversationSettings()
+    rules: RulesSettings = RulesSettings()
 
 
 class Hearing:
@@ -41,6 +43,8 @@ class Hearing:
         vad: SileroVad | None = None,
     ) -> None:
         self.settings = settings or HearingSettings()
+        self.rules = RuleSource(self.settings.rules, self.settings.conversation.locale)
+        """What each new call takes its cue rules from."""
         self._vad = vad or SileroVad()
         self._given = transcriber
         self._pool: WorkerPool | None = None
@@ -52,7 +56,9 @@ class Hearing:
         Raises:
             AudioError: the voice-activity model is missing or not the one that was reviewed.
             AsrError: the recogniser's model is missing or corrupt, or no worker came up in time.
+            RuleError: the site's cue rules cannot be used.
         """
+        self.rules.load()
         self._vad.load()
         prosody.tracker.warm_up()
         if self._given is not None:

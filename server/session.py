@@ -138,7 +138,7 @@ class CallSession:
         self._clock = clock
         self._merger = Merger()
         self._redactor = Redactor()
-        self._core = Conversation.create(hearing.settings.conversation)
+        self._core = Conversation.for_call(started)
         self._observations: list[Observation] = []
         self._due_ms: dict[str, int] = {}
         self._answers: dict[str, JobResult] = {}
@@ -369,6 +369,7 @@ def open_session(
 ) -> CallSession:
     """Open a call on loaded models; `started_at` is wall time in ISO 8601 with offset."""
     settings = hearing.settings
+    rules = hearing.rules.current()
     started = CallStarted(
         at_ms=0,
         call_id=call_id,
@@ -379,6 +380,9 @@ def open_session(
         language=settings.asr.language,
         model=settings.asr.model if hearing.transcribes else None,
         settings=msgspec.to_builtins(settings.conversation),
+        rules=rules.tables,
+        language_overlay=rules.overlay,
+        rules_sha256=rules.sha256,
     )
     return CallSession(
         started, sample_rate_hz, hearing, hearing.transcriber_for(call_id), clock=clock

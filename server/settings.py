@@ -1,6 +1,7 @@
 """Settings: defaults, then `heartline.toml`, then the environment, then flags.
 
     [server]        port, data
+    [rules]         folder
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
 
 An environment variable is `HEARTLINE_` and the key with `__` for the dot: `HEARTLINE_ASR__MODEL`,
@@ -23,6 +24,7 @@ from audio.settings import AudioSettings
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
 from server.hearing import HearingSettings
+from server.rules_folder import RulesSettings
 
 DEFAULT_FILE = Path("heartline.toml")
 _PREFIX = "HEARTLINE_"
@@ -53,12 +55,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()
     conversation: ConversationSettings = ConversationSettings()
+    rules: RulesSettings = RulesSettings()
 
     @property
     def hearing(self) -> HearingSettings:
         """The part that a call's session needs."""
         return HearingSettings(
-            audio=self.audio, asr=self.asr, prosody=self.prosody, conversation=self.conversation
+            audio=self.audio,
+            asr=self.asr,
+            prosody=self.prosody,
+            conversation=self.conversation,
+            rules=self.rules,
         )
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,7 @@ def lint(script: Script) -> list[str]:
         limits.budget_lower
     ):
         problems.append(f"{script.id}: more cues are expected than the budget allows")
-    for (first, rule), (second, other) in zip(paid, paid[1:], strict=False):
+    for (first, rule), (second, other) in pairwise(paid):
         apart = limits.spacing_ms if other.priority == 1 else limits.spacing_lower_ms
         if second - first + CLASS_ALLOWANCE_MS["L"] < apart:
             problems.append(f"{script.id}: {other.id!r} comes too soon after {rule.id!r}")
