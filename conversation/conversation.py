@@ -13,6 +13,7 @@ import msgspec
 from conversation.acts import ActDetector
 from conversation.cue_engine import CueEngine
 from conversation.events import (
+    ActDetected,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -44,6 +45,7 @@ from conversation.metrics import Pace, talk_share_agent
 from conversation.overlaps import OverlapTracker
 from conversation.phrases import load_phrases
 from conversation.ports import Acts, Cues, FactValue
+from conversation.promises import PromiseTracker
 from conversation.rules import RuleSet, packaged_rule_set
 from conversation.settings import ConversationSettings
 from conversation.speech import PartySpeech, overlap_spans
@@ -61,10 +63,17 @@ class OrderError(ValueError):
 class Conversation:
     """One call's state; feed observations in the order of `at_ms`."""
 
-    def __init__(self, settings: ConversationSettings, cues: Cues, acts: Acts) -> None:
+    def __init__(
+        self,
+        settings: ConversationSettings,
+        cues: Cues,
+        acts: Acts,
+        promises: PromiseTracker | None = None,
+    ) -> None:
         self._settings = settings
         self._cues = cues
         self._acts = acts
+        self._promises = promises
         self._parties = {
             party: PartySpeech(party, settings.interruptions.join_ms) for party in Channel
         }
@@ -99,6 +108,7 @@ class Conversation:
                 consent_required=settings.consent_notice_required,
             ),
             ActDetector(load_pack(settings.locale, chosen.overlay)),
+            PromiseTracker(phrases, settings.locale, settings.time_zone),
         )
 
     @classmethod
@@ -247,6 +257,8 @@ class Conversation:
     def _apply(self, observation: Observation) -> Sequence[Derived]:
         if isinstance(observation, CallStarted):
             self._directed = set(PARTIES) <= set(observation.channels)
+            if self._promises is not None:
+                self._promises.start(observation)
         elif isinstance(observation, PartialTranscript | FinalTranscript):
             return self._hear_words(observation)
         elif isinstance(observation, RaisedVoiceStarted | RaisedVoiceEnded):
@@ -274,7 +286,10 @@ class Conversation:
             self._paces[heard.channel].hear(heard, speech, self._parties[heard.channel.other])
         if heard.channel is Channel.MIXED:
             return []
-        return self._acts.observe(heard)
+        acts = [act for act in self._acts.observe(heard) if isinstance(act, ActDetected)]
+        if self._promises is None or not isinstance(heard, FinalTranscript):
+            return acts
+        return [*acts, *self._promises.observe(heard, acts)]
 
     def _share(self, derived: Sequence[Derived]) -> list[Derived]:
         for event in derived:

@@ -179,6 +179,14 @@ class PromisePart(_Part, frozen=True, kw_only=True):
     due: str | None
     confidence: float
     start_ms: int
+    who: str = "me"
+    """`me` (the agent), `team` or `company`."""
+    due_at: str | None = None
+    """ISO 8601 with offset; None when nothing definite was said."""
+    precision: str = "none"
+    """Of the due time: `minute`, `day`, `range`, `vague` or `none`."""
+    status: str = "draft"
+    """`draft`, `confirmed`, `edited` or `rejected`, as the agent said."""
 
 
 class ScorePart(_Part, frozen=True, kw_only=True):

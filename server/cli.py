@@ -26,6 +26,7 @@ from audio.chunks import AudioChunk
 from audio.errors import AudioError
 from audio.sources import Recording, list_recordings, open_recording
 from conversation.events import AudioGap, Channel
+from conversation.promises import TimeZoneError
 from conversation.rules import RuleError
 from reports.html import summary
 from reports.model import Report
@@ -41,6 +42,7 @@ from server.stream_client import StreamError, ingest_url, stream_blocks, to_bloc
 SAMPLE = Path(__file__).parent / "sample" / "call.flac"
 _ERRORS = (
     AudioError, AsrError, StreamError, TranscriptError, PortTakenError, SettingsError, RuleError,
+    TimeZoneError,
     LogError,
 )  # fmt: skip
 _OUT = Console()
