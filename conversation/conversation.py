@@ -49,6 +49,7 @@ from conversation.promises import PromiseTracker
 from conversation.rules import RuleSet, packaged_rule_set
 from conversation.settings import ConversationSettings
 from conversation.speech import PartySpeech, overlap_spans
+from conversation.word_sentiment import WordSentiment
 
 GRID_MS = 100
 METRICS_MS = 1_000
@@ -74,6 +75,7 @@ class Conversation:
         self._cues = cues
         self._acts = acts
         self._promises = promises
+        self._sentiment = WordSentiment()
         self._parties = {
             party: PartySpeech(party, settings.interruptions.join_ms) for party in Channel
         }
@@ -250,6 +252,7 @@ class Conversation:
             words_per_minute_customer=self._paces[Channel.CUSTOMER].words_per_minute(),
             floor=self._floor.state,
             floor_holder=self._floor.holder,
+            customer_word_sentiment=self._sentiment.mean(),
         )
 
     # ------------------------------------------------------------------ observations
@@ -287,6 +290,10 @@ class Conversation:
         if heard.channel is Channel.MIXED:
             return []
         acts = [act for act in self._acts.observe(heard) if isinstance(act, ActDetected)]
+        if isinstance(heard, FinalTranscript) and heard.channel is Channel.CUSTOMER and heard.text:
+            self._sentiment.hear(heard.utterance_id)
+        for act in acts:
+            self._sentiment.observe(act)
         if self._promises is None or not isinstance(heard, FinalTranscript):
             return acts
         return [*acts, *self._promises.observe(heard, acts)]

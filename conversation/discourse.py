@@ -62,15 +62,22 @@ class Mark(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class _Issue(msgspec.Struct):
+class Issue(msgspec.Struct):
+    """One matter of the customer's."""
+
     opened_ms: int
     words: list[str]
     felt_ms: int | None = None
+    """When a feeling was first worded in it."""
     demanding: bool = False
     answered: bool = False
+    """A next step was named."""
+    closed_ms: int | None = None
 
 
-class _Turn(msgspec.Struct):
+class Turn(msgspec.Struct):
+    """What one party said, listening signals of the other aside."""
+
     channel: Channel
     start_ms: int
     end_ms: int
@@ -88,13 +95,15 @@ class Discourse:
 
     def __init__(self, phrases: Phrasebook) -> None:
         self._phrases = phrases
-        self._turns: list[_Turn] = []
-        self._issue: _Issue | None = None
-        self._issues = 0
+        self.turns: list[Turn] = []
+        """Turns so far, in the order of their words."""
+        self.issues: list[Issue] = []
+        """Every issue so far, in the order in which they were opened."""
+        self._issue: Issue | None = None
         self._any_demanding = False
         self._stage = "opening"
         self._stage_ms = 0
-        self._narrative: _Turn | None = None
+        self._narrative: Turn | None = None
         self._felt_before_ms: int | None = None
         self._texts: dict[Channel, str] = {}
         self._finals: dict[Channel, str] = {}
@@ -143,16 +152,16 @@ class Discourse:
             marks += self._repeats(final, words)
         return marks
 
-    def _extend(self, final: FinalTranscript, words: list[str]) -> _Turn:
-        turn = self._turns[-1] if self._turns else None
+    def _extend(self, final: FinalTranscript, words: list[str]) -> Turn:
+        turn = self.turns[-1] if self.turns else None
         if turn is None or turn.channel is not final.channel:
-            turn = _Turn(final.channel, final.start_ms, final.end_ms, [])
-            self._turns.append(turn)
+            turn = Turn(final.channel, final.start_ms, final.end_ms, [])
+            self.turns.append(turn)
         turn.words += words
         turn.end_ms = max(turn.end_ms, final.end_ms)
         return turn
 
-    def _agent_turn(self, turn: _Turn, final: FinalTranscript, words: list[str]) -> list[Mark]:
+    def _agent_turn(self, turn: Turn, final: FinalTranscript, words: list[str]) -> list[Mark]:
         marks = []
         text = final.text or ""
         if len(turn.words) == len(words):
@@ -197,7 +206,7 @@ class Discourse:
         elif act.kind in ("anything_else", "positive_close"):
             self._enter("closing", act.at_ms)
         elif act.kind == "acknowledge_feeling":
-            customer = [t for t in self._turns if t.channel is Channel.CUSTOMER][-2:]
+            customer = [t for t in self.turns if t.channel is Channel.CUSTOMER][-2:]
             waiting = _Acknowledgement(act, tuple(w for t in customer for w in t.words))
             if self._finals.get(Channel.AGENT) == act.utterance_id:
                 return self._judge(waiting, self._texts.get(Channel.AGENT, ""))
@@ -241,6 +250,7 @@ class Discourse:
         if act.kind in DEMANDS:
             self._demand(act)
         if act.kind == "satisfaction" and self._issue is not None and self._issue.answered:
+            self._issue.closed_ms = act.end_ms
             self._issue = None
         return marks
 
@@ -255,7 +265,7 @@ class Discourse:
 
     def _problem(self, act: ActDetected) -> list[Mark]:
         if self._narrative is None:
-            self._narrative = _Turn(Channel.CUSTOMER, act.start_ms, act.end_ms, [])
+            self._narrative = Turn(Channel.CUSTOMER, act.start_ms, act.end_ms, [])
         content = self._phrases.content_words(act.text.split())
         issue = self._issue
         if issue is not None and (
@@ -266,8 +276,10 @@ class Discourse:
         return [self._open(act, content)]
 
     def _open(self, act: ActDetected, content: list[str]) -> Mark:
-        self._issue = issue = _Issue(act.start_ms, content)
-        self._issues += 1
+        if self._issue is not None:
+            self._issue.closed_ms = act.start_ms
+        self._issue = issue = Issue(act.start_ms, content)
+        self.issues.append(issue)
         felt_ms = self._felt_before_ms
         if felt_ms is not None and act.end_ms - felt_ms <= BEFORE_ISSUE_MS:
             issue.felt_ms, issue.demanding, self._any_demanding = felt_ms, True, True
@@ -277,14 +289,14 @@ class Discourse:
     def _end_narrative(self, at_ms: int) -> list[Mark]:
         """Take stock when the agent begins a turn: how long had the customer been telling?"""
         told, self._narrative = self._narrative, None
-        last = self._turns[-2] if len(self._turns) >= 2 else None
+        last = self.turns[-2] if len(self.turns) >= 2 else None
         if told is None or told.start_ms >= at_ms:
             told = last
         if told is None or self._stage == "closing":
             return []
         spoken = [
             turn
-            for turn in self._turns
+            for turn in self.turns
             if turn.channel is Channel.CUSTOMER and turn.end_ms > told.start_ms
         ]
         words = sum(len(turn.words) for turn in spoken)
@@ -304,7 +316,7 @@ class Discourse:
     @property
     def issue_number(self) -> int:
         """How many issues were opened so far."""
-        return self._issues
+        return len(self.issues)
 
     def facts(self, now_ms: int) -> dict[str, FactValue]:
         """Return the state of the talk at `now_ms`; what an absent issue would say is None."""

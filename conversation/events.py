@@ -554,6 +554,8 @@ class MetricsUpdated(Event, frozen=True, kw_only=True, tag="metrics_updated"):
     words_per_minute_customer: float | None
     floor: FloorState
     floor_holder: Channel | None
+    customer_word_sentiment: float | None = None
+    """Mean over six customer turns of what their words said, -2 (anger) to 1 (thanks)."""
 
 
 Derived = (

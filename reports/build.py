@@ -19,6 +19,7 @@ from conversation.events import (
     RaisedVoiceEnded,
     RaisedVoiceStarted,
 )
+from reports.customer_words import customer_words
 from reports.log import PARTIES, CallLog
 from reports.model import (
     ActPart,
@@ -94,6 +95,7 @@ def build_report(events: Iterable[Event]) -> Report:
         promises=_promises(log),
         scorecard=build_scorecard(log) if log.direction_known else (),
         timing=_timing(log),
+        customer_words=customer_words(log),
     )
 
 

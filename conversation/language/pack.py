@@ -198,14 +198,19 @@ class LanguagePack:
             for position in range(len(before))
         )
 
-    def better_wording(self, text: str) -> str | None:
-        """Return better words for a phrase on the deny list, or None when it is not there."""
+    def deny_category(self, text: str) -> str | None:
+        """Return which part of the deny list a phrase is on, or None."""
         tokens = self.tokens(text.split())
         for name, templates in self._deny.items():
             for template in templates:
                 if any(match_at(template, tokens, i) is not None for i in range(len(tokens))):
-                    return self._file.deny[name].better
+                    return name
         return None
+
+    def better_wording(self, text: str) -> str | None:
+        """Return better words for a phrase on the deny list, or None when it is not there."""
+        category = self.deny_category(text)
+        return None if category is None else self._file.deny[category].better
 
 
 def match_at(

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from conversation.conversation import Conversation
-from conversation.events import CallStarted, EventLog, Observation
+from conversation.events import CallStarted, CueRaised, EventLog, Observation
 from conversation.rules import RuleError
 from server.analyze import analyze_transcript
 from server.cli import app
@@ -106,7 +106,7 @@ def test_a_call_records_what_it_ran_with_and_replays_without_files(
     )
     started = events[0]
     assert isinstance(started, CallStarted)
-    assert [e.rule for e in events if type(e).__name__ == "CueRaised"] == ["still_there"]
+    assert [e.rule for e in events if isinstance(e, CueRaised)] == ["still_there"]
     (folder / "a.toml").unlink()
     core = Conversation.for_call(EventLog.decode(EventLog.encode(started)))  # type: ignore[arg-type]
     observations = [e for e in events if isinstance(e, Observation)]

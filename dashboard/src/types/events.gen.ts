@@ -460,6 +460,7 @@ export interface MetricsUpdated {
   readonly words_per_minute_customer: number | null;
   readonly floor: FloorState;
   readonly floor_holder: Channel | null;
+  readonly customer_word_sentiment: number | null;
 }
 
 export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAcknowledged | ClockAdvanced | CallEnded;
