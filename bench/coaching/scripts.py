@@ -174,9 +174,9 @@ def cue_rules() -> dict[str, CueRule]:
     }
 
 
-def window(expected: Expected, script: Script, rule: CueRule) -> tuple[int, int]:
-    """Return the earliest and the latest time of an expected cue."""
-    turn = next(t for t in script.placed() if isinstance(t, Turn) and t.id == expected.turn)
+def window(expected: Expected, placed: Sequence[Turn | Hold], rule: CueRule) -> tuple[int, int]:
+    """Return the earliest and the latest time of an expected cue, given the placed turns."""
+    turn = next(t for t in placed if isinstance(t, Turn) and t.id == expected.turn)
     allowed_ms = rule.hold_ms + CLASS_ALLOWANCE_MS[rule.latency_class]
     if rule.latency_class != "A" and rule.priority >= 2:
         allowed_ms += ArbiterSettings().floor_wait_ms
@@ -199,7 +199,9 @@ def lint(script: Script) -> list[str]:
             problems.append(f"{script.id}: {expected.rule!r} is both expected and forbidden")
     if problems:
         return problems
-    placed = sorted((window(e, script, rules[e.rule])[1], rules[e.rule]) for e in script.expect)
+    placed = sorted(
+        (window(e, script.placed(), rules[e.rule])[1], rules[e.rule]) for e in script.expect
+    )
     for at_ms, rule in placed:
         opening = limits.opening_a_ms if rule.latency_class == "A" else limits.opening_ms
         if rule.priority > 0 and at_ms < opening:
@@ -351,14 +353,17 @@ class Outcome(msgspec.Struct, kw_only=True):
     expired: int = 0
 
 
-def judge(script: Script, events: Sequence[Any]) -> Outcome:
-    """Match raised cues one to one with the expected ones."""
+def judge(
+    script: Script, events: Sequence[Any], placed: Sequence[Turn | Hold] | None = None
+) -> Outcome:
+    """Match raised cues one to one with the expected ones; `placed` are turns as spoken."""
     rules = cue_rules()
+    placed = script.placed() if placed is None else placed
     raised = [(e.rule, e.at_ms) for e in events if isinstance(e, CueRaised)]
     free = list(raised)
     matched, missed = [], []
     for expected in script.expect:
-        begin_ms, end_ms = window(expected, script, rules[expected.rule])
+        begin_ms, end_ms = window(expected, placed, rules[expected.rule])
         found = next(
             (r for r in free if r[0] == expected.rule and begin_ms <= r[1] <= end_ms), None
         )
