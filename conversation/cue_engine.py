@@ -181,9 +181,7 @@ class CueEngine:
             elif reason and reason not in watch.told:
                 watch.told.add(reason)
                 out.append(_withheld(watch, reason, now_ms, facts))
-        out += self._side.evaluate(
-            now_ms, step_ms, facts, self._history, in_grace=in_grace, call=self._call
-        )
+        out += self._side.evaluate(now_ms, facts, self._history, in_grace=in_grace, call=self._call)
         return out
 
     def finish(self, now_ms: int) -> list[CueEvent]:

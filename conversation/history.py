@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from conversation.events import (
     ActDetected,
     Channel,
@@ -19,6 +21,11 @@ KEEP = 400
 """Occurrences remembered per kind: hours of any real call."""
 
 
+@cache
+def _need_words(kinds: tuple[str, ...]) -> bool:
+    return any(needs_words(kind) for kind in kinds)
+
+
 class CallHistory:
     """Records acts and turns; answers `count`, `since`, `turns_since` and `seen` at `now_ms`."""
 
@@ -27,6 +34,8 @@ class CallHistory:
         self.words_known: bool = True
         self.floor = 0.0
         self._past: dict[str, list[tuple[int, int, float, str]]] = {}
+        self._cache: dict[tuple[tuple[str, ...], float], list[tuple[int, int, float, str]]] = {}
+        """Occurrences by kinds and confidence, until the next one is recorded."""
         self._turns: dict[str, list[int]] = {}
         self._utterances: dict[str, dict[str, int]] = {}
 
@@ -59,17 +68,25 @@ class CallHistory:
     def _add(
         self, kind: str, start: int, end: int, confidence: float = 1.0, text: str = ""
     ) -> None:
+        self._cache.clear()
         past = self._past.setdefault(kind, [])
         past.append((start, end, confidence, text))
         past.sort()
         del past[:-KEEP]
 
     def _known(self, kinds: tuple[str, ...]) -> bool:
-        return self.words_known or not any(needs_words(kind) for kind in kinds)
+        return self.words_known or not _need_words(kinds)
 
     def _of(self, kinds: tuple[str, ...], floor: float = 0.0) -> list[tuple[int, int, float, str]]:
         floor = max(floor, self.floor)
-        return [o for k in kinds for o in self._past.get(k, ()) if o[2] >= floor]
+        found = self._cache.get((kinds, floor))
+        if found is None:
+            found = [o for k in kinds for o in self._past.get(k, ()) if o[2] >= floor]
+            self._cache[kinds, floor] = found
+        return found
+
+    def _last_start(self, kinds: tuple[str, ...]) -> int | None:
+        return max((o[0] for o in self._of(kinds)), default=None)
 
     def _turn_of(self, channel: str, start: int) -> int:
         return sum(begin <= start for begin in self._turn_starts(channel))
@@ -83,6 +100,8 @@ class CallHistory:
     ) -> list[tuple[str, int, tuple[int, int, float, str]]]:
         found = []
         for kind in kinds:
+            if kind not in self._past:
+                continue
             channel = kind.partition(".")[0]
             newest = len(self._turn_starts(channel))
             for occurrence in self._of((kind,), floor):
@@ -107,14 +126,15 @@ class CallHistory:
         """Count occurrences that began after the newest of `after`; none when it is missing."""
         if not self._known(kinds + after):
             return None
-        mark = max((o[0] for o in self._of(after)), default=None)
+        mark = self._last_start(after)
         return 0 if mark is None else sum(o[0] > mark for o in self._of(kinds))
 
     def since(self, kinds: tuple[str, ...]) -> float | None:
         """Return ms since the newest occurrence ended; infinity when there was none."""
         if not self._known(kinds):
             return None
-        return min((float(self.now_ms - o[1]) for o in self._of(kinds)), default=float("inf"))
+        found = self._of(kinds)
+        return float(self.now_ms - max(o[1] for o in found)) if found else float("inf")
 
     def turns_since(self, kinds: tuple[str, ...]) -> float | None:
         """Return the speaker's turns begun since the newest occurrence; infinity when none."""
@@ -137,15 +157,16 @@ class CallHistory:
         if not self._known(kinds + after):
             return None
         if within is None:
-            marks = [o[0] for o in self._of(after)]
-            mark = max(marks, default=None)
+            mark = self._last_start(after)
         else:
             mark = min((o[0] for _, _, o in self._inside(after, within)), default=None)
-        return mark is not None and any(o[0] > mark for o in self._of(kinds))
+        newest = None if mark is None else self._last_start(kinds)
+        return mark is not None and newest is not None and newest > mark
 
     def ago_ms(self, kind: str) -> float:
         """Return ms since the newest known occurrence ended, whatever its confidence."""
-        return min((self.now_ms - o[1] for o in self._past.get(kind, ())), default=float("inf"))
+        past = self._past.get(kind)
+        return self.now_ms - max(o[1] for o in past) if past else float("inf")
 
     def newest(self, kinds: tuple[str, ...]) -> tuple[str, int, int, str] | None:
         """Return kind, start, end and words of the newest worded one among `kinds`, if any."""

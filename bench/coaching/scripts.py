@@ -199,8 +199,10 @@ def lint(script: Script) -> list[str]:
             problems.append(f"{script.id}: {expected.rule!r} is both expected and forbidden")
     if problems:
         return problems
+    turns_at = script.placed()
     placed = sorted(
-        (window(e, script.placed(), rules[e.rule])[1], rules[e.rule]) for e in script.expect
+        ((window(e, turns_at, rules[e.rule])[1], rules[e.rule]) for e in script.expect),
+        key=lambda pair: pair[0],
     )
     for at_ms, rule in placed:
         opening = limits.opening_a_ms if rule.latency_class == "A" else limits.opening_ms
