@@ -44,6 +44,7 @@ _CARD = re.compile(
     r"(digits|numbers?) (on|across|in) (the |your )?(front|card|middle)|"
     r"(sixteen|16)[ -](digit|digits|numbers)|(visa|mastercard|amex|maestro)\b)"
 )
+_ASKS = re.compile(r"\b(can|could|may|what|what's|which|read|give|tell|take|need|please|have)\b")
 _EXPIRY = re.compile(r"\b(expir\w*|valid (until|to|thru|through)|end date)\b")
 _CVV = re.compile(
     r"\b(cvv2?|cvc2?|c v v|c v c|(security|card verification) code|(three|four|3|4|last) "
@@ -263,6 +264,13 @@ def _join_words(words: Sequence[Word], spans: Sequence[_Span]) -> tuple[Word, ..
         )
         for text, start, end in _masked([w.text.strip() for w in words], spans)
     )
+
+
+def is_card_prompt(text: str) -> bool:
+    """Return True for words that ask for a card number, its code or its date."""
+    plain = " ".join(bare_word(word) for word in text.split())
+    asks = _CARD.search(plain) or _CVV.search(plain)
+    return asks is not None and _ASKS.search(plain) is not None
 
 
 def redact_text(text: str) -> str:

@@ -14,11 +14,13 @@ from itertools import groupby
 from typing import Protocol
 
 from audio.chunks import AudioChunk
-from conversation.events import AudioGap, CueFeedback, Event
+from conversation.events import AudioGap, Event
+from server.experiment import arm_of
 from server.hearing import Hearing
 from server.hub import LiveCall
 from server.ingest import IngestDecoder, IngestError, Item, Start
 from server.journal import Journal
+from server.mutes import muted_rules
 from server.session import CallSession, Control, open_session
 
 RESUME_S = 120.0
@@ -54,9 +56,7 @@ class RunningCall:
         """Everything before was analysed and committed."""
         self._journal = journal
         self._seq = 0
-        self._queue: asyncio.Queue[Sequence[Item | CueFeedback] | None] = asyncio.Queue(
-            _QUEUE_MESSAGES
-        )
+        self._queue: asyncio.Queue[Sequence[Item | Control] | None] = asyncio.Queue(_QUEUE_MESSAGES)
         self._reason = "ended"
         self._source: Source | None = None
         self._expiry: asyncio.TimerHandle | None = None
@@ -87,7 +87,7 @@ class RunningCall:
         except asyncio.QueueFull:
             self._expiry = asyncio.get_running_loop().call_later(_POLL_S, self._expire)
 
-    async def put(self, items: Sequence[Item | CueFeedback]) -> None:
+    async def put(self, items: Sequence[Item | Control]) -> None:
         """Queue items, waiting while 5 s of audio are waiting already.
 
         Raises:
@@ -162,7 +162,7 @@ class RunningCall:
         events = await loop.run_in_executor(on_analysis_thread, analyse_and_commit)
         self.live.publish(events, self.session.position_ms)
 
-    def _feed(self, items: Sequence[Item | CueFeedback]) -> list[Event]:
+    def _feed(self, items: Sequence[Item | Control]) -> list[Event]:
         events: list[Event] = []
         for is_control, group in groupby(items, lambda item: isinstance(item, Control)):
             if is_control:
@@ -216,7 +216,8 @@ class Calls:
 
     def _open(self, start: Start) -> RunningCall:
         call_id = start.call_id or f"c_{secrets.token_hex(8)}"
-        started_at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+        now = datetime.now(UTC).astimezone()
+        started_at = now.isoformat(timespec="seconds")
         self.journal.open_call(call_id, started_at, start.agent)
         session = open_session(
             call_id=call_id,
@@ -226,6 +227,9 @@ class Calls:
             started_at=started_at,
             hearing=self._hearing,
             agent=start.agent,
+            arm=arm_of(self._hearing.settings.experiment, call_id, start.agent),
+            muted_rules=muted_rules(self.journal, start.agent, now),
+            metadata=start.metadata,
         )
         call = RunningCall(session, LiveCall(call_id), self.journal, IngestDecoder(start))
         self.running[call_id] = call

@@ -15,6 +15,8 @@ from audio.settings import AudioSettings
 from audio.vad import SileroVad, SpeechProbability, VadStream
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+from server.auto_capture import CaptureSettings
+from server.experiment import ExperimentSettings
 from server.rules_folder import RuleSource, RulesSettings
 
 
@@ -26,6 +28,8 @@ class HearingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     prosody: ProsodySettings = ProsodySettings()
     conversation: ConversationSettings = ConversationSettings()
     rules: RulesSettings = RulesSettings()
+    capture: CaptureSettings = CaptureSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
 
 
 class Hearing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
@@ -96,6 +97,23 @@ class Journal:
         with self._lock:
             rows: Iterable[tuple[bytes]] = self._db.execute(
                 "SELECT payload FROM events WHERE call_id = ? ORDER BY seq", (call_id,)
+            ).fetchall()
+        return [EventLog.decode(row[0]) for row in rows]
+
+    def agent_events(self, agent: str, since: str, types: Sequence[str]) -> list[Event]:
+        """Return events of some types from an agent's calls that began since, call by call.
+
+        Args:
+            agent: who took the calls.
+            since: earliest start, ISO 8601.
+            types: wire names of the event types.
+        """
+        with self._lock:
+            rows: Iterable[tuple[bytes]] = self._db.execute(
+                "SELECT payload FROM events JOIN calls USING (call_id) "
+                "WHERE agent = ? AND datetime(started_at) >= datetime(?) "
+                "AND type IN (SELECT value FROM json_each(?)) ORDER BY calls.rowid, seq",
+                (agent, since, json.dumps(list(types))),
             ).fetchall()
         return [EventLog.decode(row[0]) for row in rows]
 

@@ -13,7 +13,7 @@ took, so that an offline result depends on the audio and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -26,6 +26,7 @@ from audio.channel import ChannelFrontEnd
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from conversation.conversation import Conversation
 from conversation.events import (
+    AlertAcknowledged,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -36,25 +37,42 @@ from conversation.events import (
     CueFeedback,
     Event,
     FinalTranscript,
+    HandRaised,
     HoldEnded,
     HoldStarted,
+    NudgeSent,
     Observation,
     PartialTranscript,
+    PromiseReviewed,
     SpeechEnded,
     SpeechStarted,
 )
 from conversation.redaction import Redactor
 from prosody.tracker import ProsodyTracker
+from server.auto_capture import AutoCapture
 from server.hearing import Hearing
 from server.merge import Merger
 
-Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback
-"""What a source or an agent may say about the call while it goes on."""
+Control = (
+    HoldStarted
+    | HoldEnded
+    | CapturePaused
+    | CaptureResumed
+    | CueFeedback
+    | PromiseReviewed
+    | NudgeSent
+    | HandRaised
+    | AlertAcknowledged
+)
+"""What a source, an agent or a supervisor may say about the call while it goes on."""
 
 _PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
 _DRAIN_STEP_S = 0.25
 _GRID_MS = 50
 """Step of the virtual clock, stream time."""
+_NAME_CHARACTERS = 80
+_SLOWEST_USUAL_WPM, _FASTEST_USUAL_WPM = 60.0, 300.0
+"""A usual pace outside is a mistake of the source."""
 _MAX_WAITING_DECODES = 64
 """Decodes a virtual-clock session lets pile up before it waits for one, so memory is bounded."""
 
@@ -138,6 +156,7 @@ class CallSession:
         self._clock = clock
         self._merger = Merger()
         self._redactor = Redactor()
+        self._capture = AutoCapture(hearing.settings.capture)
         self._core = Conversation.for_call(started)
         self._observations: list[Observation] = []
         self._due_ms: dict[str, int] = {}
@@ -345,9 +364,16 @@ class CallSession:
 
     def _receive(self, observations: Sequence[Event]) -> list[Event]:
         events: list[Event] = []
+        for heard in observations:
+            redacted = heard
+            if isinstance(heard, PartialTranscript | FinalTranscript):
+                redacted = self._redactor.redact(heard)
+            events += self._enter(self._capture.filter(heard, redacted))
+        return events
+
+    def _enter(self, observations: Sequence[Event]) -> list[Event]:
+        events: list[Event] = []
         for observation in observations:
-            if isinstance(observation, PartialTranscript | FinalTranscript):
-                observation = self._redactor.redact(observation)
             assert isinstance(observation, Observation)  # noqa: S101 - the merger holds nothing else
             events.extend(self._core.receive(ClockAdvanced(at_ms=observation.at_ms)))
             self._observations.append(observation)
@@ -366,8 +392,15 @@ def open_session(
     hearing: Hearing,
     agent: str | None = None,
     clock: Clock = Clock.LIVE,
+    arm: str = "shown",
+    muted_rules: tuple[str, ...] = (),
+    metadata: Mapping[str, str] | None = None,
 ) -> CallSession:
-    """Open a call on loaded models; `started_at` is wall time in ISO 8601 with offset."""
+    """Open a call on loaded models; `started_at` is wall time in ISO 8601 with offset.
+
+    Of the source's `metadata` the core reads `customer_name`, `loyal_customer` (`true` or `false`)
+    and `usual_words_per_minute`, the agent's own.
+    """
     settings = hearing.settings
     rules = hearing.rules.current()
     started = CallStarted(
@@ -383,7 +416,26 @@ def open_session(
         rules=rules.tables,
         language_overlay=rules.overlay,
         rules_sha256=rules.sha256,
+        arm=arm,
+        muted_rules=muted_rules,
+        **_known_before(metadata or {}),
     )
     return CallSession(
         started, sample_rate_hz, hearing, hearing.transcriber_for(call_id), clock=clock
     )
+
+
+def _known_before(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a source said of the people, as fields of `CallStarted`."""
+    known: dict[str, Any] = {}
+    if metadata.get("customer_name", "").strip():
+        known["customer_name"] = metadata["customer_name"].strip()[:_NAME_CHARACTERS]
+    if metadata.get("loyal_customer") in ("true", "false"):
+        known["loyal_customer"] = metadata["loyal_customer"] == "true"
+    try:
+        pace = float(metadata.get("usual_words_per_minute", ""))
+    except ValueError:
+        return known
+    if _SLOWEST_USUAL_WPM <= pace <= _FASTEST_USUAL_WPM:
+        known["usual_words_per_minute"] = pace
+    return known

@@ -2,6 +2,8 @@
 
     [server]        port, data
     [rules]         folder
+    [capture]       auto_pause
+    [experiment]    enabled, silent_share, key
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
 
 An environment variable is `HEARTLINE_` and the key with `__` for the dot: `HEARTLINE_ASR__MODEL`,
@@ -23,6 +25,8 @@ from asr.settings import AsrSettings
 from audio.settings import AudioSettings
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+from server.auto_capture import CaptureSettings
+from server.experiment import ExperimentSettings
 from server.hearing import HearingSettings
 from server.rules_folder import RulesSettings
 
@@ -56,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     prosody: ProsodySettings = ProsodySettings()
     conversation: ConversationSettings = ConversationSettings()
     rules: RulesSettings = RulesSettings()
+    capture: CaptureSettings = CaptureSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
 
     @property
     def hearing(self) -> HearingSettings:
@@ -66,6 +72,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             prosody=self.prosody,
             conversation=self.conversation,
             rules=self.rules,
+            capture=self.capture,
+            experiment=self.experiment,
         )
 
 
