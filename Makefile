@@ -10,7 +10,7 @@ DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*
 NPM = $(shell command -v npm || echo "$(CURDIR)/$(BIN)/npm")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e dashboard bench bench-asr bench-batch clean format
+.PHONY: help setup demo test check e2e dashboard bench bench-asr bench-batch bench-cues clean format
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ bench-batch: $(VENV)/.dev ## analyse 100 calls of 4 minutes on all cores (QUICK=
 bench-asr: $(VENV)/.dev ## live recognition against peers (QUICK=1: a few minutes)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[sample]'
 	$(BIN)/python -m bench.asr
+
+bench-cues: $(VENV)/.dev ## cues on scripted dialogues, and redaction (QUICK=1 for less)
+	$(BIN)/python -m bench.coaching.cues
+	$(BIN)/python -m bench.coaching.redaction
 
 format: $(VENV)/.dev ## format the Python code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

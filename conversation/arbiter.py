@@ -49,6 +49,10 @@ class Shown(msgspec.Struct, kw_only=True):
     clear_since_ms: int | None = None
     free: bool = False
     """Costs no budget."""
+    issue: int = 0
+    """Number of the customer's issue that it was shown in."""
+    silent: bool = False
+    """Of the experiment's silent arm: counted as if it were shown, but not on the screen."""
 
 
 class Arbiter:
@@ -60,14 +64,26 @@ class Arbiter:
         self._shown: list[Shown] = []
         self._expired: dict[str, int] = {}
 
-    def obstacle(self, rule: CueRule, now_ms: int) -> str | None:
-        """Return why `rule` may not be raised at `now_ms`, or None when it may."""
+    def showing(self, cue_id: str) -> Shown | None:
+        """Return the showing that has this id."""
+        return next((shown for shown in self._shown if shown.id == cue_id), None)
+
+    def obstacle(self, rule: CueRule, now_ms: int, issue: int = 0) -> str | None:
+        """Return why `rule` may not be raised at `now_ms`, or None when it may.
+
+        Args:
+            rule: the candidate.
+            now_ms: stream time.
+            issue: number of the customer's present issue.
+        """
         s = self.settings
-        own = [shown.raised_ms for shown in self._shown if shown.rule.id == rule.id]
-        if own and now_ms - own[-1] < rule.cooldown_ms:
+        own = [shown for shown in self._shown if shown.rule.id == rule.id]
+        if own and now_ms - own[-1].raised_ms < rule.cooldown_ms:
             return "cooldown"
         if len(own) >= rule.max_per_call:
             return "max_per_call"
+        if rule.issue_once and any(shown.issue == issue for shown in own):
+            return "max_per_issue"
         if rule.priority > 0 and self._expired.get(rule.id, 0) >= s.uncleared_limit:
             return "uncleared"
         if self.visible is not None:
@@ -89,9 +105,15 @@ class Arbiter:
             return "spacing"
         return None
 
-    def show(self, rule: CueRule, now_ms: int) -> Shown:
+    def show(self, rule: CueRule, now_ms: int, *, issue: int = 0, silent: bool = False) -> Shown:
         """Record that `rule` is raised now and return its showing."""
-        shown = Shown(id=f"cue-{len(self._shown) + 1}", rule=rule, raised_ms=now_ms)
+        shown = Shown(
+            id=f"cue-{len(self._shown) + 1}",
+            rule=rule,
+            raised_ms=now_ms,
+            issue=issue,
+            silent=silent,
+        )
         self._shown.append(shown)
         self.visible = shown
         return shown

@@ -13,6 +13,7 @@ import msgspec
 from conversation.acts import ActDetector
 from conversation.cue_engine import CueEngine
 from conversation.events import (
+    ActDetected,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -37,9 +38,13 @@ from conversation.floor import PARTIES
 from conversation.interaction import GRID_MS, Interaction
 from conversation.language import load_pack
 from conversation.metrics import Pace, talk_share_agent
+from conversation.phrases import load_phrases
 from conversation.ports import Acts, Cues, FactValue
+from conversation.promises import PromiseTracker
+from conversation.rules import RuleSet, packaged_rule_set
 from conversation.settings import ConversationSettings
 from conversation.speech import overlap_spans
+from conversation.word_sentiment import WordSentiment
 
 METRICS_MS = 1_000
 SAME_SIGNAL = "same_signal"
@@ -53,10 +58,18 @@ class OrderError(ValueError):
 class Conversation:
     """One call's state; feed observations in the order of `at_ms`."""
 
-    def __init__(self, settings: ConversationSettings, cues: Cues, acts: Acts) -> None:
+    def __init__(
+        self,
+        settings: ConversationSettings,
+        cues: Cues,
+        acts: Acts,
+        promises: PromiseTracker | None = None,
+    ) -> None:
         self._settings = settings
         self._cues = cues
         self._acts = acts
+        self._promises = promises
+        self._sentiment = WordSentiment()
         self._interaction = Interaction(settings)
         self._parties = self._interaction.parties
         self._floor = self._interaction.floor
@@ -72,17 +85,35 @@ class Conversation:
         self._ended = False
 
     @classmethod
-    def create(cls, settings: ConversationSettings) -> Conversation:
-        """Build the core with the shipped rules and the language pack of its locale.
+    def create(cls, settings: ConversationSettings, rules: RuleSet | None = None) -> Conversation:
+        """Build the core with rules (None: the shipped ones) and the pack of its locale.
 
         Raises:
             RuleError, PackError: a rule or pack is not valid.
         """
+        chosen = packaged_rule_set(settings.locale) if rules is None else rules
+        phrases = load_phrases(settings.locale, chosen.overlay)
         return cls(
             settings,
-            CueEngine.from_packaged(settings.locale, settings.disabled_rules),
-            ActDetector(load_pack(settings.locale)),
+            CueEngine(
+                chosen.active(settings.disabled_rules),
+                phrases=phrases,
+                better_wording=phrases.better_wording,
+                consent_required=settings.consent_notice_required,
+            ),
+            ActDetector(load_pack(settings.locale, chosen.overlay)),
+            PromiseTracker(phrases, settings.locale, settings.time_zone),
         )
+
+    @classmethod
+    def for_call(cls, started: CallStarted) -> Conversation:
+        """Build the core that a journalled call ran with, from its first event alone.
+
+        Raises:
+            RuleError, PackError: what was recorded is not valid here.
+        """
+        settings = msgspec.convert(started.settings, ConversationSettings)
+        return cls.create(settings, RuleSet.recorded(started.rules, started.language_overlay))
 
     @property
     def next_wakeup_ms(self) -> int:
@@ -194,6 +225,7 @@ class Conversation:
             words_per_minute_customer=self._paces[Channel.CUSTOMER].words_per_minute(),
             floor=self._floor.state,
             floor_holder=self._floor.holder,
+            customer_word_sentiment=self._sentiment.mean(),
         )
 
     # ------------------------------------------------------------------ observations
@@ -201,6 +233,8 @@ class Conversation:
     def _apply(self, observation: Observation) -> Sequence[Derived]:
         if isinstance(observation, CallStarted):
             self._directed = set(PARTIES) <= set(observation.channels)
+            if self._promises is not None:
+                self._promises.start(observation)
         elif isinstance(observation, PartialTranscript | FinalTranscript):
             return self._hear_words(observation)
         elif isinstance(observation, RaisedVoiceStarted | RaisedVoiceEnded):
@@ -224,7 +258,14 @@ class Conversation:
             self._paces[heard.channel].hear(heard, speech, self._parties[heard.channel.other])
         if heard.channel is Channel.MIXED:
             return []
-        return self._acts.observe(heard)
+        acts = [act for act in self._acts.observe(heard) if isinstance(act, ActDetected)]
+        if isinstance(heard, FinalTranscript) and heard.channel is Channel.CUSTOMER and heard.text:
+            self._sentiment.hear(heard.utterance_id)
+        for act in acts:
+            self._sentiment.observe(act)
+        if self._promises is None or not isinstance(heard, FinalTranscript):
+            return acts
+        return [*acts, *self._promises.observe(heard, acts)]
 
     def _share(self, derived: Sequence[Derived]) -> list[Derived]:
         for event in derived:

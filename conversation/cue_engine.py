@@ -1,14 +1,25 @@
-"""Turns facts and history into cues: evaluates the rules and lets the arbiter choose."""
+"""Turns facts and history into cues: evaluates the rules and lets the arbiter choose.
+
+Each candidate ends as `CueRaised` or as `CueWithheld` with the reason (`coaching.md` section 4).
+Rules for a supervisor, chips and indicators neither take the slot nor cost budget; they are in
+`side_rules.py`.
+"""
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from conversation.arbiter import Arbiter, ArbiterSettings
+from conversation.arbiter import Arbiter, ArbiterSettings, Shown
+from conversation.call_facts import CallFacts
+from conversation.discourse import Discourse
 from conversation.events import (
+    AlertAcknowledged,
+    AlertCleared,
+    AlertRaised,
+    CallStarted,
     CapturePaused,
     CaptureResumed,
     Channel,
@@ -17,33 +28,34 @@ from conversation.events import (
     CueRaised,
     CueWithheld,
     Event,
-    Evidence,
     FinalTranscript,
+    NoticeCleared,
+    NoticeShown,
+    NudgeSent,
 )
-from conversation.expressions import Expression
-from conversation.fact_names import FactValue
+from conversation.fact_names import HISTORY_KINDS, FactValue
 from conversation.history import CallHistory
-from conversation.language import load_pack
-from conversation.rules import CueRule, packaged_rules
+from conversation.phrases import Phrasebook, load_phrases
+from conversation.rules import CueRule, packaged_rule_set, shown_kinds
+from conversation.side_rules import SideRules
+from conversation.suppression import Silence, suppressed
+from conversation.watches import Watch
 
-EVIDENCE_WORDS = 8
-"""Most trigger words on the evidence line."""
+NUDGE_WORDS = 60
+"""Most characters of a supervisor's nudge (`coaching.md` section 4, step 7)."""
+NUDGE_WAITS_MS = 10_000
+"""A nudge that finds no room in this time is withheld (our choice)."""
+DOWNS_TO_MUTE = 2
+"""So many thumbs down on one rule mute it for the rest of the call."""
+WORDS_LAG_MS = 2_700
+"""Words later than this are missing, not unsaid: 2 s (`coaching.md` section 3.1) after the 0.7 s
+that end an utterance."""
+UNHEARD_MS = 30_000
+"""What the agent has not said is unknown this long after an utterance that gave no words."""
 
-CueEvent = CueRaised | CueCleared | CueWithheld
-
-
-class _Watch(msgspec.Struct):
-    """One rule while the call runs."""
-
-    rule: CueRule
-    when: Expression
-    clear: Expression
-    held_ms: int = 0
-    complete_ms: int | None = None
-    waiting_since_ms: int | None = None
-    waited_ms: int = 0
-    active: bool = False
-    reasons: set[str] = msgspec.field(default_factory=set)
+CueEvent = (
+    CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared
+)
 
 
 class CueEngine:
@@ -57,21 +69,32 @@ class CueEngine:
         self,
         rules: Sequence[CueRule],
         settings: ArbiterSettings | None = None,
+        *,
+        phrases: Phrasebook | None = None,
         better_wording: Callable[[str], str | None] | None = None,
+        consent_required: bool = False,
     ) -> None:
         self.settings = settings if settings is not None else ArbiterSettings()
-        self._better_wording = better_wording
+        phrases = phrases if phrases is not None else load_phrases()
+        kinds = HISTORY_KINDS | phrases.kinds | shown_kinds(rules)
+        on = [rule for rule in rules if rule.enabled]
         self._watches = [
-            _Watch(rule, Expression(rule.when), Expression(rule.clear_when))
-            for rule in rules
-            if rule.enabled and rule.audience == "agent" and rule.surface == "cue"
+            Watch.of(r, kinds) for r in on if r.audience == "agent" and r.surface == "cue"
         ]
+        self._side = SideRules(
+            [Watch.of(r, kinds) for r in on if r.audience != "agent" or r.surface != "cue"]
+        )
+        self._better_wording = better_wording
         self._arbiter = Arbiter(self.settings)
         self._history = CallHistory()
+        self._call = CallFacts(consent_required=consent_required)
+        self._discourse = Discourse(phrases)
+        self._silence = Silence()
+        self._silent_arm = False
         self._agent_words_end = -1
-        self._paused = False
-        self._snoozed_until: float = -1
+        self._downs: Counter[str] = Counter()
         self._dismiss = False
+        self._nudges: list[NudgeSent] = []
         self._last_ms: int | None = None
         self._finished = False
 
@@ -83,68 +106,108 @@ class CueEngine:
             RuleError: `disabled` names no rule.
             PackError: there is no pack for `locale`.
         """
-        return cls(packaged_rules(disabled), better_wording=load_pack(locale).better_wording)
+        phrases = load_phrases(locale)
+        rules = packaged_rule_set(locale).active(disabled)
+        return cls(rules, phrases=phrases, better_wording=phrases.better_wording)
+
+    # ------------------------------------------------------------------ observing
 
     def observe(self, event: Event) -> None:
         """Take note of one observation or derived event."""
         self._history.observe(event)
+        self._call.observe(event)
+        for mark in self._discourse.observe(event):
+            self._history.mark(mark.kind, mark.start_ms, mark.end_ms, mark.confidence, mark.text)
         if isinstance(event, FinalTranscript) and event.channel is Channel.AGENT:
             self._agent_words_end = max(self._agent_words_end, event.end_ms)
+        elif isinstance(event, CallStarted):
+            self._silence.muted |= set(event.muted_rules)
+            self._silent_arm = event.arm == "silent"
         elif isinstance(event, CapturePaused | CaptureResumed):
-            self._paused = isinstance(event, CapturePaused)
+            self._silence.paused = isinstance(event, CapturePaused)
         elif isinstance(event, CueFeedback):
-            visible = self._arbiter.visible
-            if event.verdict == "snooze_5min":
-                self._snoozed_until = event.at_ms + self.settings.snooze_ms
-            elif event.verdict == "snooze_call":
-                self._snoozed_until = float("inf")
-            if event.verdict.startswith("snooze") or (
-                event.verdict == "dismiss" and visible is not None and visible.id == event.cue_id
-            ):
-                self._dismiss = True
+            self._feedback(event)
+        elif isinstance(event, NudgeSent):
+            self._nudges.append(event)
+        elif isinstance(event, AlertAcknowledged):
+            self._side.acknowledge(event.alert_id)
+
+    def _feedback(self, event: CueFeedback) -> None:
+        visible = self._arbiter.visible
+        if event.verdict == "snooze_5min":
+            self._silence.until_ms = event.at_ms + self.settings.snooze_ms
+        elif event.verdict == "snooze_call":
+            self._silence.until_ms = float("inf")
+        elif event.verdict == "down":
+            shown = self._arbiter.showing(event.cue_id)
+            if shown is not None:
+                self._downs[shown.rule.id] += 1
+                if self._downs[shown.rule.id] >= DOWNS_TO_MUTE:
+                    self._silence.muted.add(shown.rule.id)
+        if event.verdict.startswith("snooze") or (
+            event.verdict in ("dismiss", "justified")
+            and visible is not None
+            and visible.id == event.cue_id
+        ):
+            self._dismiss = True
+
+    # ------------------------------------------------------------------ evaluating
 
     def evaluate(self, now_ms: int, facts: Mapping[str, FactValue]) -> list[CueEvent]:
-        """Evaluate all rules at `now_ms` and return what changed on the screen."""
+        """Evaluate all rules at `now_ms` and return what changed on the screens."""
         if self._finished:
             return []
-        step = 0 if self._last_ms is None else max(0, now_ms - self._last_ms)
+        step_ms = 0 if self._last_ms is None else max(0, now_ms - self._last_ms)
         self._last_ms = now_ms
+        facts = self._all_facts(now_ms, facts)
         self._history.now_ms = now_ms
-        self._history.words_known = facts.get("asr.available") is True
+        self._history.words_known = facts["asr.available"] is True
         out: list[CueEvent] = []
         self._end_visible(now_ms, facts, out)
-        ready = [w for w in self._watches if self._advance(w, now_ms, step, facts)]
+        self._nudge(now_ms, out)
+        in_grace = self._in_grace(now_ms, facts)
+        ready = [
+            watch
+            for watch in self._watches
+            if watch.advance(
+                now_ms, step_ms, facts, self._history, in_grace=in_grace and watch.rule.grace
+            )
+        ]
         ready.sort(key=lambda w: (w.rule.priority, -(w.complete_ms or 0), w.rule.id))
         for watch in ready:
-            self._history.floor = self._act_floor(watch.rule)
             reason = self._obstacle(watch, now_ms, facts)
             if reason is None:
                 self._raise(watch, now_ms, facts, out)
-            elif reason and reason not in watch.reasons:
-                watch.reasons.add(reason)
-                values = self._values(watch, facts)
-                out.append(
-                    CueWithheld(at_ms=now_ms, rule=watch.rule.id, reason=reason, values=values)
-                )
+            elif reason and reason not in watch.told:
+                watch.told.add(reason)
+                out.append(_withheld(watch, reason, now_ms, facts))
+        out += self._side.evaluate(now_ms, facts, self._history, in_grace=in_grace, call=self._call)
         return out
 
     def finish(self, now_ms: int) -> list[CueEvent]:
-        """End the call: clear the visible cue; nothing is shown afterwards."""
+        """End the call: clear what is visible; nothing is shown afterwards."""
         if self._finished:
             return []
         self._finished = True
         out: list[CueEvent] = []
         self._clear("expired", now_ms, out)
-        return out
+        return [*out, *self._side.finish(now_ms)]
 
-    # --------------------------------------------------------------- internals
-    @staticmethod
-    def _act_floor(rule: CueRule) -> float:
-        return 0.0 if rule.latency_class == "A" else rule.confidence_floor
+    def _all_facts(self, now_ms: int, given: Mapping[str, FactValue]) -> dict[str, FactValue]:
+        facts = {
+            **self._call.facts(now_ms, given.get("agent.wpm_15s")),
+            **self._discourse.facts(now_ms),
+            **given,
+        }
+        facts.setdefault("asr.available", None)
+        lag_ms = facts["words.lag_ms"]
+        if facts["asr.available"] is True and isinstance(lag_ms, int) and lag_ms > WORDS_LAG_MS:
+            facts["asr.available"] = None
+        return facts
 
     def _clear(self, outcome: str, now_ms: int, out: list[CueEvent]) -> None:
         shown = self._arbiter.end(outcome, now_ms)
-        if shown is not None:
+        if shown is not None and not shown.silent:
             out.append(CueCleared(at_ms=now_ms, id=shown.id, rule=shown.rule.id, outcome=outcome))
 
     def _end_visible(
@@ -154,13 +217,11 @@ class CueEngine:
         self._dismiss = False
         if shown is None:
             return
-        watch = next(w for w in self._watches if w.rule is shown.rule)
-        self._history.floor = self._act_floor(shown.rule)
-        if watch.clear.evaluate(facts, self._history) is True:
-            if shown.clear_since_ms is None:
-                shown.clear_since_ms = now_ms
-        else:
+        watch = next((w for w in self._watches if w.rule is shown.rule), None)
+        if watch is None or not watch.is_clear(facts, self._history):
             shown.clear_since_ms = None
+        elif shown.clear_since_ms is None:
+            shown.clear_since_ms = now_ms
         if dismiss:
             self._clear("dismissed", now_ms, out)
         elif (
@@ -171,131 +232,72 @@ class CueEngine:
         elif now_ms - shown.raised_ms >= shown.rule.ttl_ms:
             self._clear("expired", now_ms, out)
 
-    def _advance(
-        self, watch: _Watch, now_ms: int, step: int, facts: Mapping[str, FactValue]
-    ) -> bool:
-        """Move one rule forward and tell whether it is a candidate now."""
-        rule = watch.rule
-        self._history.floor = self._act_floor(rule)
-        if watch.when.evaluate(facts, self._history) is not True:
-            watch.active, watch.held_ms, watch.waited_ms = False, 0, 0
-            watch.complete_ms = watch.waiting_since_ms = None
-            watch.reasons.clear()
-            return False
-        in_grace = rule.grace and self._in_grace(now_ms, facts)
-        if watch.active and not in_grace:
-            watch.held_ms += step
-        watch.active = True
-        if in_grace or watch.held_ms < rule.hold_ms:
-            return False
-        if watch.complete_ms is None:
-            watch.complete_ms = now_ms
-        return "shown" not in watch.reasons
-
     def _in_grace(self, now_ms: int, facts: Mapping[str, FactValue]) -> bool:
+        """Whether it cannot be known yet what the agent has said."""
         if facts.get("agent.speaking") is not False:
             return True
-        ended = self._history.channel_quiet(Channel.AGENT)
-        covered = self._agent_words_end >= ended - 400
-        return not covered and now_ms - ended < self.settings.grace_limit_ms
+        ended_ms = self._history.channel_quiet(Channel.AGENT)
+        if now_ms - self._call.agent_unheard_ms < UNHEARD_MS and self._call.agent_unheard_ms >= 0:
+            return True
+        covered = self._agent_words_end >= ended_ms - 400
+        return not covered and now_ms - ended_ms < self.settings.grace_limit_ms
 
-    def _obstacle(self, watch: _Watch, now_ms: int, facts: Mapping[str, FactValue]) -> str | None:
+    # ------------------------------------------------------------------ choosing
+
+    def _obstacle(self, watch: Watch, now_ms: int, facts: Mapping[str, FactValue]) -> str | None:
         """Return why the candidate is not shown, None to show it, '' to go on waiting."""
         rule, s = watch.rule, self.settings
-        if watch.clear.evaluate(facts, self._history) is True:
+        if watch.is_clear(facts, self._history):
             return "already_clear"
-        suppressed = self._suppressed(rule, now_ms, facts)
-        if suppressed:
-            return suppressed
-        onset = facts.get("overlap.onset_ago_ms")
+        reason = suppressed(rule, now_ms, facts, self._history, self._call, self._silence, s)
+        if reason is not None:
+            return reason
+        onset_ms = facts.get("overlap.onset_ago_ms")
         if (
             rule.max_onset_ago_ms is not None
-            and isinstance(onset, int | float)
-            and onset > rule.max_onset_ago_ms
+            and isinstance(onset_ms, int | float)
+            and onset_ms > rule.max_onset_ago_ms
         ):
             return "stale"
-        complete = watch.complete_ms if watch.complete_ms is not None else now_ms
+        complete_ms = watch.complete_ms if watch.complete_ms is not None else now_ms
         waits = rule.latency_class != "A" and rule.priority >= 2
         if waits if rule.floor_wait is None else rule.floor_wait:
             verdict = self._floor_wait(watch, now_ms, facts)
             if verdict is not None:
                 return verdict
-        limit = rule.stale_ms if rule.stale_ms is not None else s.stale_ms[rule.latency_class]
-        if now_ms - complete - watch.waited_ms > limit:
+        limit_ms = rule.stale_ms if rule.stale_ms is not None else s.stale_ms[rule.latency_class]
+        if now_ms - complete_ms - watch.waited_ms > limit_ms:
             return "stale"
-        return self._arbiter.obstacle(rule, now_ms)
+        return self._arbiter.obstacle(rule, now_ms, self._discourse.issue_number)
 
-    def _floor_wait(self, watch: _Watch, now_ms: int, facts: Mapping[str, FactValue]) -> str | None:
-        silent = facts.get("agent.silent_ms")
+    def _floor_wait(self, watch: Watch, now_ms: int, facts: Mapping[str, FactValue]) -> str | None:
+        silent_ms = facts.get("agent.silent_ms")
         if watch.waiting_since_ms is None:
             watch.waiting_since_ms = now_ms
-        paused = isinstance(silent, int | float) and silent >= self.settings.floor_silent_ms
-        waited = min(now_ms - watch.waiting_since_ms, self.settings.floor_wait_ms)
-        if paused:
+        waited_ms = min(now_ms - watch.waiting_since_ms, self.settings.floor_wait_ms)
+        if isinstance(silent_ms, int | float) and silent_ms >= self.settings.floor_silent_ms:
             return None
-        watch.waited_ms = max(watch.waited_ms, waited)
-        if waited < self.settings.floor_wait_ms:
+        watch.waited_ms = max(watch.waited_ms, waited_ms)
+        if waited_ms < self.settings.floor_wait_ms:
             return ""
         return "floor_wait" if watch.rule.priority >= 4 else None
 
-    def _suppressed(self, rule: CueRule, now_ms: int, facts: Mapping[str, FactValue]) -> str | None:
-        s = self.settings
-        opening = s.opening_a_ms if rule.latency_class == "A" else s.opening_ms
-        if rule.priority > 0 and now_ms < opening:
-            return "opening"
-        if rule.priority > 0 and now_ms < self._snoozed_until:
-            return "snoozed"
-        if self._paused:
-            return "capture_paused"
-        if facts.get("hold") is True:
-            return "hold"
-        if rule.needs_direction and (
-            facts.get("direction_known") is not True or facts.get("bleed") == "C"
-        ):
-            return "direction_unknown"
-        confidence = facts.get("overlap.confidence")
-        if (
-            rule.max_onset_ago_ms is not None
-            and isinstance(confidence, int | float)
-            and confidence < rule.confidence_floor
-        ):
-            return "confidence"
-        return None
-
-    def _values(self, watch: _Watch, facts: Mapping[str, FactValue]) -> dict[str, FactValue]:
-        names = dict.fromkeys((*watch.when.facts, *watch.rule.evidence.facts))
-        return {name: facts.get(name) for name in names}
-
     def _raise(
-        self, watch: _Watch, now_ms: int, facts: Mapping[str, FactValue], out: list[CueEvent]
+        self, watch: Watch, now_ms: int, facts: Mapping[str, FactValue], out: list[CueEvent]
     ) -> None:
         rule = watch.rule
-        if self._arbiter.visible is not None:
-            self._clear("superseded", now_ms, out)
-        shown = self._arbiter.show(rule, now_ms)
-        watch.reasons.add("shown")
-        values = self._values(watch, facts)
-        triggers = watch.when.kinds[:1] if watch.when.kinds else ()
-        if "customer.anger" in watch.when.kinds and triggers == ("customer.frustration",):
-            triggers = ("customer.frustration", "customer.anger")
-        act = None if rule.latency_class == "A" else self._history.newest(triggers)
-        evidence = []
-        onset = values.get("overlap.onset_ago_ms")
-        if isinstance(onset, int | float):
-            raw = values.get("overlap.raw_ms")
-            value = float(raw) if isinstance(raw, int | float) else None
-            at = max(0, now_ms - int(onset))
-            evidence.append(Evidence(kind="overlap", at_ms=at, value=value))
-        if act is not None:
-            evidence.append(Evidence(kind=act[0], at_ms=act[1], value=act[3]))
-        for name in rule.evidence.facts:
-            fact = values[name]
-            if isinstance(fact, int | float) and not name.startswith("overlap."):
-                evidence.append(Evidence(kind=name, at_ms=now_ms, value=float(fact)))
+        watch.told.add("shown")
+        silent = self._silent_arm and rule.priority > 0
+        shown = self._show(rule, now_ms, out, silent=silent)
+        self._history.mark(f"shown.{rule.id}", now_ms, now_ms, 1.0, "")
+        if silent:
+            out.append(_withheld(watch, "holdout", now_ms, facts))
+            return
+        values = watch.values(facts)
         if rule.better_wording:
+            act = watch.words(self._history)
             better = self._better_wording(act[3]) if self._better_wording and act else None
             values["better_wording"] = better or rule.better_wording[0]
-        words = " ".join(act[3].split()[:EVIDENCE_WORDS]) if act is not None else ""
         out.append(
             CueRaised(
                 at_ms=now_ms,
@@ -303,20 +305,56 @@ class CueEngine:
                 rule=rule.id,
                 text=rule.text,
                 priority=rule.priority,
-                evidence_line=_fill(rule.evidence.line, values) or words or rule.text,
+                evidence_line=watch.evidence_line(values, self._history),
                 ttl_ms=rule.ttl_ms,
-                evidence=tuple(evidence),
+                evidence=tuple(watch.evidence(now_ms, values, self._history)),
                 values=values,
                 icon=rule.icon,
             )
         )
 
+    def _show(self, rule: CueRule, now_ms: int, out: list[CueEvent], *, silent: bool) -> Shown:
+        if self._arbiter.visible is not None:
+            self._clear("superseded", now_ms, out)
+        return self._arbiter.show(rule, now_ms, issue=self._discourse.issue_number, silent=silent)
 
-def _fill(line: str, values: Mapping[str, FactValue]) -> str:
-    def one(match: re.Match[str]) -> str:
-        value = values.get(match[1])
-        if not isinstance(value, int | float):
-            return "?"
-        return f"{value / 1000:.0f} s" if match[1].endswith("_ms") else f"{value:.0f}"
+    def _nudge(self, now_ms: int, out: list[CueEvent]) -> None:
+        """Show the oldest nudge of a supervisor, which ranks as priority 1 and costs no budget."""
+        while self._nudges:
+            nudge, visible = self._nudges[0], self._arbiter.visible
+            if visible is not None and visible.rule.priority <= 1 and not visible.silent:
+                if now_ms - nudge.at_ms < NUDGE_WAITS_MS:
+                    return
+                self._nudges.pop(0)
+                out.append(CueWithheld(at_ms=now_ms, rule="nudge", reason="another_visible"))
+                continue
+            self._nudges.pop(0)
+            text = nudge.text[:NUDGE_WORDS]
+            rule = msgspec.structs.replace(_NUDGE, text=text)
+            shown = self._show(rule, now_ms, out, silent=False)
+            shown.free = True
+            out.append(
+                CueRaised(
+                    at_ms=now_ms,
+                    id=shown.id,
+                    rule=rule.id,
+                    text=text,
+                    priority=rule.priority,
+                    evidence_line="From your supervisor",
+                    ttl_ms=rule.ttl_ms,
+                    values={"from_person": True},
+                )
+            )
+            return
 
-    return re.sub(r"\{([a-z0-9_.]+)\}", one, line)
+
+_NUDGE = CueRule(
+    id="nudge", text="", when="call.ms < 0s", clear_when="call.ms < 0s", cooldown_ms=0,
+    ttl_ms=10_000, max_per_call=100, priority=1, latency_class="T",
+)  # fmt: skip
+
+
+def _withheld(
+    watch: Watch, reason: str, now_ms: int, facts: Mapping[str, FactValue]
+) -> CueWithheld:
+    return CueWithheld(at_ms=now_ms, rule=watch.rule.id, reason=reason, values=watch.values(facts))

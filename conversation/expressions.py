@@ -10,24 +10,24 @@ The grammar, lowest precedence first::
     call       = ("count" | "since" | "turns_since" | "seen") "(" arguments ")"
 
 Units are `ms`, `s`, `db`, `wpm`, `pct` and `turns`. History functions read what was observed:
-`count(kinds, window[, min_confidence])`, `since(kinds)` in ms, `turns_since(kinds)`,
-`seen(kinds, after=kinds[, within=window])`; `kinds` is one kind or a list. A window in turns counts
-the speaker's turns that hold the kind. Logic is Kleene's: an unknown operand makes a comparison
-unknown, `not unknown` is unknown, `false and unknown` is false, `true or unknown` is true.
+`count(kinds, window[, min_confidence])`, `count(kinds, after=kinds)`, `since(kinds)` in ms,
+`turns_since(kinds)`, `seen(kinds, after=kinds[, within=window])`; `kinds` is one kind or a list. A
+window in turns counts the speaker's turns that hold the kind. Logic is Kleene's: an unknown
+operand makes a comparison unknown, `not unknown` is unknown, `false and unknown` is false,
+`true or unknown` is true.
 
 Nothing here uses `eval`: an expression is parsed once into a tree and walked.
 """
 
 from __future__ import annotations
 
+import difflib
 import operator
 import re
-from collections.abc import Callable, Mapping
-from typing import Protocol
-
-import msgspec
+from collections.abc import Callable, Collection, Mapping
 
 from conversation.fact_names import FACTS, HISTORY_KINDS, FactValue
+from conversation.history_port import History, NoHistory, Window
 
 Value = float | int | str | bool | None
 """Value of an expression; `None` is unknown."""
@@ -37,53 +37,6 @@ class ExpressionError(ValueError):
     """An expression that cannot be parsed or that names something unknown."""
 
     code = "expression_invalid"
-
-
-class Window(msgspec.Struct, frozen=True):
-    """A stretch of the past, in milliseconds or in turns of the speaker."""
-
-    size: float
-    turns: bool = False
-
-
-class History(Protocol):
-    """What was observed so far, as history functions see it. `None` is unknown."""
-
-    def count(self, kinds: tuple[str, ...], window: Window, floor: float) -> int | None:
-        """Count occurrences, or turns that hold one, inside the window."""
-
-    def since(self, kinds: tuple[str, ...]) -> float | None:
-        """Return ms since the newest occurrence ended; infinity when there was none."""
-
-    def turns_since(self, kinds: tuple[str, ...]) -> float | None:
-        """Return the speaker's turns begun since the newest occurrence; infinity when none."""
-
-    def seen(
-        self, kinds: tuple[str, ...], after: tuple[str, ...], within: Window | None
-    ) -> bool | None:
-        """Tell whether one of `kinds` followed the newest (within a window: oldest) `after`."""
-
-
-class NoHistory:
-    """A history of which nothing is known."""
-
-    def count(self, kinds: tuple[str, ...], window: Window, floor: float) -> int | None:
-        """Return unknown."""
-        return None
-
-    def since(self, kinds: tuple[str, ...]) -> float | None:
-        """Return unknown."""
-        return None
-
-    def turns_since(self, kinds: tuple[str, ...]) -> float | None:
-        """Return unknown."""
-        return None
-
-    def seen(
-        self, kinds: tuple[str, ...], after: tuple[str, ...], within: Window | None
-    ) -> bool | None:
-        """Return unknown."""
-        return None
 
 
 _Node = Callable[[Mapping[str, FactValue], History], Value]
@@ -104,20 +57,35 @@ _FUNCTIONS = ("count", "since", "turns_since", "seen")
 _SYMBOLS = frozenset(symbol for fact in FACTS.values() for symbol in fact.symbols)
 
 
-def _and(left: Value, right: Value) -> Value:
-    if left is False or right is False:
-        return False
-    return None if left is None or right is None else True
+def _and(left: _Node, right: _Node) -> _Node:
+    def node(facts: Mapping[str, FactValue], history: History) -> Value:
+        a = left(facts, history)
+        if a is False:
+            return False
+        b = right(facts, history)
+        if b is False:
+            return False
+        return None if a is None or b is None else True
+
+    return node
 
 
-def _or(left: Value, right: Value) -> Value:
-    if left is True or right is True:
-        return True
-    return None if left is None or right is None else False
+def _or(left: _Node, right: _Node) -> _Node:
+    def node(facts: Mapping[str, FactValue], history: History) -> Value:
+        a = left(facts, history)
+        if a is True:
+            return True
+        b = right(facts, history)
+        if b is True:
+            return True
+        return None if a is None or b is None else False
+
+    return node
 
 
-def _pair(join: Callable[[Value, Value], Value], left: _Node, right: _Node) -> _Node:
-    return lambda facts, history: join(left(facts, history), right(facts, history))
+def _did_you_mean(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else "`heartline rules list --facts` has them all"
 
 
 class Expression:
@@ -127,17 +95,23 @@ class Expression:
         source: The text it was parsed from.
         facts: Names of the facts it reads, in order of appearance.
         kinds: Kinds of act or event that its history functions read.
+        triggers: Those that are asked for and not ruled out: what the words of a cue may be.
+
+    Args:
+        source: The text.
+        kinds: Every kind that history functions may name.
 
     Raises:
         ExpressionError: the text is not an expression, or names an unknown fact or kind.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, kinds: Collection[str] = HISTORY_KINDS) -> None:
         self.source = " ".join(source.split())
-        parser = _Parser(self.source)
+        parser = _Parser(self.source, kinds)
         self._node = parser.parse()
         self.facts: tuple[str, ...] = tuple(dict.fromkeys(parser.facts))
         self.kinds: tuple[str, ...] = tuple(dict.fromkeys(parser.kinds))
+        self.triggers: tuple[str, ...] = tuple(dict.fromkeys(parser.triggers))
 
     def evaluate(
         self, facts: Mapping[str, FactValue], history: History | None = None
@@ -150,10 +124,13 @@ class Expression:
 class _Parser:
     """Recursive descent over one expression."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, known_kinds: Collection[str]) -> None:
         self.source = source
+        self._known_kinds = known_kinds
         self.facts: list[str] = []
         self.kinds: list[str] = []
+        self.triggers: list[str] = []
+        self._negations = 0
         self._tokens: list[tuple[str, str, str]] = []
         self._next = 0
         position = 0
@@ -199,7 +176,7 @@ class _Parser:
         while self._peek() == "or":
             self._take()
             a, b = self._boolean(left)[0], self._boolean(self._and_expr())[0]
-            left = (_pair(_or, a, b), "boolean")
+            left = (_or(a, b), "boolean")
         return left
 
     def _and_expr(self) -> tuple[_Node, str]:
@@ -207,14 +184,16 @@ class _Parser:
         while self._peek() == "and":
             self._take()
             a, b = self._boolean(left)[0], self._boolean(self._not_expr())[0]
-            left = (_pair(_and, a, b), "boolean")
+            left = (_and(a, b), "boolean")
         return left
 
     def _not_expr(self) -> tuple[_Node, str]:
         if self._peek() != "not":
             return self._comparison()
         self._take()
+        self._negations += 1
         inner = self._boolean(self._not_expr())[0]
+        self._negations -= 1
 
         def negate(facts: Mapping[str, FactValue], history: History) -> Value:
             value = inner(facts, history)
@@ -303,7 +282,7 @@ class _Parser:
             return (lambda f, h: f.get(text)), fact.type
         if text in _SYMBOLS:
             return (lambda f, h: text), "symbol"
-        raise ExpressionError(f"unknown fact {text!r}; see conversation/fact_names.py")
+        raise ExpressionError(f"unknown fact {text!r}; {_did_you_mean(text, FACTS)}")
 
     @staticmethod
     def _unit(unit: str) -> float:
@@ -315,8 +294,9 @@ class _Parser:
     def _kinds(self) -> tuple[str, ...]:
         kinds = tuple(self._names())
         for kind in kinds:
-            if kind not in HISTORY_KINDS:
-                raise ExpressionError(f"unknown act or event kind {kind!r}")
+            if kind not in self._known_kinds:
+                hint = _did_you_mean(kind, self._known_kinds)
+                raise ExpressionError(f"unknown act or event kind {kind!r}; {hint}")
         self.kinds.extend(kinds)
         return kinds
 
@@ -331,15 +311,12 @@ class _Parser:
             raise ExpressionError(f"unknown function {name!r}; use {', '.join(_FUNCTIONS)}")
         self._take("(")
         kinds = self._kinds()
+        if not self._negations:
+            self.triggers.extend(kinds)
         node: _Node
         result = "number"
         if name == "count":
-            self._take(",")
-            window, floor = self._window(), 0.0
-            if self._peek() == ",":
-                self._take(",")
-                floor = float(self._take()[1])
-            node = lambda f, h: h.count(kinds, window, floor)  # noqa: E731
+            node = self._count(kinds)
         elif name == "since":
             node = lambda f, h: h.since(kinds)  # noqa: E731
         elif name == "turns_since":
@@ -350,6 +327,19 @@ class _Parser:
             node = lambda f, h: h.seen(kinds, after, within)  # noqa: E731
         self._take(")")
         return node, result
+
+    def _count(self, kinds: tuple[str, ...]) -> _Node:
+        self._take(",")
+        if self._peek() == "after":
+            self._take("after")
+            self._take("=")
+            after = self._kinds()
+            return lambda f, h: h.count_after(kinds, after)
+        window, floor = self._window(), 0.0
+        if self._peek() == ",":
+            self._take(",")
+            floor = float(self._take()[1])
+        return lambda f, h: h.count(kinds, window, floor)
 
     def _seen_arguments(self) -> tuple[tuple[str, ...], Window | None]:
         for expected in (",", "after", "="):

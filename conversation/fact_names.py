@@ -52,6 +52,33 @@ _CALL = (
     FactName("overlap.confidence", "number", "Confidence of the candidate, 0 to 1; optional."),
 )
 
+_STAGES = ("opening", "discovery", "resolution", "closing")
+
+_TALK = (
+    FactName("issue.open", "boolean", "The customer has stated a problem that is not settled."),
+    FactName("issue.ms", "number", "Time since the open issue was stated, ms."),
+    FactName("issue.demanding", "boolean", "It holds a feeling, urgency, confusion, a long story."),
+    FactName("issue.felt_ms", "number", "Time since the first feeling worded in it, ms."),
+    FactName("issue.any_demanding", "boolean", "Some issue of the call was demanding."),
+    FactName("stage", "symbol", "How far the call has come.", _STAGES),
+    FactName("stage.ms", "number", "Time in this stage, ms."),
+    FactName("agent.usual_known", "boolean", "The agent's own usual pace is known."),
+    FactName("agent.pace_vs_usual", "number", "Agent's pace over their own usual pace."),
+    FactName("agent.since_first_speech_ms", "number", "Time since the agent first spoke, ms."),
+    FactName("agent.hand_raised", "boolean", "The agent has asked for help."),
+    FactName("agent.name_used", "boolean", "The agent has used the customer's name."),
+    FactName("customer.name_known", "boolean", "The source told the customer's name."),
+    FactName("customer.loyal", "boolean", "The source calls them a long-standing customer."),
+    FactName("customer.audio_missing_ms", "number", "How long their audio has been missing, ms."),
+    FactName("holds.count", "number", "Holds so far, the present one included."),
+    FactName("holds.longest_ms", "number", "Longest hold so far, the present one included, ms."),
+    FactName("promises.made", "number", "Promises heard so far."),
+    FactName("promises.unreviewed", "number", "Promises the agent has not looked at yet."),
+    FactName("consent.required", "boolean", "A recording notice is required by setting."),
+    FactName("capture.auto_paused", "boolean", "Capture was paused because of card data."),
+    FactName("words.lag_ms", "number", "How long speech has been waiting for its words, ms."),
+)
+
 _PER_PARTY = (
     ("speaking", "boolean", "Is speaking now."),
     ("utterance_ms", "number", "Length of the present utterance, ms."),
@@ -72,6 +99,7 @@ FACTS: dict[str, FactName] = {
     fact.name: fact
     for fact in (
         *_CALL,
+        *_TALK,
         *(
             FactName(f"{party}.{name}", kind, f"{party.capitalize()}: {doc}")
             for party in _PARTIES
@@ -105,11 +133,28 @@ EVENT_KINDS = frozenset(
 )
 """Event kinds that history functions may count, prefixed by a party: `agent.turn_ended`."""
 
+MARKS = {
+    "agent.substantial_turn": "A turn of the agent of at least 8 words.",
+    "agent.repeated_ack": "An acknowledgement in the words of an earlier one.",
+    "agent.generic_ack": "An acknowledgement without a word of what the customer said.",
+    "agent.specific_ack": "An acknowledgement that takes up what the customer said.",
+    "agent.digits_read": "Digits or letters were read out.",
+    "customer.card_data": "They were reading out card data.",
+    "customer.issue_opened": "A problem was stated for the first time.",
+    "customer.narrative": "A story of at least 25 s or 60 words came to its end.",
+    "customer.repeats": "They say again what they said half a minute or longer ago.",
+    "customer.new_vulnerability": "A vulnerability of a kind not heard before in the call.",
+    "customer.danger": "A vulnerability that is about self-harm or present danger.",
+    "customer.directed_abuse": "Anger with profanity that is said to somebody.",
+}
+"""Kinds that follow from what was said (`discourse.py`), with their meaning."""
+
 HISTORY_KINDS: frozenset[str] = frozenset(
     {f"agent.{kind}" for kind in AGENT_ACTS | EVENT_KINDS}
     | {f"customer.{kind}" for kind in CUSTOMER_ACTS | EVENT_KINDS}
+    | set(MARKS)
 )
-"""Every kind that `count`, `since`, `turns_since` and `seen` accept."""
+"""Every kind that `count`, `since`, `turns_since` and `seen` accept, beside a pack's phrases."""
 
 
 def needs_words(kind: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from conversation.events import (
     ActDetected,
     Channel,
@@ -12,11 +14,16 @@ from conversation.events import (
     TurnEnded,
     TurnStarted,
 )
-from conversation.expressions import Window
 from conversation.fact_names import needs_words
+from conversation.history_port import Window
 
 KEEP = 400
 """Occurrences remembered per kind: hours of any real call."""
+
+
+@cache
+def _need_words(kinds: tuple[str, ...]) -> bool:
+    return any(needs_words(kind) for kind in kinds)
 
 
 class CallHistory:
@@ -27,6 +34,8 @@ class CallHistory:
         self.words_known: bool = True
         self.floor = 0.0
         self._past: dict[str, list[tuple[int, int, float, str]]] = {}
+        self._cache: dict[tuple[tuple[str, ...], float], list[tuple[int, int, float, str]]] = {}
+        """Occurrences by kinds and confidence, until the next one is recorded."""
         self._turns: dict[str, list[int]] = {}
         self._utterances: dict[str, dict[str, int]] = {}
 
@@ -52,20 +61,32 @@ class CallHistory:
         elif isinstance(event, OverlapEnded) and event.revision == 0:
             self._add(f"{event.by}.overlap_ended", event.begin_ms, event.end_ms, event.confidence)
 
+    def mark(self, kind: str, start: int, end: int, confidence: float, text: str) -> None:
+        """Record one occurrence of a kind that is no event of its own."""
+        self._add(kind, start, end, confidence, text)
+
     def _add(
         self, kind: str, start: int, end: int, confidence: float = 1.0, text: str = ""
     ) -> None:
+        self._cache.clear()
         past = self._past.setdefault(kind, [])
         past.append((start, end, confidence, text))
         past.sort()
         del past[:-KEEP]
 
     def _known(self, kinds: tuple[str, ...]) -> bool:
-        return self.words_known or not any(needs_words(kind) for kind in kinds)
+        return self.words_known or not _need_words(kinds)
 
     def _of(self, kinds: tuple[str, ...], floor: float = 0.0) -> list[tuple[int, int, float, str]]:
         floor = max(floor, self.floor)
-        return [o for k in kinds for o in self._past.get(k, ()) if o[2] >= floor]
+        found = self._cache.get((kinds, floor))
+        if found is None:
+            found = [o for k in kinds for o in self._past.get(k, ()) if o[2] >= floor]
+            self._cache[kinds, floor] = found
+        return found
+
+    def _last_start(self, kinds: tuple[str, ...]) -> int | None:
+        return max((o[0] for o in self._of(kinds)), default=None)
 
     def _turn_of(self, channel: str, start: int) -> int:
         return sum(begin <= start for begin in self._turn_starts(channel))
@@ -79,6 +100,8 @@ class CallHistory:
     ) -> list[tuple[str, int, tuple[int, int, float, str]]]:
         found = []
         for kind in kinds:
+            if kind not in self._past:
+                continue
             channel = kind.partition(".")[0]
             newest = len(self._turn_starts(channel))
             for occurrence in self._of((kind,), floor):
@@ -99,11 +122,19 @@ class CallHistory:
         found = self._inside(kinds, window, floor)
         return len({f[:2] for f in found}) if window.turns else len(found)
 
+    def count_after(self, kinds: tuple[str, ...], after: tuple[str, ...]) -> int | None:
+        """Count occurrences that began after the newest of `after`; none when it is missing."""
+        if not self._known(kinds + after):
+            return None
+        mark = self._last_start(after)
+        return 0 if mark is None else sum(o[0] > mark for o in self._of(kinds))
+
     def since(self, kinds: tuple[str, ...]) -> float | None:
         """Return ms since the newest occurrence ended; infinity when there was none."""
         if not self._known(kinds):
             return None
-        return min((float(self.now_ms - o[1]) for o in self._of(kinds)), default=float("inf"))
+        found = self._of(kinds)
+        return float(self.now_ms - max(o[1] for o in found)) if found else float("inf")
 
     def turns_since(self, kinds: tuple[str, ...]) -> float | None:
         """Return the speaker's turns begun since the newest occurrence; infinity when none."""
@@ -126,15 +157,20 @@ class CallHistory:
         if not self._known(kinds + after):
             return None
         if within is None:
-            marks = [o[0] for o in self._of(after)]
-            mark = max(marks, default=None)
+            mark = self._last_start(after)
         else:
             mark = min((o[0] for _, _, o in self._inside(after, within)), default=None)
-        return mark is not None and any(o[0] > mark for o in self._of(kinds))
+        newest = None if mark is None else self._last_start(kinds)
+        return mark is not None and newest is not None and newest > mark
+
+    def ago_ms(self, kind: str) -> float:
+        """Return ms since the newest known occurrence ended, whatever its confidence."""
+        past = self._past.get(kind)
+        return self.now_ms - max(o[1] for o in past) if past else float("inf")
 
     def newest(self, kinds: tuple[str, ...]) -> tuple[str, int, int, str] | None:
-        """Return kind, start, end and words of the newest act among `kinds`, if any."""
-        found = [(o[0], k, o) for k in kinds if needs_words(k) for o in self._past.get(k, ())]
+        """Return kind, start, end and words of the newest worded one among `kinds`, if any."""
+        found = [(o[0], k, o) for k in kinds if needs_words(k) for o in self._of((k,)) if o[3]]
         if not found:
             return None
         _, kind, o = max(found)

@@ -7,14 +7,23 @@ from typing import Protocol
 
 from conversation.events import (
     ActDetected,
+    AlertCleared,
+    AlertRaised,
     CueCleared,
     CueRaised,
     CueWithheld,
     Event,
     FinalTranscript,
+    NoticeCleared,
+    NoticeShown,
     PartialTranscript,
     PromiseMade,
 )
+
+Shown = (
+    CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared
+)
+"""What the rules put on a screen, take off it or withhold."""
 
 FactValue = float | int | str | bool | None
 
@@ -25,12 +34,10 @@ class Cues(Protocol):
     def observe(self, event: Event) -> None:
         """Take every observation and derived event, in order."""
 
-    def evaluate(
-        self, now_ms: int, facts: Mapping[str, FactValue]
-    ) -> Sequence[CueRaised | CueCleared | CueWithheld]:
+    def evaluate(self, now_ms: int, facts: Mapping[str, FactValue]) -> Sequence[Shown]:
         """Look at the rules at a grid time or after an observation."""
 
-    def finish(self, now_ms: int) -> Sequence[CueRaised | CueCleared | CueWithheld]:
+    def finish(self, now_ms: int) -> Sequence[Shown]:
         """Clear what is shown; the call is over."""
 
 

@@ -33,12 +33,19 @@ from conversation.spoken_digits import (
 CARD_STATE_MS = 60_000
 CVV_STATE_MS = 15_000
 CVV_SEGMENTS = 2
+"""A code, an expiry date or an account number is given within so many segments of its prompt."""
 JOIN_SEGMENTS = 3
 
 _CARD = re.compile(
-    r"\b(card (number|details|ending)|long number|(credit|debit|bank|payment) card|"
-    r"(digits|number) (on|across) (the|your) (front|card)|(visa|mastercard|amex)\b)"
+    r"\b(card('s)? (number|details|ending)|long (card )?number|"
+    r"(credit|debit|bank|payment|visa|mastercard) card|(your|which|what|the|my|new) card\b.*\b"
+    r"(pay|paying|payment|number|numbers|digits|read|details|expir\w*)|"
+    r"(pay|paying|payment|number|numbers|digits|read|details|expir\w*)\b.*\bcards?|"
+    r"(digits|numbers?) (on|across|in) (the |your )?(front|card|middle)|"
+    r"(sixteen|16)[ -](digit|digits|numbers)|(visa|mastercard|amex|maestro)\b)"
 )
+_ASKS = re.compile(r"\b(can|could|may|what|what's|which|read|give|tell|take|need|please|have)\b")
+_EXPIRY = re.compile(r"\b(expir\w*|valid (until|to|thru|through)|end date)\b")
 _CVV = re.compile(
     r"\b(cvv2?|cvc2?|c v v|c v c|(security|card verification) code|(three|four|3|4|last) "
     r"(three |3 )?(digits|numbers) on the (back|front))\b"
@@ -51,7 +58,10 @@ _ACCOUNT = re.compile(
 )
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _TLD = frozenset("""com org net edu gov io co uk de fr ie info biz us ca au""".split())
-_IBAN = re.compile(r"\b[a-z]{2}\d{2}[a-z0-9]{11,30}\b")
+_IBAN = re.compile(r"[a-z]{2}\d{2}[a-z0-9]{11,30}")
+
+
+_PROMPTS = {"cvv": _CVV, "expiry": _EXPIRY, "account": _ACCOUNT}
 
 
 class _Span(msgspec.Struct, frozen=True):
@@ -71,6 +81,8 @@ class _State(msgspec.Struct):
 class _Context(msgspec.Struct):
     card: bool = False
     cvv: bool = False
+    expiry: bool = False
+    account: bool = False
     withhold: bool = False
 
 
@@ -129,8 +141,10 @@ def _label(run: DigitRun, words: Sequence[str], context: _Context, joined: int) 
         return "[cvv]"
     if joined >= 13:
         return "[card]"
-    if _ACCOUNT.search(before) and joined >= 6:
+    if (_ACCOUNT.search(before) or context.account) and 6 <= joined <= 12:
         return "[account]"
+    if context.card and context.expiry and joined == digits and joined <= 6:
+        return "[card]"
     if _PHONE.search(before) and 7 <= joined <= 12 and not context.card:
         return "[phone]"
     if context.card and (joined >= 4 or context.withhold):
@@ -141,7 +155,7 @@ def _label(run: DigitRun, words: Sequence[str], context: _Context, joined: int) 
         return "[phone]"
     if joined >= 8:
         return "[card]"
-    trailing = run.end >= len(words)
+    trailing = run.end >= _content_end(words) - int(context.withhold)
     shortest = joined - digits + min(len(r) for r in run.readings)
     if trailing and (shortest >= 5 or (joined >= 4 and run.tokens >= 4)):
         return "[card]"
@@ -167,7 +181,9 @@ def _spans(
         here = _Context(
             card=context.card or long_run or _CARD.search(before) is not None,
             cvv=context.cvv or (cvv_prompt is not None and _CVV.search(before) is not None),
-            withhold=context.withhold and run.end >= _content_end(words),
+            expiry=context.expiry or _EXPIRY.search(before) is not None,
+            account=context.account,
+            withhold=context.withhold and run.end >= _content_end(words) - 1,
         )
         readings = run.readings
         if run.start <= _content_start(words) and tail:
@@ -184,10 +200,31 @@ def _spans(
             long_run = True
         if run.end >= _content_end(words):
             open_tail = list(readings)
-    for index, word in enumerate(words):
-        if _IBAN.search(bare_word(word)):
-            spans.append(_Span(index, index + 1, "[account]"))
+    ibans = _ibans(words)
+    spans = [s for s in spans if not any(i.start <= s.start < i.end for i in ibans)] + ibans
     return sorted(spans, key=lambda s: s.start), open_tail, long_run
+
+
+def _ibans(words: Sequence[str]) -> list[_Span]:
+    """Find account numbers of ISO 13616, typed whole or in groups; groups must pass modulo 97."""
+    spans = []
+    bare = [bare_word(word) for word in words]
+    for index, word in enumerate(bare):
+        if _IBAN.fullmatch(word):
+            spans.append(_Span(index, index + 1, "[account]"))
+        elif re.fullmatch(r"[a-z]{2}\d{2}", word):
+            text, end = word, index + 1
+            while end < len(bare) and re.fullmatch(r"[a-z0-9]{1,4}", bare[end]) and len(text) < 34:
+                text += bare[end]
+                end += 1
+                if len(text) >= 15 and _fits_97(text):
+                    spans.append(_Span(index, end, "[account]"))
+                    break
+    return spans
+
+
+def _fits_97(iban: str) -> bool:
+    return int("".join(str(int(c, 36)) for c in iban[4:] + iban[:4])) % 97 == 1
 
 
 def _content_start(words: Sequence[str]) -> int:
@@ -229,6 +266,13 @@ def _join_words(words: Sequence[Word], spans: Sequence[_Span]) -> tuple[Word, ..
     )
 
 
+def is_card_prompt(text: str) -> bool:
+    """Return True for words that ask for a card number, its code or its date."""
+    plain = " ".join(bare_word(word) for word in text.split())
+    asks = _CARD.search(plain) or _CVV.search(plain)
+    return asks is not None and _ASKS.search(plain) is not None
+
+
 def redact_text(text: str) -> str:
     """Mask numbers and addresses in one piece of text that stands alone."""
     words = text.split()
@@ -247,8 +291,8 @@ class Redactor:
     def __init__(self) -> None:
         self._states: dict[Channel, _State] = {}
         self._card_until = -1
-        self._cvv_until = -1
-        self._cvv_segments = 0
+        self._asked = {name: (-1, 0) for name in _PROMPTS}
+        """Until when, and for how many segments, what was asked for may still be given."""
 
     @overload
     def redact(self, event: PartialTranscript) -> PartialTranscript: ...
@@ -268,11 +312,11 @@ class Redactor:
         return self._final(event)
 
     def _context(self, start_ms: int, *, withhold: bool) -> _Context:
-        return _Context(
-            card=start_ms <= self._card_until,
-            cvv=start_ms <= self._cvv_until and self._cvv_segments > 0,
-            withhold=withhold,
-        )
+        open_now = {
+            name: start_ms <= until_ms and segments > 0
+            for name, (until_ms, segments) in self._asked.items()
+        }
+        return _Context(card=start_ms <= self._card_until, withhold=withhold, **open_now)
 
     def _partial(self, event: PartialTranscript) -> PartialTranscript:
         stable, tail = event.stable.split(), event.tail.split()
@@ -309,16 +353,16 @@ class Redactor:
         timed = [w.text.strip() for w in event.words]
         word_spans = _spans(timed, context, state.tail)[0] if timed else []
         plain = " ".join(bare_word(w) for w in text_words)
-        self._cvv_segments = max(0, self._cvv_segments - 1)
+        self._asked = {n: (until, segments - 1) for n, (until, segments) in self._asked.items()}
         if (
             long_run
             or _CARD.search(plain)
             or (context.card and any(s.label == "[card]" for s in spans))
         ):
             self._card_until = max(self._card_until, event.end_ms + CARD_STATE_MS)
-        if _CVV.search(plain):
-            self._cvv_until = event.end_ms + CVV_STATE_MS
-            self._cvv_segments = CVV_SEGMENTS
+        for name, prompt in _PROMPTS.items():
+            if prompt.search(plain):
+                self._asked[name] = (event.end_ms + CVV_STATE_MS, CVV_SEGMENTS)
         joined = bool(state.tail) and bool(open_tail) and state.segments < JOIN_SEGMENTS
         state.segments = state.segments + 1 if joined else 0
         state.tail = open_tail if open_tail else []

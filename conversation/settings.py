@@ -100,6 +100,10 @@ class ConversationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     floor: FloorSettings = FloorSettings()
     disabled_rules: tuple[str, ...] = ()
     """Cue rules that are switched off."""
+    consent_notice_required: bool = False
+    """The agent must say that the call is recorded (rules consent_notice, sup_consent)."""
+    time_zone: str = ""
+    """IANA name of the zone that due times are meant in; empty: that of the call's start."""
 
     def final(self) -> ConversationSettings:
         """Return the settings of the post-call pass, which decides with everything known."""

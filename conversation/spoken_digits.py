@@ -28,9 +28,15 @@ TENS = {
 } | {"fourty": "4"}
 _REPEAT = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
 BRIDGE = frozenset(
-    """um uh er erm hmm and then dash hyphen space sorry no wait okay ok
-    yes yeah so next is""".split()
+    """um uh er erm hmm and then dash hyphen slash stroke space sorry no wait
+    okay ok yes yeah so next is""".split()
 )
+HOMOPHONES = {
+    "won": "1", "to": "2", "too": "2", "tree": "3", "free": "3", "for": "4", "fore": "4",
+    "fife": "5", "hive": "5", "sick": "6", "sicks": "6", "sex": "6", "ate": "8", "mine": "9",
+    "nein": "9", "hero": "0", "owe": "0",
+}  # fmt: skip
+"""What a recogniser writes for a digit now and then."""
 ORDINARY_AFTER = frozenset(
     """dollars dollar pounds pound euros euro percent pm am minutes minute hours hour days day
     weeks week months month years year people times items o'clock miles gigabytes
@@ -87,59 +93,118 @@ def _typed(word: str, loose: bool) -> str | None:
     return None
 
 
+class _Run:
+    """Collects one run of digits while the words are read."""
+
+    def __init__(self) -> None:
+        self.options: list[list[str]] = []
+        self.start = self.end = -1
+        self.tokens = 0
+        self.repeat = 1
+        self.tens = False
+
+    def begin(self, index: int) -> None:
+        self.start = index if self.start < 0 else self.start
+        self.end = index + 1
+
+    def repeated(self, index: int, times: int) -> None:
+        """Take "double": the next digit counts that often."""
+        self.begin(index)
+        self.repeat, self.tens = times, False
+
+    def hundred(self, index: int) -> None:
+        self.options[-1] = [option + "00" for option in self.options[-1]]
+        self.tens, self.end = False, index + 1
+        self.tokens += 1
+
+    def digits(self, index: int, digits: str, part: str) -> None:
+        """Take digits; after "forty", "one" makes 41 or stays apart, as 401."""
+        self.begin(index)
+        self.tokens += 1
+        if self.tens and part in UNITS and digits != "0":
+            ten = self.options.pop()[0]
+            self.options.append([ten[0] + digits, ten + digits])
+        else:
+            self.options.append([digits * self.repeat])
+        self.repeat = 1
+        self.tens = part in TENS
+
+    def readings(self) -> list[str]:
+        while len(self.options) > 1 and _combinations(self.options) > MAX_READINGS:
+            self.options = [[option[0]] for option in self.options]
+        return list(dict.fromkeys("".join(p) for p in product(*self.options)))
+
+
 def digit_runs(words: Sequence[str], loose: bool) -> list[DigitRun]:
-    """Find the digit runs of a text with all readings of ambiguous groupings."""
+    """Find the digit runs of a text with all readings of ambiguous groupings.
+
+    Args:
+        words: whitespace-separated words.
+        loose: card data is expected: words that sound like digits are digits beside others, and
+            one strange word between digits is a recognition error.
+    """
     runs: list[DigitRun] = []
-    options: list[list[str]] = []
-    start = end = -1
-    count = 0
-    repeat = 1
-    tens = False
-
-    def close() -> None:
-        nonlocal options, start, count, repeat, tens
-        if options:
-            while len(options) > 1 and _combinations(options) > MAX_READINGS:
-                options = [[o[0]] for o in options]
-            readings = list(dict.fromkeys("".join(p) for p in product(*options)))
-            runs.append(DigitRun(start, end, readings, count))
-        options, start, count, repeat, tens = [], -1, 0, 1, False
-
+    run = _Run()
     for index, word in enumerate(words):
-        matched = False
+        taken = False
         for part in _parts(word):
-            digits = UNITS.get(part) or TEENS.get(part) or _typed(part, loose)
-            if digits is None and part in TENS:
-                digits = TENS[part] + "0"
-            if part in _REPEAT:
-                repeat, matched = _REPEAT[part], True
-                tens = False
-                start = index if start < 0 else start
-                continue
-            if digits is None:
-                if part == "hundred" and options:
-                    last = options[-1]
-                    options[-1] = [o + "00" for o in last]
-                    matched, tens, end = True, False, index + 1
-                    count += 1
-                continue
-            matched = True
-            start = index if start < 0 else start
-            end = index + 1
-            count += 1
-            if tens and part in UNITS and digits != "0":
-                ten = options.pop()[0]
-                options.append([ten[0] + digits, ten + digits])
-            else:
-                options.append([digits * repeat])
-            repeat = 1
-            tens = part in TENS
-        if not matched and not (options and bare_word(word) in BRIDGE):
-            close()
-        elif not matched:
-            tens = False
-    close()
+            taken = _take(run, index, part, loose) or taken
+        if taken or _bridged(words, index, run, loose):
+            continue
+        if loose and run.options and bare_word(word) in HOMOPHONES and _digits_near(words, index):
+            run.digits(index, HOMOPHONES[bare_word(word)], "")
+            continue
+        _close(run, runs)
+        run = _Run()
+    _close(run, runs)
     return runs
+
+
+def _take(run: _Run, index: int, part: str, loose: bool) -> bool:
+    if part in _REPEAT:
+        run.repeated(index, _REPEAT[part])
+        return True
+    digits = UNITS.get(part) or TEENS.get(part) or _typed(part, loose)
+    if digits is None and part in TENS:
+        digits = TENS[part] + "0"
+    if digits is not None:
+        run.digits(index, digits, part)
+        return True
+    if part == "hundred" and run.options:
+        run.hundred(index)
+        return True
+    return False
+
+
+def _bridged(words: Sequence[str], index: int, run: _Run, loose: bool) -> bool:
+    """Whether a word that is no digit leaves the run open."""
+    if not run.options and run.repeat == 1:
+        return False
+    bare = bare_word(words[index])
+    if bare in BRIDGE:
+        run.tens = False
+        return True
+    strange = loose and bare not in HOMOPHONES and sum(len(o[0]) for o in run.options) >= 2
+    if strange and _digits_near(words, index):
+        run.tens = False
+        return True
+    return False
+
+
+def _digits_near(words: Sequence[str], index: int) -> bool:
+    """Whether the next word but fillers is a digit."""
+    for word in words[index + 1 : index + 3]:
+        bare = bare_word(word)
+        if bare in UNITS or bare in TEENS or bare in TENS or bare in _REPEAT or _typed(word, True):
+            return True
+        if bare not in BRIDGE and bare not in HOMOPHONES:
+            return False
+    return False
+
+
+def _close(run: _Run, runs: list[DigitRun]) -> None:
+    if run.options:
+        runs.append(DigitRun(run.start, run.end, run.readings(), run.tokens))
 
 
 def _combinations(options: Sequence[Sequence[str]]) -> int:

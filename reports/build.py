@@ -18,12 +18,14 @@ from conversation.events import (
     OverlapClass,
     OverlapEnded,
     PromiseMade,
+    PromiseReviewed,
     RaisedVoiceEnded,
     RaisedVoiceStarted,
     RolesSwapped,
     SourceNotice,
 )
 from reports.corrected import corrected
+from reports.customer_words import customer_words
 from reports.log import COUNTED_CONFIDENCE, PARTIES, CallLog
 from reports.model import (
     ActPart,
@@ -97,20 +99,10 @@ def build_report(events: Iterable[Event]) -> Report:
             for act in log.acts
         ),
         cues=_cues(log),
-        promises=tuple(
-            PromisePart(
-                id=event.id,
-                text=event.text,
-                what=event.what,
-                due=event.due,
-                confidence=event.confidence,
-                start_ms=event.start_ms,
-            )
-            for event in log.events
-            if isinstance(event, PromiseMade)
-        ),
+        promises=_promises(log),
         scorecard=build_scorecard(log) if log.direction_known else (),
         timing=_timing(log),
+        customer_words=customer_words(log),
     )
     return msgspec.structs.replace(report, summary=summary(report), practise=practise(report))
 
@@ -289,6 +281,31 @@ def _cues(log: CallLog) -> tuple[CuePart, ...]:
         for cue in log.events
         if isinstance(cue, CueRaised)
     )
+
+
+def _promises(log: CallLog) -> tuple[PromisePart, ...]:
+    """Return each promise once, with its newest due time and what the agent made of it."""
+    newest = {e.id: e for e in log.events if isinstance(e, PromiseMade)}
+    reviews = {e.promise_id: e for e in log.events if isinstance(e, PromiseReviewed)}
+    parts = []
+    for event in newest.values():
+        review = reviews.get(event.id)
+        edited = review is not None and review.verdict == "edited"
+        parts.append(
+            PromisePart(
+                id=event.id,
+                text=event.text,
+                what=(review.what if review and edited else None) or event.what,
+                due=event.due,
+                confidence=event.confidence,
+                start_ms=event.start_ms,
+                who=event.who,
+                due_at=(review.due_at if review and edited else None) or event.due_at,
+                precision=event.precision,
+                status="draft" if review is None else review.verdict,
+            )
+        )
+    return tuple(parts)
 
 
 def _timing(log: CallLog) -> TimingPart:

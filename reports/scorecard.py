@@ -1,134 +1,68 @@
-"""Behaviours that were called for, and whether they were there (`coaching.md` section 6)."""
+"""Fifteen behaviours that were called for, and whether they were there (`coaching.md` section 6).
+
+There is no blended number. A line without an opportunity is not applicable; a line whose evidence
+cannot be trusted has a note that says why, and no score.
+"""
 
 from __future__ import annotations
 
-from conversation.events import (
-    Channel,
-    Evidence,
-    OverlapClass,
-)
+from conversation.events import ChannelQuality
+from reports import score_delivery as delivery
+from reports import score_handling as handling
+from reports import score_listening as listening
 from reports.log import CallLog
 from reports.model import ScorePart
+from reports.score_part import MIN_OPPORTUNITIES, Talk, without_disputed
+from reports.spans import total_ms
 
-FEELINGS = frozenset({"frustration", "anger", "repeat_contact", "vulnerability"})
-"""Customer acts that call for an acknowledgement."""
-MIN_OPPORTUNITIES = 3
-"""Below this a count is shown, not a rate."""
-_INTERRUPTING = frozenset(
-    {OverlapClass.SUCCESSFUL, OverlapClass.TALK_OVER, OverlapClass.BUTTING_IN}
-)
-_NEXT_TURN_MS = 20_000
-"""An acknowledgement later than this no longer answers the feeling."""
-_TIME_NEAR_MS = 5_000
-"""A specific time this long after a commitment still belongs to it."""
+MIN_SCORED_MS = 120_000
+"""Less of a call than this says too little about timing (`coaching.md` section 6)."""
+MAX_SHED = 0.2
+"""Share of speech without words from which lines of words are not scored (same)."""
 
 
 def build_scorecard(log: CallLog) -> tuple[ScorePart, ...]:
-    """Score the behaviours that timing and the first language acts can show.
-
-    A behaviour without an opportunity has no line's worth of evidence, so its score is None.
-    """
-    return (_let_finish(log), _acknowledge(log), _realistic(log), _wording(log))
-
-
-def _let_finish(log: CallLog) -> ScorePart:
-    """Customer utterances of at least 1 s, and how many of them the agent let be finished."""
-    cut = [
-        event
-        for event in log.overlaps
-        if event.by is Channel.AGENT
-        and event.overlap_class in _INTERRUPTING
-        and event.confidence >= 0.6
-    ]
-    turns = [
-        final
-        for final in log.finals
-        if final.channel is Channel.CUSTOMER and final.end_ms - final.start_ms >= 1_000
-    ]
-    interrupted = sum(
-        any(final.start_ms <= event.begin_ms < final.end_ms for event in cut) for final in turns
+    """Score the fifteen behaviours of one call."""
+    talk = Talk(log)
+    timing, words = _timing_note(log), _words_note(log)
+    return (
+        listening.let_finish(talk, timing),
+        listening.listening_signals(talk, timing),
+        listening.acknowledge(talk, words),
+        listening.specific(talk, words),
+        listening.paraphrase(talk, words),
+        handling.probe(talk, words),
+        handling.ownership(talk, words),
+        handling.plan(talk, words),
+        handling.realistic(talk, words),
+        delivery.steady_delivery(talk, timing),
+        delivery.wording(talk, words),
+        delivery.responsive(talk, timing or words),
+        delivery.personal(talk, words),
+        handling.close(talk, words),
+        handling.promises(talk),
     )
-    evidence = [
-        Evidence(
-            kind=event.overlap_class,
-            at_ms=event.begin_ms,
-            value=event.interrupting_text or event.id,
-        )
-        for event in cut
-    ]
-    return _part("let_finish", len(turns), len(turns) - interrupted, evidence)
 
 
-def _acknowledge(log: CallLog) -> ScorePart:
-    """Feelings the customer put in words, and whether the agent answered before moving on."""
-    evidence = []
-    needed = given = 0
-    last_need_ms: int | None = None
-    for act in sorted(log.acts, key=lambda a: (a.start_ms, a.id)):
-        if act.channel is not Channel.CUSTOMER or act.kind not in FEELINGS:
-            continue
-        if last_need_ms is not None and act.start_ms - last_need_ms < 8_000:
-            continue
-        last_need_ms = act.start_ms
-        needed += 1
-        answer = next(
-            (
-                a
-                for a in log.acts
-                if a.channel is Channel.AGENT
-                and a.kind in ("acknowledge_feeling", "apology")
-                and act.start_ms < a.start_ms <= act.end_ms + _NEXT_TURN_MS
-            ),
-            None,
-        )
-        given += answer is not None
-        evidence.append(Evidence(kind=act.kind, at_ms=act.start_ms, value=act.text))
-        if answer is not None:
-            evidence.append(Evidence(kind=answer.kind, at_ms=answer.start_ms, value=answer.text))
-    return _part("acknowledge", needed, given, evidence)
+def _timing_note(log: CallLog) -> str | None:
+    if not log.direction_known:
+        return "who spoke cannot be told on one channel"
+    grades = {e.bleed_grade for e in log.events if isinstance(e, ChannelQuality)}
+    if "C" in grades:
+        return "the channels bleed into each other"
+    if log.end_ms - total_ms(log.unknown) < MIN_SCORED_MS:
+        return "less than two minutes of the call could be scored"
+    return None
 
 
-def _realistic(log: CallLog) -> ScorePart:
-    """Commitments of the agent, and how many of them had a definite time."""
-    agent = [act for act in log.acts if act.channel is Channel.AGENT]
-    commitments = [act for act in agent if act.kind in ("promise", "vague_time")]
-    evidence = []
-    dated = seen = 0
-    last_utterance = ""
-    for act in commitments:
-        if act.utterance_id == last_utterance:
-            continue
-        last_utterance = act.utterance_id
-        seen += 1
-        has_time = any(
-            a.kind == "specific_time" and -1_000 <= a.start_ms - act.start_ms <= _TIME_NEAR_MS
-            for a in agent
-        )
-        dated += has_time
-        evidence.append(Evidence(kind=act.kind, at_ms=act.start_ms, value=act.text))
-    return _part("realistic", seen, dated, evidence)
+def _words_note(log: CallLog) -> str | None:
+    if not log.direction_known:
+        return "who spoke cannot be told on one channel"
+    whole_ms = sum(final.end_ms - final.start_ms for final in log.finals)
+    lost_ms = sum(final.end_ms - final.start_ms for final in log.finals if final.text is None)
+    if whole_ms and lost_ms / whole_ms > MAX_SHED:
+        return "more than a fifth of the speech was not put into words"
+    return None
 
 
-def _wording(log: CallLog) -> ScorePart:
-    """Agent utterances that say something, and how many had no phrase to avoid."""
-    hits = [a for a in log.acts if a.channel is Channel.AGENT and a.kind == "avoid_phrase"]
-    flawed = {hit.utterance_id for hit in hits}
-    turns = [
-        f
-        for f in log.finals
-        if f.channel is Channel.AGENT and (len(f.words) >= 8 or f.utterance_id in flawed)
-    ]
-    evidence = [Evidence(kind=a.kind, at_ms=a.start_ms, value=a.text) for a in hits]
-    return _part("wording", len(turns), len(turns) - len(flawed), evidence)
-
-
-def _part(
-    behaviour: str, opportunities: int, delivered: int, evidence: list[Evidence]
-) -> ScorePart:
-    return ScorePart(
-        behaviour=behaviour,
-        opportunities=opportunities,
-        delivered=delivered,
-        score=(round(delivered / opportunities, 3) if opportunities >= MIN_OPPORTUNITIES else None),
-        evidence=tuple(evidence),
-    )
+__all__ = ["MIN_OPPORTUNITIES", "build_scorecard", "without_disputed"]

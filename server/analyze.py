@@ -27,6 +27,7 @@ from reports.exports import export
 from reports.html import render_html
 from reports.model import Report, encode
 from server.hearing import Hearing, HearingSettings
+from server.rules_folder import RuleSource
 from server.session import Clock, open_session
 
 SAMPLE = Path(__file__).parent / "sample" / "call.flac"
@@ -101,6 +102,7 @@ def analyze_transcript(
         key=lambda event: (event.at_ms, getattr(event, "channel", "")),
     )
     end_ms = max((event.at_ms for event in observations), default=0)
+    rules = RuleSource(settings.rules, settings.conversation.locale).current()
     started = CallStarted(
         at_ms=0,
         call_id=call_id,
@@ -108,8 +110,11 @@ def analyze_transcript(
         channels=(Channel.AGENT, Channel.CUSTOMER),
         source="transcript",
         settings=msgspec.to_builtins(settings.conversation),
+        rules=rules.tables,
+        language_overlay=rules.overlay,
+        rules_sha256=rules.sha256,
     )
-    core, redactor = Conversation.create(settings.conversation), Redactor()
+    core, redactor = Conversation.for_call(started), Redactor()
     seen: list[Observation] = []
     events: list[Event] = []
     for observation in [started, *observations, CallEnded(at_ms=end_ms)]:

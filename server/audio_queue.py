@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Iterable
 
 from audio.chunks import AudioChunk
-from conversation.events import AudioGap, CueFeedback, RolesSwapped, SourceNotice
+from conversation.events import AudioGap, RolesSwapped
 from server.adapters.contract import Item
+from server.session import Control
 
-Queued = Item | CueFeedback | RolesSwapped | SourceNotice
+Queued = Item | Control | RolesSwapped
 _LIMIT_MS = 5_000
 """Audio of each channel that may wait (`reliability.md` section 4)."""
 _TURN_MS = 100

@@ -14,9 +14,11 @@ from conversation.events import CallEnded
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
 from server.expected import ExpectedCalls
+from server.experiment import arm_of
 from server.hearing import Hearing, read_hotwords
 from server.hub import LiveCall
 from server.ingest import IngestDecoder, Start
+from server.mutes import muted_rules
 from server.running_call import GRACE_S, RunningCall, Source
 from server.session import open_session
 from server.store import CallIdTaken, Journal
@@ -127,7 +129,8 @@ class Calls:
                 retry_after_ms=5_000,
             )
         call_id = wanted_id or f"c_{secrets.token_hex(8)}"
-        started_at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+        now = datetime.now(UTC).astimezone()
+        started_at = now.isoformat(timespec="seconds")
         try:
             self.journal.open_call(
                 call_id,
@@ -150,6 +153,8 @@ class Calls:
             roles=opened.roles,
             metadata=opened.metadata,
             hotwords=read_hotwords(opened.metadata),
+            arm=arm_of(self._hearing.settings.experiment, call_id, opened.agent),
+            muted_rules=muted_rules(self.journal, opened.agent, now),
         )
         call = RunningCall(session, LiveCall(call_id), self.journal, decoder)
         self.running[call_id] = call

@@ -21,11 +21,14 @@ from audio.errors import AudioError
 from audio.sources import Recording, open_recording
 from conversation.events import AudioGap, Channel
 from conversation.language import PackError
+from conversation.promises import TimeZoneError
+from conversation.rules import RuleError
 from reports.exports import ExportError
 from reports.rollup import RollUpError
 from server.analyze import SAMPLE, TranscriptError, write_outputs
 from server.batch import BatchError
 from server.commands import models, people, records
+from server.commands import rules as rules_commands
 from server.commands.analyze import analyze
 from server.commands.report import report
 from server.commands.shared import (
@@ -45,6 +48,7 @@ from server.commands.shared import (
 from server.commands.tone import ToneFileError, tone
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import HearingSettings
+from server.replay import LogError
 from server.runner import PortTakenError, Running, running_server
 from server.settings import SettingsError
 from server.store import StoreError
@@ -56,12 +60,15 @@ _ERRORS = (
     AudioError,
     BatchError,
     ExportError,
+    LogError,
     PackError,
     PortTakenError,
     RollUpError,
+    RuleError,
     SettingsError,
     StoreError,
     StreamError,
+    TimeZoneError,
     ToneFileError,
     TranscriptError,
     VconError,
@@ -80,6 +87,7 @@ app.command("audit")(people.audit_log)
 app.add_typer(people.users, name="users")
 app.add_typer(people.keys, name="keys")
 app.add_typer(models.app, name="models")
+app.add_typer(rules_commands.app, name="rules")
 
 
 def main() -> None:

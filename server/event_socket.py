@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,17 +13,29 @@ from litestar.datastructures import State
 from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
-from conversation.events import CapturePaused, CaptureResumed, CueFeedback
+from conversation.events import (
+    AlertAcknowledged,
+    CapturePaused,
+    CaptureResumed,
+    CueFeedback,
+    HandRaised,
+    NudgeSent,
+    PromiseReviewed,
+)
+from conversation.redaction import redact_text
 from server.access import Access
 from server.calls import RunningCall
 from server.ingest import Item
 from server.ingest_socket import FIRST_MESSAGE_S, send
 from server.people.roles import Action
+from server.session import Control
 
 _VERDICTS = frozenset({"up", "down", "justified", "dismiss", "snooze_5min", "snooze_call"})
+_REVIEWS = frozenset({"confirmed", "edited", "rejected"})
 _CUE_ID_CHARACTERS = 64
 _CHECK_RIGHTS_EVERY_S = 1.0
 """How often an open socket is asked whether its owner may still look."""
+_NUDGE_CHARACTERS, _WHAT_CHARACTERS = 60, 200
 
 
 @websocket("/v1/calls/{call_id:str}/events", opt={"public": True})
@@ -93,7 +106,7 @@ async def _listen(socket: WebSocket[Any, Any, Any], call: RunningCall | None) ->
                 await call.put([item])
 
 
-def _read(message: dict[str, Any]) -> Item | CueFeedback | None:
+def _read(message: dict[str, Any]) -> Item | Control | None:
     kind = message.get("type")
     if kind == "feedback" and message.get("verdict") in _VERDICTS:
         cue_id = str(message.get("cue"))[:_CUE_ID_CHARACTERS]
@@ -102,4 +115,34 @@ def _read(message: dict[str, Any]) -> Item | CueFeedback | None:
         return CapturePaused(at_ms=0, mode="manual")
     if kind == "resume_capture":
         return CaptureResumed(at_ms=0)
+    if kind == "raise_hand":
+        return HandRaised(at_ms=0, raised=message.get("raised") is not False)
+    if kind == "acknowledge":
+        return AlertAcknowledged(at_ms=0, alert_id=_id(message.get("alert")))
+    if kind == "nudge" and str(message.get("text", "")).strip():
+        text = redact_text(str(message["text"]).strip()[:_NUDGE_CHARACTERS])
+        return NudgeSent(at_ms=0, nudge_id=_id(message.get("nudge")), text=text)
+    if kind == "promise" and message.get("verdict") in _REVIEWS:
+        return _review(message)
     return None
+
+
+def _review(message: dict[str, Any]) -> PromiseReviewed | None:
+    """Read what the agent says of a promise; a due time that is none makes it no message."""
+    what, due_at = message.get("what"), message.get("due_at")
+    if due_at is not None:
+        try:
+            due_at = datetime.fromisoformat(str(due_at)).isoformat()
+        except ValueError:
+            return None
+    return PromiseReviewed(
+        at_ms=0,
+        promise_id=_id(message.get("promise")),
+        verdict=str(message["verdict"]),
+        what=None if what is None else redact_text(str(what)[:_WHAT_CHARACTERS]),
+        due_at=due_at,
+    )
+
+
+def _id(value: Any) -> str:
+    return str(value)[:_CUE_ID_CHARACTERS]

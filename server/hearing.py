@@ -17,6 +17,9 @@ from audio.vad import SileroVad, SpeechProbability, VadStream
 from conversation.events import Channel
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+from server.auto_capture import CaptureSettings
+from server.experiment import ExperimentSettings
+from server.rules_folder import RuleSource, RulesSettings
 
 _HOTWORDS_PER_CALL = 100
 _HOTWORD_CHARACTERS = 64
@@ -29,6 +32,9 @@ class HearingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()
     conversation: ConversationSettings = ConversationSettings()
+    rules: RulesSettings = RulesSettings()
+    capture: CaptureSettings = CaptureSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
 
 
 def read_hotwords(metadata: Mapping[str, str]) -> tuple[str, ...]:
@@ -52,6 +58,8 @@ class Hearing:
         vad: SileroVad | None = None,
     ) -> None:
         self.settings = settings or HearingSettings()
+        self.rules = RuleSource(self.settings.rules, self.settings.conversation.locale)
+        """What each new call takes its cue rules from."""
         self._vad = vad or SileroVad()
         self._given = transcriber
         self._pool: WorkerPool | None = None
@@ -63,7 +71,9 @@ class Hearing:
         Raises:
             AudioError: the voice-activity model is missing or not the one that was reviewed.
             AsrError: the recogniser's model is missing or corrupt, or no worker came up in time.
+            RuleError: the site's cue rules cannot be used.
         """
+        self.rules.load()
         self._vad.load()
         prosody.stage.warm_up(self.settings.prosody)
         if self._given is not None:

@@ -28,6 +28,7 @@ from audio.channel import ChannelFrontEnd, FrontEndEvent
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from conversation.conversation import Conversation
 from conversation.events import (
+    AlertAcknowledged,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -38,11 +39,14 @@ from conversation.events import (
     CueFeedback,
     Event,
     FinalTranscript,
+    HandRaised,
     HoldEnded,
     HoldStarted,
+    NudgeSent,
     Observation,
     OverlapStarted,
     PartialTranscript,
+    PromiseReviewed,
     RecognitionChanged,
     RolesSwapped,
     SourceNotice,
@@ -51,12 +55,24 @@ from conversation.events import (
 )
 from conversation.redaction import Redactor
 from prosody.stage import ProsodyStage
+from server.auto_capture import AutoCapture
 from server.hearing import Hearing
 from server.merge import Merger
 from server.roles import RoleSwitch
 
-Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | SourceNotice
-"""What a source or an agent may say about the call while it goes on."""
+Control = (
+    HoldStarted
+    | HoldEnded
+    | CapturePaused
+    | CaptureResumed
+    | CueFeedback
+    | PromiseReviewed
+    | NudgeSent
+    | HandRaised
+    | AlertAcknowledged
+    | SourceNotice
+)
+"""What a source, an agent or a supervisor may say about the call while it goes on."""
 
 _PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
 _DRAIN_STEP_S = 0.25
@@ -65,6 +81,9 @@ _LONGEST_NEED_MS = 15_000
 _LONGEST_PIECE_S = 1
 _GRID_MS = 50
 """Step of the virtual clock, stream time."""
+_NAME_CHARACTERS = 80
+_SLOWEST_USUAL_WPM, _FASTEST_USUAL_WPM = 60.0, 300.0
+"""A usual pace outside is a mistake of the source."""
 _MAX_WAITING_DECODES = 64
 """Decodes a virtual-clock session lets pile up before it waits for one, so memory is bounded."""
 
@@ -224,7 +243,8 @@ class CallSession:
         self._merger = Merger()
         self._redactor = Redactor()
         self._roles = RoleSwitch(started.channels, sample_rate_hz)
-        self._core = Conversation.create(hearing.settings.conversation)
+        self._capture = AutoCapture(hearing.settings.capture)
+        self._core = Conversation.for_call(started)
         self._observations: list[Observation] = []
         self._due_ms: dict[str, int] = {}
         self._answers: dict[str, JobResult] = {}
@@ -495,9 +515,16 @@ class CallSession:
 
     def _receive(self, observations: Sequence[Event]) -> list[Event]:
         events: list[Event] = []
+        for heard in observations:
+            redacted = heard
+            if isinstance(heard, PartialTranscript | FinalTranscript):
+                redacted = self._redactor.redact(heard)
+            events += self._enter(self._capture.filter(heard, redacted))
+        return events
+
+    def _enter(self, observations: Sequence[Event]) -> list[Event]:
+        events: list[Event] = []
         for observation in observations:
-            if isinstance(observation, PartialTranscript | FinalTranscript):
-                observation = self._redactor.redact(observation)
             assert isinstance(observation, Observation)  # noqa: S101 - the merger holds nothing else
             events.extend(self._core.receive(ClockAdvanced(at_ms=observation.at_ms)))
             self._observations.append(observation)
@@ -539,12 +566,17 @@ def open_session(
     metadata: Mapping[str, str] | None = None,
     clock: Clock = Clock.LIVE,
     hotwords: tuple[str, ...] = (),
+    arm: str = "shown",
+    muted_rules: tuple[str, ...] = (),
 ) -> CallSession:
     """Open a call on loaded models; `started_at` is wall time in ISO 8601 with offset.
 
-    `hotwords` are names and terms of this call, most important first.
+    `hotwords` are names and terms of this call, most important first. Of the source's `metadata`
+    the core reads `customer_name`, `loyal_customer` (`true` or `false`) and
+    `usual_words_per_minute`, the agent's own.
     """
     settings = hearing.settings
+    rules = hearing.rules.current()
     started = CallStarted(
         at_ms=0,
         call_id=call_id,
@@ -558,6 +590,12 @@ def open_session(
         language=settings.asr.language,
         model=settings.asr.model if hearing.transcribes else None,
         settings=msgspec.to_builtins(settings.conversation),
+        rules=rules.tables,
+        language_overlay=rules.overlay,
+        rules_sha256=rules.sha256,
+        arm=arm,
+        muted_rules=muted_rules,
+        **_known_before(metadata or {}),
     )
     return CallSession(
         started,
@@ -567,3 +605,19 @@ def open_session(
         clock=clock,
         hotwords=hotwords,
     )
+
+
+def _known_before(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a source said of the people, as fields of `CallStarted`."""
+    known: dict[str, Any] = {}
+    if metadata.get("customer_name", "").strip():
+        known["customer_name"] = metadata["customer_name"].strip()[:_NAME_CHARACTERS]
+    if metadata.get("loyal_customer") in ("true", "false"):
+        known["loyal_customer"] = metadata["loyal_customer"] == "true"
+    try:
+        pace = float(metadata.get("usual_words_per_minute", ""))
+    except ValueError:
+        return known
+    if _SLOWEST_USUAL_WPM <= pace <= _FASTEST_USUAL_WPM:
+        known["usual_words_per_minute"] = pace
+    return known

@@ -3,6 +3,9 @@
     [server]        host, port, origins, tls_…, data, database
     [retention]     events_days, calls_days
     [ingest]        who may bring calls, secrets of telephony systems
+    [rules]         folder
+    [capture]       auto_pause
+    [experiment]    enabled, silent_share, key
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
 
 An environment variable is `HEARTLINE_` and the key with `__` for the dot: `HEARTLINE_ASR__MODEL`,
@@ -25,8 +28,11 @@ from audio.settings import AudioSettings
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
 from server.adapters.settings import IngestSettings
+from server.auto_capture import CaptureSettings
 from server.contact_lens import ContactLensSettings
+from server.experiment import ExperimentSettings
 from server.hearing import HearingSettings
+from server.rules_folder import RulesSettings
 from server.store.retention import RetentionSettings
 
 DEFAULT_FILE = Path("heartline.toml")
@@ -119,6 +125,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()
     conversation: ConversationSettings = ConversationSettings()
+    rules: RulesSettings = RulesSettings()
+    capture: CaptureSettings = CaptureSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
     contact_lens: ContactLensSettings = ContactLensSettings()
     teams: dict[str, TeamSettings] = {}
 
@@ -126,7 +135,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def hearing(self) -> HearingSettings:
         """The part that a call's session needs."""
         return HearingSettings(
-            audio=self.audio, asr=self.asr, prosody=self.prosody, conversation=self.conversation
+            audio=self.audio,
+            asr=self.asr,
+            prosody=self.prosody,
+            conversation=self.conversation,
+            rules=self.rules,
+            capture=self.capture,
+            experiment=self.experiment,
         )
 
 

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import msgspec
 
@@ -122,6 +123,14 @@ class LanguagePack:
             slots.append((frozenset(words), optional))
         return tuple(slots)
 
+    def compile(self, text: str) -> Template:
+        """Turn the text of one pattern into a template.
+
+        Raises:
+            PackError: it names an unknown class.
+        """
+        return self._template(text)
+
     def kind(self, name: str) -> _Kind:
         """Return how acts of this kind are found."""
         return self._file.kinds.get(name) or _Kind(speaker="agent", vetoes=["quotation"])
@@ -189,14 +198,19 @@ class LanguagePack:
             for position in range(len(before))
         )
 
-    def better_wording(self, text: str) -> str | None:
-        """Return better words for a phrase on the deny list, or None when it is not there."""
+    def deny_category(self, text: str) -> str | None:
+        """Return which part of the deny list a phrase is on, or None."""
         tokens = self.tokens(text.split())
         for name, templates in self._deny.items():
             for template in templates:
                 if any(match_at(template, tokens, i) is not None for i in range(len(tokens))):
-                    return self._file.deny[name].better
+                    return name
         return None
+
+    def better_wording(self, text: str) -> str | None:
+        """Return better words for a phrase on the deny list, or None when it is not there."""
+        category = self.deny_category(text)
+        return None if category is None else self._file.deny[category].better
 
 
 def match_at(
@@ -233,16 +247,42 @@ def match_at(
 
 
 @cache
-def load_pack(locale: str = "en") -> LanguagePack:
+def load_pack(locale: str = "en", overlay: str = "") -> LanguagePack:
     """Load a packaged language pack.
 
+    Args:
+        locale: its language tag.
+        overlay: a site's additions in TOML, in the form of the pack: lists are added to the
+            pack's, other values replace them.
+
     Raises:
-        PackError: there is no such pack, or its file is broken.
+        PackError: there is no such pack, or its file or the overlay is broken.
     """
     file = resources.files("conversation.language") / locale.split("-")[0] / "pack.toml"
     if not file.is_file():
         raise PackError(f"there is no language pack for {locale!r}; use 'en'")
     try:
-        return LanguagePack(msgspec.convert(tomllib.loads(file.read_text("utf-8")), _File))
+        tables = tomllib.loads(file.read_text("utf-8"))
+        return LanguagePack(msgspec.convert(merged(tables, pack_part(overlay)), _File))
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise PackError(f"language pack {locale!r}: {error}") from error
+
+
+def pack_part(overlay: str) -> dict[str, Any]:
+    """Return the tables of an overlay that belong to the pack itself; the rest are phrases."""
+    names = _File.__struct_fields__
+    return {name: table for name, table in tomllib.loads(overlay).items() if name in names}
+
+
+def merged(base: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with `extra` over it: tables merge, lists are joined, the rest replaces."""
+    out = dict(base)
+    for key, value in extra.items():
+        old = out.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            out[key] = merged(old, value)
+        elif isinstance(old, list) and isinstance(value, list):
+            out[key] = [*old, *value]
+        else:
+            out[key] = value
+    return out

@@ -162,6 +162,25 @@ class Journal:
                 )
         return [EventLog.decode(payload) for _, payload, _ in rows]
 
+    def agent_events(self, agent: str, since: str, types: Sequence[str]) -> list[Event]:
+        """Return events of some types from an agent's calls that began since, call by call.
+
+        Args:
+            agent: who took the calls.
+            since: earliest start, ISO 8601 with offset.
+            types: wire names of the event types.
+        """
+        since_ms = round(datetime.fromisoformat(since).timestamp() * 1000)
+        query = (
+            sa.select(EVENTS.c.payload)
+            .join(CALLS, CALLS.c.call_id == EVENTS.c.call_id)
+            .where(CALLS.c.agent == agent, CALLS.c.started_ms >= since_ms)
+            .where(EVENTS.c.type.in_(types))
+            .order_by(CALLS.c.started_ms, CALLS.c.call_id, EVENTS.c.seq)
+        )
+        with self.engine.connect() as connection:
+            return [EventLog.decode(payload) for payload in connection.scalars(query)]
+
     def calls(self) -> list[CallRow]:
         """Return all calls, newest first."""
         found: list[CallRow] = []

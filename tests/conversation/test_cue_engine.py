@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 from conversation.cue_engine import CueEngine, CueEvent
 from conversation.events import (
     ActDetected,
+    CallStarted,
     Channel,
     CueCleared,
     CueFeedback,
     CueRaised,
     CueWithheld,
+    NudgeSent,
+    SpeechEnded,
     SpeechStarted,
 )
 from conversation.rules import packaged_rules
+from tests.conversation.rule_case import final
 
 pytestmark = pytest.mark.unit
 
@@ -66,7 +70,6 @@ def raised(events: list[CueEvent]) -> list[str]:
     return [e.rule for e in events if isinstance(e, CueRaised)]
 
 
-UPSET = [act("customer.frustration", 12_000), act("customer.frustration", 19_900)]
 FIRES: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
     ("talk_over", OVERLAP, []),
     ("talk_over", {**OVERLAP, "overlap.p_backchannel": None, "overlap.raw_ms": 1500}, []),
@@ -78,12 +81,6 @@ FIRES: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
         {"agent.silent_ms": 9_000, "customer.silent_ms": 3_000},
         [act("customer.question", 17_000)],
     ),
-    ("pace_fast", {"agent.wpm_15s": 190.0, "agent.turn_words": 20}, []),
-    ("customer_upset", {}, UPSET),
-    ("customer_upset", {}, [act("customer.anger", 19_900)]),
-    ("customer_upset", {"customer.voice_raised": True}, UPSET[1:]),
-    ("bad_phrase", {}, [act("agent.avoid_phrase", 19_900, text="calm down")]),
-    ("vague_time", {}, [act("agent.vague_time", 19_000)]),
 ]
 SILENT: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
     ("talk_over", {**OVERLAP, "overlap.p_backchannel": 0.6}, []),
@@ -113,16 +110,6 @@ SILENT: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
         {"agent.silent_ms": 9_000, "customer.silent_ms": 3_000, "asr.available": None},
         [act("customer.question", 17_000)],
     ),
-    ("pace_fast", {"agent.wpm_15s": 179.0, "agent.turn_words": 20}, []),
-    ("pace_fast", {"agent.wpm_15s": 200.0, "agent.turn_words": 7}, []),
-    ("customer_upset", {}, UPSET[1:]),
-    ("customer_upset", {}, [*UPSET, act("agent.apology", 20_000)]),
-    ("customer_upset", {"asr.available": False}, UPSET),
-    ("customer_upset", {"agent.speaking": True, "agent.silent_ms": 0}, UPSET),
-    ("bad_phrase", {}, [act("agent.avoid_phrase", 19_900, confidence=0.85)]),
-    ("bad_phrase", {}, [act("agent.avoid_phrase", 19_000), act("agent.next_steps", 19_900)]),
-    ("vague_time", {}, [act("agent.vague_time", 19_000), act("agent.specific_time", 19_900)]),
-    ("vague_time", {}, [act("agent.specific_time", 19_000)]),
 ]
 
 
@@ -140,10 +127,9 @@ def test_a_near_miss_stays_silent(
     assert rule not in raised(play(CueEngine.from_packaged(), facts, acts))
 
 
-def test_every_shipped_rule_has_a_firing_and_two_near_misses() -> None:
-    for rule in packaged_rules():
-        assert sum(case[0] == rule.id for case in FIRES) >= 1, rule.id
-        assert sum(case[0] == rule.id for case in SILENT) >= 2, rule.id
+def test_every_rule_of_timing_has_a_firing_and_two_near_misses() -> None:
+    for name in {case[0] for case in FIRES}:
+        assert sum(case[0] == name for case in SILENT) >= 2, name
 
 
 def test_talk_over_without_words_fires_by_700_ms_of_agent_speech_and_tells_its_evidence() -> None:
@@ -265,3 +251,75 @@ def test_no_sequence_breaks_one_visible_cooldown_or_budget(
             assert visible == event.id
             visible = None
     assert visible is None
+
+
+def test_a_nudge_is_shown_as_from_a_person_and_costs_no_budget() -> None:
+    engine = CueEngine.from_packaged()
+    engine.observe(NudgeSent(at_ms=20_000, nudge_id="n", text="Ask about the second invoice"))
+    events = play(engine, {}, duration=12_000)
+    (cue,) = [e for e in events if isinstance(e, CueRaised)]
+    assert (cue.rule, cue.priority, cue.values) == ("nudge", 1, {"from_person": True})
+    assert [e.outcome for e in events if isinstance(e, CueCleared)] == ["expired"]
+    assert raised(play(engine, OVERLAP, start=35_000, duration=100)) == ["talk_over"]
+
+
+def test_a_nudge_waits_for_a_cue_of_its_own_rank_and_is_withheld_when_it_waits_too_long() -> None:
+    engine = CueEngine.from_packaged()
+    assert raised(play(engine, OVERLAP, duration=100)) == ["talk_over"]
+    engine.observe(NudgeSent(at_ms=20_200, nudge_id="n", text="Slow down"))
+    assert raised(play(engine, OVERLAP, start=20_300, duration=1_000)) == []
+    assert raised(play(engine, {}, start=21_300, duration=1_000)) == ["nudge"]
+
+
+def test_in_the_silent_arm_cues_are_withheld_and_safety_is_shown() -> None:
+    engine = CueEngine.from_packaged()
+    started = CallStarted(
+        at_ms=0, call_id="x", started_at="2026-03-02T09:00:00+00:00", source="test",
+        channels=(Channel.AGENT, Channel.CUSTOMER), arm="silent",
+    )  # fmt: skip
+    engine.observe(started)
+    events = play(engine, OVERLAP, duration=100)
+    assert raised(events) == []
+    assert [e.reason for e in events if isinstance(e, CueWithheld)] == ["holdout"]
+    engine.observe(act("customer.vulnerability", 39_900, text="my wife died"))
+    assert raised(play(engine, {}, start=40_000, duration=200)) == ["vulnerable"]
+
+
+def test_muted_rules_stay_away_and_two_thumbs_down_mute_one() -> None:
+    engine = CueEngine.from_packaged()
+    started = CallStarted(
+        at_ms=0, call_id="x", started_at="2026-03-02T09:00:00+00:00", source="test",
+        channels=(Channel.AGENT, Channel.CUSTOMER), muted_rules=("dead_air",),
+    )  # fmt: skip
+    engine.observe(started)
+    events = play(engine, {"silence.mutual_ms": 9_000}, duration=300)
+    assert [e.reason for e in events if isinstance(e, CueWithheld)] == ["muted"]
+    for start in (60_000, 120_000):
+        play(engine, {}, start=start - 5_000, duration=100)
+        (cue,) = [
+            e for e in play(engine, OVERLAP, start=start, duration=100) if isinstance(e, CueRaised)
+        ]
+        engine.observe(CueFeedback(at_ms=start + 200, cue_id=cue.id, verdict="down"))
+        play(engine, {}, start=start + 300, duration=2_000)
+    later = play(engine, OVERLAP, start=200_000, duration=100)
+    assert [e.reason for e in later if isinstance(e, CueWithheld)] == ["muted"]
+
+
+def test_coming_in_on_card_data_is_justified() -> None:
+    engine = CueEngine.from_packaged()
+    engine.observe(final(Channel.CUSTOMER, 17_000, 19_000, "it is [card] I think"))
+    events = play(engine, OVERLAP, duration=500)
+    assert raised(events) == []
+    assert [e.reason for e in events if isinstance(e, CueWithheld)] == ["justified"]
+
+
+def test_words_that_are_late_are_missing_and_not_unsaid() -> None:
+    engine = CueEngine.from_packaged()
+    engine.observe(final(Channel.AGENT, 1_000, 2_000, "hello there"))
+    engine.observe(SpeechStarted(at_ms=13_096, channel=Channel.AGENT, start_ms=13_000))
+    engine.observe(SpeechEnded(at_ms=15_096, channel=Channel.AGENT, start_ms=13_000, end_ms=15_000))
+    for at_ms in (12_000, 19_900):
+        engine.observe(act("customer.frustration", at_ms))
+    assert raised(play(engine, {}, start=20_000, duration=5_000)) == []
+    engine.observe(final(Channel.AGENT, 13_000, 15_000, "one moment please"))
+    assert raised(play(engine, {}, start=25_000, duration=5_000)) == ["customer_upset"]

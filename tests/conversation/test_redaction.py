@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.coaching.redaction import card_recall, false_masks
 from conversation.events import Channel, FinalTranscript, PartialTranscript, Word
 from conversation.redaction import Redactor, redact_text, redact_words
 from conversation.spoken_digits import luhn
@@ -48,6 +49,10 @@ def partial(stable: str, tail: str) -> PartialTranscript:
         ("jane dot smith at gmail dot com please", "[email] please"),
         ("call me on 020 7946 0958", "call me on [phone]"),
         ("my account number is 12345678", "my account number is [account]"),
+        ("it's DE89 3704 0044 0532 0130 00 at my bank", "it's [account] at my bank"),
+        ("send it to GB82WEST12345698765432 please", "send it to [account] please"),
+        ("sort code twelve thirty four fifty six", "sort code [account]"),
+        ("visa card 4111 1111 1111 1111 expires on 04/27", "visa card [card] expires on [card]"),
     ],
 )  # fmt: skip
 def test_identifying_numbers_are_masked(text: str, expected: str) -> None:
@@ -98,6 +103,30 @@ def test_a_code_asked_for_in_the_turn_before_is_masked() -> None:
     redactor = Redactor()
     redactor.redact(final("and the three digits on the back", 0, Channel.AGENT))
     assert redactor.redact(final("seven two nine", 3000)).text == "[cvv]"
+
+
+def test_an_account_asked_for_in_the_turn_before_is_masked() -> None:
+    redactor = Redactor()
+    redactor.redact(final("what is your account number", 0, Channel.AGENT))
+    out = redactor.redact(final("it is seven two nine four one oh please", 3000))
+    assert out.text == "it is [account] please"
+
+
+def test_a_misheard_word_among_the_digits_hides_none_of_them() -> None:
+    redactor = Redactor()
+    redactor.redact(final("can I have the card number please", 0, Channel.AGENT))
+    text = "four one to one the one one ate one one one one um one one one one"
+    assert redactor.redact(final(text, 3000)).text == "[card]"
+
+
+def test_generated_cards_are_masked_and_ordinary_numbers_are_not() -> None:
+    clean, _ = card_recall(0.0, 300)
+    noisy, _ = card_recall(0.05, 300)
+    masks, words, _ = false_masks(20_000)
+    assert words >= 20_000
+    assert clean >= 0.99
+    assert noisy >= 0.95
+    assert masks <= 1
 
 
 def test_a_trailing_run_is_withheld_from_partials() -> None:

@@ -41,6 +41,14 @@ export interface CallStarted {
   readonly language: string;
   readonly model: string | null;
   readonly settings: Record<string, unknown>;
+  readonly rules: readonly (Record<string, unknown>)[];
+  readonly language_overlay: string;
+  readonly rules_sha256: string | null;
+  readonly muted_rules: readonly (string)[];
+  readonly arm: string;
+  readonly usual_words_per_minute: number | null;
+  readonly customer_name: string | null;
+  readonly loyal_customer: boolean | null;
   readonly schema_version: number;
 }
 
@@ -61,6 +69,7 @@ export interface SpeechEnded {
   readonly start_ms: number;
   readonly end_ms: number;
   readonly truncated: boolean;
+  readonly tail_db: number | null;
 }
 
 /** Words of an utterance that is still going on. */
@@ -173,6 +182,7 @@ export interface ChannelQuality {
   readonly snr_db: number | null;
   readonly rtt_ms: number | null;
   readonly rtt_source: string | null;
+  readonly flags: readonly (string)[];
 }
 
 /** Audio that is missing: unknown, not silent. */
@@ -231,6 +241,38 @@ export interface CueFeedback {
   readonly at_ms: number;
   readonly cue_id: string;
   readonly verdict: string;
+}
+
+/** What the agent made of a promise that was logged for them. */
+export interface PromiseReviewed {
+  readonly type: "promise_reviewed";
+  readonly at_ms: number;
+  readonly promise_id: string;
+  readonly verdict: string;
+  readonly what: string | null;
+  readonly due_at: string | null;
+}
+
+/** A supervisor wrote a line to the agent. */
+export interface NudgeSent {
+  readonly type: "nudge_sent";
+  readonly at_ms: number;
+  readonly nudge_id: string;
+  readonly text: string;
+}
+
+/** The agent asked for help, or took it back. */
+export interface HandRaised {
+  readonly type: "hand_raised";
+  readonly at_ms: number;
+  readonly raised: boolean;
+}
+
+/** A supervisor has seen an alert. */
+export interface AlertAcknowledged {
+  readonly type: "alert_acknowledged";
+  readonly at_ms: number;
+  readonly alert_id: string;
 }
 
 /** Stream time moved on; changes promptness, never results. */
@@ -355,6 +397,9 @@ export interface PromiseMade {
   readonly due: string | null;
   readonly confidence: number;
   readonly start_ms: number;
+  readonly who: string;
+  readonly due_at: string | null;
+  readonly precision: string;
 }
 
 /** A cue is on the agent's screen now. */
@@ -410,6 +455,25 @@ export interface AlertCleared {
   readonly reason: string;
 }
 
+/** A chip or an indicator appeared beside the cue; it takes neither its place nor budget. */
+export interface NoticeShown {
+  readonly type: "notice_shown";
+  readonly at_ms: number;
+  readonly id: string;
+  readonly rule: string;
+  readonly text: string;
+  readonly surface: string;
+  readonly subject: string | null;
+}
+
+/** A chip or an indicator is gone. */
+export interface NoticeCleared {
+  readonly type: "notice_cleared";
+  readonly at_ms: number;
+  readonly id: string;
+  readonly rule: string;
+}
+
 /** Running figures of the call, about once a second. */
 export interface MetricsUpdated {
   readonly type: "metrics_updated";
@@ -425,10 +489,11 @@ export interface MetricsUpdated {
   readonly words_per_minute_customer: number | null;
   readonly floor: FloorState;
   readonly floor_holder: Channel | null;
+  readonly customer_word_sentiment: number | null;
 }
 
-export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | ClockAdvanced | CallEnded;
+export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAcknowledged | ClockAdvanced | CallEnded;
 
-export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | MetricsUpdated;
+export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared | MetricsUpdated;
 
 export type CallEvent = Observation | Derived;
