@@ -271,6 +271,42 @@ class CueFeedback(Event, frozen=True, kw_only=True, tag="cue_feedback"):
     """`up`, `down`, `justified`, `dismiss`, `snooze_5min` or `snooze_call`."""
 
 
+class HandRaised(Event, frozen=True, kw_only=True, tag="hand_raised"):
+    """The agent asks for a person's help, or no longer does."""
+
+    raised: bool
+
+
+class NudgeSent(Event, frozen=True, kw_only=True, tag="nudge_sent"):
+    """A supervisor's words for the agent's cue slot; marked there as from a person."""
+
+    id: str
+    text: str
+    """At most 60 characters."""
+    author: str | None = None
+
+
+class AlertAnswered(Event, frozen=True, kw_only=True, tag="alert_answered"):
+    """A supervisor dealt with an alert."""
+
+    alert_id: str
+    answer: str
+    """`acknowledged` or `assigned`."""
+    by: str | None = None
+
+
+class PromiseAnswered(Event, frozen=True, kw_only=True, tag="promise_answered"):
+    """What the agent made of a promise that was heard."""
+
+    promise_id: str
+    answer: str
+    """`confirmed`, `edited` or `rejected`."""
+    what: str | None = None
+    """New wording of an edited promise; None leaves it."""
+    due: str | None = None
+    """New due time of an edited promise; None leaves it."""
+
+
 class ClockAdvanced(Event, frozen=True, kw_only=True, tag="clock_advanced"):
     """Stream time moved on; changes promptness, never results."""
 
@@ -298,6 +334,10 @@ Observation = (
     | CapturePaused
     | CaptureResumed
     | CueFeedback
+    | HandRaised
+    | NudgeSent
+    | AlertAnswered
+    | PromiseAnswered
     | ClockAdvanced
     | CallEnded
 )

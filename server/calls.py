@@ -14,12 +14,12 @@ from itertools import groupby
 from typing import Protocol
 
 from audio.chunks import AudioChunk
-from conversation.events import AudioGap, CueFeedback, Event
+from conversation.events import AudioGap, Event
 from server.hearing import Hearing
 from server.hub import LiveCall
 from server.ingest import IngestDecoder, IngestError, Item, Start
 from server.journal import Journal
-from server.session import CallSession, Control, open_session
+from server.session import CallSession, Control, Said, open_session
 
 RESUME_S = 120.0
 """How long a call waits for another socket of its source."""
@@ -54,9 +54,7 @@ class RunningCall:
         """Everything before was analysed and committed."""
         self._journal = journal
         self._seq = 0
-        self._queue: asyncio.Queue[Sequence[Item | CueFeedback] | None] = asyncio.Queue(
-            _QUEUE_MESSAGES
-        )
+        self._queue: asyncio.Queue[Sequence[Item | Said] | None] = asyncio.Queue(_QUEUE_MESSAGES)
         self._reason = "ended"
         self._source: Source | None = None
         self._expiry: asyncio.TimerHandle | None = None
@@ -87,7 +85,7 @@ class RunningCall:
         except asyncio.QueueFull:
             self._expiry = asyncio.get_running_loop().call_later(_POLL_S, self._expire)
 
-    async def put(self, items: Sequence[Item | CueFeedback]) -> None:
+    async def put(self, items: Sequence[Item | Said]) -> None:
         """Queue items, waiting while 5 s of audio are waiting already.
 
         Raises:
@@ -162,7 +160,7 @@ class RunningCall:
         events = await loop.run_in_executor(on_analysis_thread, analyse_and_commit)
         self.live.publish(events, self.session.position_ms)
 
-    def _feed(self, items: Sequence[Item | CueFeedback]) -> list[Event]:
+    def _feed(self, items: Sequence[Item | Said]) -> list[Event]:
         events: list[Event] = []
         for is_control, group in groupby(items, lambda item: isinstance(item, Control)):
             if is_control:
@@ -190,6 +188,11 @@ class Calls:
         """Whether a call that comes in now would be heard in full."""
         pool = self._hearing.pool
         return pool is None or pool.ready
+
+    @property
+    def disabled_rules(self) -> frozenset[str]:
+        """Ids of the cue rules that the settings switch off."""
+        return frozenset(self._hearing.settings.conversation.disabled_rules)
 
     async def attach(self, start: Start, source: Source) -> tuple[RunningCall, int, Sequence[Item]]:
         """Open a call, or let its source go on with it over another socket.

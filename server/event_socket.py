@@ -1,9 +1,18 @@
-"""The event socket: what one dashboard is told of a call, and what its agent answers."""
+"""The event sockets: what dashboards are told of calls, and what people answer.
+
+`/v1/calls/{call_id}/events` carries one call, `/v1/live` the cards of all live calls. On both the
+client's first message is its ticket; then come hello, a snapshot, and numbered events. A gap in
+`seq` means: open the socket again, the snapshot brings everything up to date.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import secrets
+import unicodedata
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -12,49 +21,72 @@ from litestar.datastructures import State
 from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
-from conversation.events import CapturePaused, CaptureResumed, CueFeedback
-from server.calls import RunningCall
-from server.ingest import Item
+from conversation.events import (
+    AlertAnswered,
+    CapturePaused,
+    CaptureResumed,
+    CueFeedback,
+    HandRaised,
+    NudgeSent,
+    PromiseAnswered,
+)
+from server.calls import Calls
+from server.hub import Audience
 from server.ingest_socket import FIRST_MESSAGE_S, send
+from server.session import Control
 
+WALL_EVERY_S = 1.0
+"""How often the wall is told what changed; dashboards.md allows 2 s."""
+NUDGE_CHARACTERS = 60
 _VERDICTS = frozenset({"up", "down", "justified", "dismiss", "snooze_5min", "snooze_call"})
-_CUE_ID_CHARACTERS = 64
+_PROMISE_ANSWERS = frozenset({"confirmed", "edited", "rejected"})
+_ALERT_ANSWERS = {"acknowledge": "acknowledged", "assign": "assigned"}
+_ID_CHARACTERS = 64
+_PROMISE_CHARACTERS = 200
+
+Message = dict[str, Any]
 
 
 @websocket("/v1/calls/{call_id:str}/events")
 async def call_events(
     socket: WebSocket[Any, Any, Any], call_id: FromPath[str], state: State
 ) -> None:
-    """Send a call's events to one dashboard: ticket in, then hello, snapshot, events."""
-    await socket.accept()
-    try:
-        async with asyncio.timeout(FIRST_MESSAGE_S):
-            first = msgspec.json.decode(await socket.receive_data("text"), type=dict[str, Any])
-    except (TimeoutError, msgspec.MsgspecError, WebSocketDisconnect):
-        await socket.close(4401, "unauthorized")
-        return
-    if first.get("type") != "ticket" or not state.user.redeem(str(first.get("ticket"))):
-        await socket.close(4401, "unauthorized")
+    """Send a call's events to one dashboard.
+
+    The ticket message may say `"as": "watch"` for a supervisor's view, and `"snapshot": "view"`
+    for the state instead of the events that led to it.
+    """
+    first = await _admit(socket, state)
+    if first is None:
         return
     live = await state.calls.find(call_id)
     if live is None:
         await socket.close(4404, "unknown_call")
         return
+    audience = Audience.WATCH if first.get("as") == "watch" else Audience.AGENT
+    read = _read_watcher if audience is Audience.WATCH else _read_agent
     await send(socket, type="hello", version=1)
-    subscriber, snapshot = live.subscribe()
+    subscriber, snapshot = live.subscribe(audience, as_view=first.get("snapshot") == "view")
     try:
         await socket.send_text(snapshot.decode())
         if live.over:
             await socket.send_text(live.report_message().decode())
         async with asyncio.TaskGroup() as group:
-            listener = group.create_task(_listen(socket, state.calls.running.get(call_id)))
-            while not listener.done():
+            calls: Calls = state.calls
+
+            async def take(message: Message) -> None:
+                await _put(calls, call_id, read(message))
+
+            async def listen() -> None:
+                await _listen(socket, take)
+                subscriber.hang_up()
+
+            listener = group.create_task(listen())
+            while (message := await subscriber.queue.get()) is not None:
                 if subscriber.overrun:
                     await socket.close(4408, "too slow")
                     break
-                with contextlib.suppress(TimeoutError):
-                    message = await asyncio.wait_for(subscriber.queue.get(), 1.0)
-                    await socket.send_text(message.decode())
+                await socket.send_text(message.decode())
             listener.cancel()
     except* WebSocketDisconnect:
         pass
@@ -62,27 +94,114 @@ async def call_events(
         live.unsubscribe(subscriber)
 
 
-async def _listen(socket: WebSocket[Any, Any, Any], call: RunningCall | None) -> None:
-    """Take what the agent says of cues and of capture; anything else is ignored."""
+@websocket("/v1/live")
+async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
+    """Send the cards of all live calls: all at first, then once a second those that changed.
+
+    Nothing is queued: a supervisor who reads slowly gets fewer updates, each of them current.
+    """
+    if await _admit(socket, state) is None:
+        return
+    await send(socket, type="hello", version=1)
+    calls: Calls = state.calls
+
+    async def take(message: Message) -> None:
+        await _put(calls, str(message.get("call_id")), _read_watcher(message))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            listener = group.create_task(_listen(socket, take))
+            known: dict[str, bytes] = {}
+            for seq in itertools.count():
+                cards = {c: call.live.card() for c, call in calls.running.items() if not call.over}
+                changed = [msgspec.Raw(card) for c, card in cards.items() if known.get(c) != card]
+                gone = [call_id for call_id in known if call_id not in cards]
+                if seq == 0 or changed or gone:
+                    kind = "event" if seq else "snapshot"
+                    await _send_raw(socket, type=kind, seq=seq, cards=changed, gone=gone)
+                known = cards
+                await asyncio.wait([listener], timeout=WALL_EVERY_S)
+                if listener.done():
+                    break
+            listener.cancel()
+    except* WebSocketDisconnect:
+        pass
+
+
+async def _admit(socket: WebSocket[Any, Any, Any], state: State) -> Message | None:
+    """Accept a socket whose first message is a good ticket; return that message."""
+    await socket.accept()
+    try:
+        async with asyncio.timeout(FIRST_MESSAGE_S):
+            first = msgspec.json.decode(await socket.receive_data("text"), type=Message)
+    except (TimeoutError, msgspec.MsgspecError, WebSocketDisconnect):
+        first = {}
+    if first.get("type") != "ticket" or not state.user.redeem(str(first.get("ticket"))):
+        await socket.close(4401, "unauthorized")
+        return None
+    return first
+
+
+async def _send_raw(socket: WebSocket[Any, Any, Any], **message: Any) -> None:
+    await socket.send_text(msgspec.json.encode(message).decode())
+
+
+async def _listen(
+    socket: WebSocket[Any, Any, Any], take: Callable[[Message], Awaitable[None]]
+) -> None:
+    """Take what people say; what is not a message of theirs is ignored."""
     with contextlib.suppress(WebSocketDisconnect):
         while True:
             text = await socket.receive_data("text")
-            try:
-                message = msgspec.json.decode(text, type=dict[str, Any])
-            except msgspec.MsgspecError:
-                continue
-            item = _read(message)
-            if call is not None and item is not None and not call.over:
-                await call.put([item])
+            with contextlib.suppress(msgspec.MsgspecError):
+                await take(msgspec.json.decode(text, type=Message))
 
 
-def _read(message: dict[str, Any]) -> Item | CueFeedback | None:
+async def _put(calls: Calls, call_id: str, item: Control | None) -> None:
+    call = calls.running.get(call_id)
+    if call is not None and item is not None and not call.over:
+        await call.put([item])
+
+
+def _read_agent(message: Message) -> Control | None:
+    """Read what the agent says of cues, promises, capture and help."""
     kind = message.get("type")
     if kind == "feedback" and message.get("verdict") in _VERDICTS:
-        cue_id = str(message.get("cue"))[:_CUE_ID_CHARACTERS]
+        cue_id = _text(message.get("cue"), _ID_CHARACTERS)
         return CueFeedback(at_ms=0, cue_id=cue_id, verdict=str(message["verdict"]))
+    if kind == "promise" and message.get("answer") in _PROMISE_ANSWERS:
+        return PromiseAnswered(
+            at_ms=0,
+            promise_id=_text(message.get("promise"), _ID_CHARACTERS),
+            answer=str(message["answer"]),
+            what=_text(message.get("what"), _PROMISE_CHARACTERS) or None,
+            due=_text(message.get("due"), _PROMISE_CHARACTERS) or None,
+        )
     if kind == "pause_capture":
         return CapturePaused(at_ms=0, mode="manual")
     if kind == "resume_capture":
         return CaptureResumed(at_ms=0)
+    if kind in ("raise_hand", "lower_hand"):
+        return HandRaised(at_ms=0, raised=kind == "raise_hand")
     return None
+
+
+def _read_watcher(message: Message) -> Control | None:
+    """Read what a supervisor says of alerts, and a nudge."""
+    kind = str(message.get("type"))
+    if kind in _ALERT_ANSWERS:
+        alert_id = _text(message.get("alert"), _ID_CHARACTERS)
+        return AlertAnswered(at_ms=0, alert_id=alert_id, answer=_ALERT_ANSWERS[kind])
+    if kind == "nudge":
+        text = _text(message.get("text"), NUDGE_CHARACTERS)
+        if text:
+            return NudgeSent(at_ms=0, id=f"nudge-{secrets.token_hex(4)}", text=text)
+    return None
+
+
+def _text(value: object, characters: int) -> str:
+    """Return short printable text: control and direction marks are dropped."""
+    if not isinstance(value, str):
+        return ""
+    kept = "".join(c for c in value if unicodedata.category(c) not in ("Cc", "Cf"))
+    return kept.strip()[:characters]

@@ -18,6 +18,8 @@ CREATE TABLE IF NOT EXISTS calls (
 CREATE TABLE IF NOT EXISTS events (
   call_id TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, type TEXT NOT NULL,
   payload BLOB NOT NULL, PRIMARY KEY (call_id, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS disputes (
+  call_id TEXT NOT NULL, span_id TEXT NOT NULL, verdict TEXT NOT NULL, at TEXT NOT NULL);
 """
 
 
@@ -84,6 +86,28 @@ class Journal:
                 "UPDATE calls SET live = 0, duration_ms = ? WHERE call_id = ?",
                 (duration_ms, call_id),
             )
+
+    def dispute(self, call_id: str, span_id: str, verdict: str, at: str) -> None:
+        """Add what somebody said of a judgement; nothing said before is overwritten.
+
+        Args:
+            call_id: The call.
+            span_id: The judged span, such as an interruption's id.
+            verdict: A key of `reports.disputes.VERDICTS`, or `withdrawn`.
+            at: Wall time in ISO 8601 with offset.
+        """
+        with self._lock, self._db:
+            row = (call_id, span_id, verdict, at)
+            self._db.execute("INSERT INTO disputes VALUES (?, ?, ?, ?)", row)
+
+    def disputes(self, call_id: str) -> dict[str, str]:
+        """Return the newest verdict on each disputed span of a call."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT span_id, verdict FROM disputes WHERE call_id = ? ORDER BY rowid", (call_id,)
+            ).fetchall()
+        newest = dict(rows)
+        return {span: verdict for span, verdict in newest.items() if verdict != "withdrawn"}
 
     def has_call(self, call_id: str) -> bool:
         """Whether this id was ever used."""

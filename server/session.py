@@ -26,6 +26,7 @@ from audio.channel import ChannelFrontEnd
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from conversation.conversation import Conversation
 from conversation.events import (
+    AlertAnswered,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -36,10 +37,13 @@ from conversation.events import (
     CueFeedback,
     Event,
     FinalTranscript,
+    HandRaised,
     HoldEnded,
     HoldStarted,
+    NudgeSent,
     Observation,
     PartialTranscript,
+    PromiseAnswered,
     SpeechEnded,
     SpeechStarted,
 )
@@ -48,8 +52,10 @@ from prosody.tracker import ProsodyTracker
 from server.hearing import Hearing
 from server.merge import Merger
 
-Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback
-"""What a source or an agent may say about the call while it goes on."""
+Said = CueFeedback | HandRaised | NudgeSent | AlertAnswered | PromiseAnswered
+"""What an agent or a supervisor may say about the call while it goes on."""
+Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | Said
+"""What may be said about the call while it goes on, by its source too."""
 
 _PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
 _DRAIN_STEP_S = 0.25
