@@ -18,6 +18,7 @@ from conversation.events import (
     RaisedVoiceEnded,
     RaisedVoiceStarted,
 )
+from reports.curves import curves, holds
 from reports.log import PARTIES, CallLog
 from reports.model import (
     ActPart,
@@ -76,6 +77,8 @@ def build_report(events: Iterable[Event]) -> Report:
             for channel, spans in log.speech.items()
             for begin_ms, end_ms in spans
         ),
+        holds=holds(log.events, log.end_ms),
+        curves=curves(log.events),
         transcript=_transcript(log),
         acts=tuple(
             ActPart(

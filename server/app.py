@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import hashlib
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +18,25 @@ from litestar.exceptions import (
     NotAuthorizedException,
     NotFoundException,
     PermissionDeniedException,
+    ValidationException,
 )
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 from litestar.static_files import create_static_files_router
 
-from reports.build import build_report
+from conversation.rules import packaged_rules
+from reports.disputes import report_without
 from reports.html import render_html
-from reports.model import encode
-from reports.style import STYLE
+from reports.model import Report, encode
+from reports.page_assets import content_security_policy
+from reports.wording import DISPUTE_WORDS
 from server.auth import COOKIE, SingleUser, is_loopback_host
 from server.calls import Calls
-from server.event_socket import call_events
+from server.event_socket import call_events, live_calls
 from server.ingest_socket import ingest
 
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger("heartline")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -43,7 +44,11 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-_REPORT_CSP = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'"
+
+
+class _Dispute(msgspec.Struct, forbid_unknown_fields=True):
+    span: str
+    verdict: str
 
 
 class _Token(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,15 +106,38 @@ async def report_json(call_id: FromPath[str], state: State) -> Response[bytes]:
 async def report_html(call_id: FromPath[str], state: State) -> Response[str]:
     """Return a finished call's report as a page."""
     report = await asyncio.to_thread(_report, state.calls, call_id)
-    headers = {"Content-Security-Policy": _REPORT_CSP}
-    return Response(render_html(report), media_type=MediaType.HTML, headers=headers)
+    disputed = await asyncio.to_thread(state.calls.journal.disputes, call_id)
+    policy = f"{content_security_policy(served=True)}; frame-ancestors 'none'"
+    page = render_html(report, served=True, disputed=disputed)
+    return Response(page, media_type=MediaType.HTML, headers={"Content-Security-Policy": policy})
 
 
-def _report(calls: Calls, call_id: str) -> Any:
+@post("/v1/calls/{call_id:str}/disputes", guards=[_signed_in], status_code=204)
+async def dispute(call_id: FromPath[str], data: JSONBody[_Dispute], state: State) -> None:
+    """Say that an interruption was none, or was needed; it leaves the counts at once."""
+    if data.verdict not in (*DISPUTE_WORDS, "withdrawn"):
+        raise ValidationException(f"verdict is one of {', '.join(DISPUTE_WORDS)}, withdrawn.")
+    report = await asyncio.to_thread(_report, state.calls, call_id)
+    if data.span not in {event.id for event in report.interruptions.events}:
+        raise NotFoundException("There is no such interruption in this call.")
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    await asyncio.to_thread(state.calls.journal.dispute, call_id, data.span, data.verdict, at)
+
+
+def _report(calls: Calls, call_id: str) -> Report:
     events = calls.journal.events(call_id)
     if not events:
         raise NotFoundException("There is no such call.")
-    return build_report(events)
+    return report_without(events, calls.journal.disputes(call_id))
+
+
+@get("/v1/rules", guards=[_signed_in])
+async def list_rules(state: State) -> list[dict[str, Any]]:
+    """List the cue rules that ship with Heartline, with reason, condition and limits."""
+    off = state.calls.disabled_rules
+    return [
+        {**msgspec.to_builtins(rule), "enabled": rule.id not in off} for rule in packaged_rules()
+    ]
 
 
 @get("/livez", media_type=MediaType.TEXT)
@@ -150,7 +178,7 @@ def create_app(calls: Calls, user: SingleUser) -> Litestar:
 
     handlers: list[Any] = [
         open_browser_session, new_ticket, list_calls, report_json, report_html, livez, readyz,
-        panel, ingest, call_events,
+        list_rules, dispute, panel, ingest, call_events, live_calls,
     ]  # fmt: skip
     if STATIC.is_dir():
         handlers.append(create_static_files_router(path="/", directories=[STATIC]))
