@@ -40,6 +40,8 @@ export interface CallSummary {
 
 /** How often a panel without a call looks for one, in milliseconds. */
 const NEXT_CALL_MS = 1000;
+/** How soon after a call it looks for the next, in milliseconds. */
+const AFTER_CALL_MS = 2500;
 
 /** Time before the next try: it doubles up to 10 s, with a random part so that all do not come at once. */
 export class Backoff {
@@ -117,7 +119,7 @@ export class LiveBackend implements Backend {
     this.socket?.close();
     if (this.pinned) return;
     this.callId = null;
-    this.retry(listener, NEXT_CALL_MS);
+    this.retry(listener, AFTER_CALL_MS);
   }
 
   private async open(listener: Listener, callId: string): Promise<void> {

@@ -49,7 +49,6 @@ export function notes(view: CallView, link: Connection, quietMs: number): readon
   else if (live && delay > DELAY_MS) note("clock", strings.delay((delay / 1000).toFixed(0)));
   if (mixed(view)) note("speech", strings.mixed);
   else if (view.bleed === "C") note("speech", strings.bleed);
-  if (live && !view.transcribed) note("speech", strings.notTranscribed);
   return found;
 }
 
