@@ -118,7 +118,7 @@ def test_gauges_are_grey_until_they_are_known(stage: Stage, page: Page) -> None:
     expect(pace).to_have_class("card gauge unknown")
     stage.go_on("upset", 4, 16)
     expect(pace).to_contain_text("152")
-    expect(pace).to_contain_text("usual 120–180 wpm")
+    expect(pace).to_contain_text("usual 120–180")
 
 
 def test_the_agent_needs_no_mouse(stage: Stage, page: Page) -> None:

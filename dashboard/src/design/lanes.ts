@@ -132,7 +132,7 @@ export function drawLanes(
     for (const item of data.raised) {
       if (item.channel !== channel || !seen(item)) continue;
       for (const part of within(speech, item, nowMs)) bar(part, thick * 1.75);
-      if (labels) drawRaised(context, palette, x(item.start_ms), middle(row) - thick - 8, left);
+      if (labels) drawRaised(context, palette, x(item.start_ms), middle(row) - thick - 8, right);
     }
   });
   for (const [begin, end] of simultaneous(speech, nowMs)) {
@@ -140,7 +140,8 @@ export function drawLanes(
     hatch(context, palette, x(begin), top, Math.max(2, x(end) - x(begin)), bottom - top);
   }
   if (!labels) return;
-  for (const [begin, end] of silences(speech, nowMs)) {
+  const earlier = data.speech.findLast((bar) => (bar.end_ms ?? nowMs) <= fromMs);
+  for (const [begin, end] of silences(earlier ? [earlier, ...speech] : speech, nowMs)) {
     drawSilence(context, palette, x(begin), x(end), (top + bottom) / 2, end - begin);
   }
   drawCuts(context, data, frame, palette, x, middle, left, right, thick);
@@ -197,11 +198,12 @@ function drawRaised(
   palette: Palette,
   at: number,
   y: number,
-  left: number,
+  right: number,
 ): void {
+  const label = `▲ ${strings.raised}`;
   context.fillStyle = palette.label;
   context.textAlign = "left";
-  context.fillText(`▲ ${strings.raised}`, Math.max(left, at), y);
+  context.fillText(label, Math.min(at, right - context.measureText(label).width), y);
 }
 
 function hatch(

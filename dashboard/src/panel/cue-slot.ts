@@ -39,7 +39,8 @@ export class CueSlot extends LitElement {
     @keyframes appear { from { opacity: 0; } }
     .tile { width: 64px; height: 64px; border-radius: 16px; display: grid; place-items: center; flex: none; background: var(--sunken); color: var(--accent); }
     .say { font-size: var(--t-cue); line-height: 1.15; font-weight: 620; letter-spacing: -0.02em; overflow-wrap: anywhere; }
-    .why { color: var(--soft); margin-top: 4px; font-size: var(--t-body); overflow: hidden; text-overflow: ellipsis; display: -webkit-box; -webkit-line-clamp: 1; -webkit-box-orient: vertical; }
+    .cue > div { min-width: 0; }
+    .why { overflow-wrap: anywhere; color: var(--soft); margin-top: 4px; font-size: var(--t-body); overflow: hidden; text-overflow: ellipsis; display: -webkit-box; -webkit-line-clamp: 1; -webkit-box-orient: vertical; }
     .person .tile { background: var(--accent); color: var(--on-accent); }
     .idle { color: var(--soft); display: grid; gap: 2px; }
     .idle b { font-size: var(--t-lead); font-weight: 500; color: var(--text); }

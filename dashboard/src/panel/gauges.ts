@@ -73,7 +73,8 @@ export class Gauges extends LitElement {
     .needle { fill: var(--text); }
     .unknown .usual { fill: var(--line); }
     .range { font-size: var(--t-small); color: var(--soft); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-    .range .icon { width: 12px; height: 12px; }
+    .range b { color: var(--warn); }
+    .range .icon { stroke-width: 3; width: 12px; height: 12px; }
     @media (max-width: 560px) { dl { grid-template-columns: 1fr 1fr; gap: var(--s2); } .gauge { padding: var(--s2) var(--s3); } }
   `,
   ];
@@ -95,11 +96,16 @@ export class Gauges extends LitElement {
   }
 }
 
+/** An arrow beside the range when the value is outside it; the word is for those who hear it. */
+function outside(name: "up" | "down", word: string): TemplateResult {
+  return html`<b>${icon(name, 12)}<span class="visually-hidden">${word}, </span></b> `;
+}
+
 function gaugeView({ name, label, value, unit, top, usual }: Gauge): TemplateResult {
   const at = value === null ? 0 : Math.min(100, (value / top) * 100);
   const from = (usual[0] / top) * 100;
   const to = (usual[1] / top) * 100;
-  const range = strings.gauges.usual(usual[0], usual[1], unit);
+  const range = strings.gauges.usual(usual[0], usual[1]);
   const above = value !== null && value > usual[1];
   const below = value !== null && value < usual[0];
   return html`<div class="card gauge ${value === null ? "unknown" : ""}" data-gauge=${name}>
@@ -110,7 +116,7 @@ function gaugeView({ name, label, value, unit, top, usual }: Gauge): TemplateRes
       <rect class="usual" x=${from} width=${to - from} height="6"></rect>
       ${value === null ? nothing : svg`<rect class="needle" x=${Math.min(98, at)} width="2" height="6"></rect>`}
     </svg></dd>
-    <dd class="range">${above ? html`${icon("up", 12)} ${strings.gauges.above}, ` : below ? html`${icon("down", 12)} ${strings.gauges.below}, ` : nothing}${range}</dd>
+    <dd class="range">${above ? outside("up", strings.gauges.above) : below ? outside("down", strings.gauges.below) : nothing}${range}</dd>
   </div>`;
 }
 

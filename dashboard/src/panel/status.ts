@@ -65,7 +65,7 @@ export class Status extends LitElement {
     css`
     .line { display: flex; align-items: center; gap: var(--s3); min-height: 32px; font-size: var(--t-label); color: var(--soft); }
     .notes { flex: 1; min-width: 0; display: flex; gap: var(--s2); flex-wrap: wrap; }
-    .note { display: inline-flex; align-items: center; gap: 6px; padding: 3px 10px; border-radius: 99px; border: 1px solid var(--line); background: var(--card); color: var(--text); }
+    .note { display: inline-flex; align-items: center; gap: 6px; padding: 4px 10px; border-radius: 8px; line-height: 1.3; border: 1px solid var(--line); background: var(--card); color: var(--text); }
     .bad { border-color: var(--mark); color: var(--mark); background: var(--mark-ground); font-weight: 600; }
     .watch { color: var(--accent); display: inline-flex; gap: 5px; align-items: center; }
     .meters { display: flex; gap: var(--s3); }

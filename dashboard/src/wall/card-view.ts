@@ -46,11 +46,14 @@ export interface CardContext {
 /** From this age on a card's data are said to be old, in milliseconds. */
 const STALE_MS = 4_000;
 
-function freshness(staleMs: number): TemplateResult {
+function freshness(staleMs: number, short = false): TemplateResult {
   if (staleMs < STALE_MS) {
     return html`<span class="fresh" title=${strings.wall.fresh}><i></i><span class="visually-hidden">${strings.wall.fresh}</span></span>`;
   }
-  return html`<span class="fresh old"><i></i>${strings.wall.stale(Math.round(staleMs / 1000))}</span>`;
+  const words = strings.wall.stale(Math.round(staleMs / 1000));
+  if (short)
+    return html`<span class="fresh old" title=${words}><i></i><span class="visually-hidden">${words}</span></span>`;
+  return html`<span class="fresh old"><i></i>${words}</span>`;
 }
 
 export function cardView(card: Card, context: CardContext): TemplateResult {
@@ -91,6 +94,6 @@ export function rowView(card: Card, context: CardContext): TemplateResult {
     <span role="cell" class="cut">${first === undefined ? html`<span class="soft">${state(card)}</span>` : reasonText(first, card.position_ms)}</span>
     <span role="cell" class="cut" dir="auto">${card.last_words === null ? wall.noWords : words(card.last_words)}</span>
     <span role="cell">${trend(card.sentiment)}</span>
-    <span role="cell">${freshness(context.staleMs)}</span>
+    <span role="cell">${freshness(context.staleMs, true)}</span>
   </div>`;
 }
