@@ -266,12 +266,13 @@ def _axis(frame: _Frame, bottom: int, most: int) -> str:
     span_ms = frame.end_ms - frame.begin_ms
     step = next((s for s in _TICK_STEPS_MS if span_ms / s <= most), 1_800_000)
     parts = []
-    for at_ms in range(-(-frame.begin_ms // step) * step, frame.end_ms + 1, step):
+    first_ms = -(-frame.begin_ms // step) * step
+    for n, at_ms in enumerate(range(first_ms, frame.end_ms + 1, step)):
         at, seconds = frame.x(at_ms), at_ms // 1000
         anchor = "start" if at < 3 else "end" if at > 97 else "middle"
         parts.append(
             f'<line class="grid" x1="{at}%" x2="{at}%" y1="{_LANES_TOP}" y2="{bottom}"/>'
-            f'<text x="{at}%" y="{bottom + 15}" text-anchor="{anchor}">'
+            f'<text class="tick-{n % 3}" x="{at}%" y="{bottom + 15}" text-anchor="{anchor}">'
             f"{seconds // 60}:{seconds % 60:02d}</text>"
         )
     return "".join(parts)

@@ -22,8 +22,8 @@ export class ChecklistView extends LitElement {
     .open .name { color: var(--soft); }
     .state { font-size: var(--t-small); color: var(--soft); }
     .due .state { color: var(--accent); }
-    .what { min-width: 0; display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 var(--s2); }
-    .quote { display: none; flex-basis: 100%; font-size: var(--t-label); color: var(--soft); overflow-wrap: anywhere; unicode-bidi: isolate; }
+    .what { min-width: 0; display: grid; grid-template-columns: minmax(0, 1fr) auto; align-items: baseline; gap: 0 var(--s1); }
+    .quote { display: none; grid-column: 1 / -1; font-size: var(--t-label); color: var(--soft); overflow-wrap: anywhere; unicode-bidi: isolate; }
     button { all: unset; display: contents; cursor: help; }
     button:focus-visible .name { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
     li:hover .quote, li:focus-within .quote, .all .quote { display: block; }

@@ -68,7 +68,7 @@ export class Panel extends LitElement implements Listener {
     hl-transcript { grid-area: words; }
     .side { grid-area: side; display: flex; flex-direction: column; gap: var(--s3); min-height: 0; overflow-y: auto; }
     .own { padding: 6px; display: grid; grid-template-columns: 1fr 1fr; gap: 4px; }
-    .own button { justify-content: flex-start; color: var(--text); min-height: 34px; padding: 0 8px; }
+    .own button { justify-content: flex-start; color: var(--text); min-height: 34px; padding: 0 6px; gap: 5px; }
     .own .on { color: var(--accent); background: var(--sunken); }
     .own .stop.on { color: var(--mark); background: var(--mark-ground); }
     .replay { display: flex; align-items: center; gap: var(--s2); padding: 6px var(--s3); }

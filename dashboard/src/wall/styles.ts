@@ -21,7 +21,7 @@ export const callStyles = css`
 
 /** Styles of a card and a row. */
 export const wallStyles = css`
-  .call.card { height: 100%; padding: var(--s3) var(--s4) var(--s3); display: grid; grid-template-rows: auto 43px 40px 40px auto; gap: 6px; position: relative; overflow: hidden; }
+  .call.card { height: 100%; padding: var(--s3) var(--s4) var(--s3); display: grid; grid-template-rows: 24px 43px 40px 40px 18px; align-content: space-between; position: relative; overflow: hidden; }
   .call.card:hover { border-color: var(--line-strong); }
   .call.card.s4 { border-color: var(--mark); }
   .call .name { font-weight: 600; color: var(--text); text-decoration: none; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
