@@ -10,10 +10,11 @@ DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*
 NPM = $(shell command -v npm || echo "$(CURDIR)/$(BIN)/npm")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e dashboard bench bench-asr bench-batch bench-cues clean format
+.PHONY: help setup demo test check e2e dashboard bench bench-asr bench-batch bench-cues \
+	bench-dashboard screenshots clean format
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about a minute with a warm package cache) ..."
@@ -69,6 +70,12 @@ bench-cues: $(VENV)/.dev ## cues on scripted dialogues, and redaction (QUICK=1 f
 
 format: $(VENV)/.dev ## format the Python code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench-dashboard: $(VENV)/.dev $(DASHBOARD) ## measure the budgets of the dashboards in a browser
+	$(BIN)/python -m bench.dashboard
+
+screenshots: $(VENV)/.dev $(DASHBOARD) ## take pictures of every screen: light, dark, narrow, print
+	$(BIN)/python -m tests.e2e.screenshots
 
 clean: ## remove everything that was built
 	rm -rf $(VENV) dashboard/node_modules server/static bench/out heartline-out dist

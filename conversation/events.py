@@ -332,29 +332,35 @@ class PromiseReviewed(Event, frozen=True, kw_only=True, tag="promise_reviewed"):
     verdict: str
     """`confirmed`, `edited` or `rejected`."""
     what: str | None = None
-    """The corrected wording of an edit."""
+    """The corrected wording of an edit; None leaves it."""
+    due: str | None = None
+    """The corrected words for when; None leaves them."""
     due_at: str | None = None
     """The corrected due time of an edit, ISO 8601 with offset."""
 
 
 class NudgeSent(Event, frozen=True, kw_only=True, tag="nudge_sent"):
-    """A supervisor wrote a line to the agent."""
+    """A supervisor's words for the agent's cue slot; marked there as from a person."""
 
-    nudge_id: str
+    id: str
     text: str
     """At most 60 characters."""
+    author: str | None = None
 
 
 class HandRaised(Event, frozen=True, kw_only=True, tag="hand_raised"):
-    """The agent asked for help, or took it back."""
+    """The agent asks for a person's help, or no longer does."""
 
     raised: bool = True
 
 
-class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="alert_acknowledged"):
-    """A supervisor has seen an alert."""
+class AlertAnswered(Event, frozen=True, kw_only=True, tag="alert_answered"):
+    """A supervisor dealt with an alert."""
 
     alert_id: str
+    answer: str
+    """`acknowledged` or `assigned`."""
+    by: str | None = None
 
 
 class ClockAdvanced(Event, frozen=True, kw_only=True, tag="clock_advanced"):
@@ -390,7 +396,7 @@ Observation = (
     | PromiseReviewed
     | NudgeSent
     | HandRaised
-    | AlertAcknowledged
+    | AlertAnswered
     | ClockAdvanced
     | CallEnded
 )

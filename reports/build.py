@@ -25,6 +25,7 @@ from conversation.events import (
     SourceNotice,
 )
 from reports.corrected import corrected
+from reports.curves import curves, holds
 from reports.customer_words import customer_words
 from reports.log import COUNTED_CONFIDENCE, PARTIES, CallLog
 from reports.model import (
@@ -85,6 +86,8 @@ def build_report(events: Iterable[Event]) -> Report:
             for channel, spans in log.speech.items()
             for begin_ms, end_ms in spans
         ),
+        holds=holds(log.events, log.end_ms),
+        curves=curves(log.events),
         transcript=_transcript(log),
         acts=tuple(
             ActPart(

@@ -2,94 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from html import escape
 
-from conversation.events import Channel, OverlapClass
-from reports.model import InterruptionPart, Report, ScorePart
-from reports.style import STYLE
+from reports.model import Report
+from reports.page_assets import content_security_policy, script, style
+from reports.practice import to_practise
+from reports.sections import (
+    cues,
+    interruptions,
+    promises,
+    raised_voices,
+    scorecard,
+    talk,
+    transcript,
+)
 from reports.summary import summary
-from reports.timeline import close_up, whole_call
+from reports.timeline import DEFS, whole_call
+from reports.wording import duration, short_clock
 
-CLASS_WORDS = {
-    OverlapClass.SUCCESSFUL: "took the floor",
-    OverlapClass.TALK_OVER: "talked over",
-    OverlapClass.BUTTING_IN: "tried to come in",
-    OverlapClass.COOPERATIVE: "helped along",
-    OverlapClass.TERMINAL_OVERLAP: "smooth change of turn",
-    OverlapClass.BACKCHANNEL: "sign of listening",
-    OverlapClass.COLLISION: "both started at once",
-    OverlapClass.PAUSE_CUT_IN: "came in during a pause",
-    OverlapClass.BLEED: "line noise between channels",
-}
-BEHAVIOUR_WORDS = {
-    "let_finish": "Let them finish",
-    "acknowledge": "Acknowledge the feeling",
-    "realistic": "Commitments with a time",
-    "wording": "Wording",
-}
-_INTERRUPTING = (
-    OverlapClass.SUCCESSFUL,
-    OverlapClass.TALK_OVER,
-    OverlapClass.BUTTING_IN,
-    OverlapClass.PAUSE_CUT_IN,
+_LEGEND = (
+    ('<rect class="both" width="16" height="12"/>', "both speak"),
+    ('<path class="cut" d="M3 2h10L8 10z"/>', "cut in"),
+    ('<rect class="lane-customer" y="1" width="16" height="10" rx="5"/>', "thick: raised voice"),
+    ('<line class="silence" x1="0" x2="16" y1="6" y2="6"/>', "silence"),
+    ('<circle class="cue" cx="8" cy="6" r="4.500"/>', "cue"),
+    ('<line class="act" x1="8" x2="8" y1="0" y2="12"/>', "act"),
+    ('<line class="curve agent" x1="0" x2="16" y1="6" y2="6"/>', "agent's voice"),
+    ('<line class="curve customer" x1="0" x2="16" y1="6" y2="6"/>', "customer's voice"),
 )
 
 
-def clock(at_ms: int) -> str:
-    """Format a stream time as `m:ss.t`, `83400` becoming `1:23.4`."""
-    tenths = at_ms // 100
-    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+def render_html(
+    report: Report, *, served: bool = False, disputed: Mapping[str, str] | None = None
+) -> str:
+    """Render the report; callers' words are inserted as text, never as markup.
 
-
-def render_html(report: Report) -> str:
-    """Render the report; callers' words are inserted as text, never as markup."""
-    call = report.call
-    who = f" · {escape(call.agent)}" if call.agent else ""
+    Args:
+        report: What is known of the call.
+        served: The page comes from a Heartline server: it leads back to the calls, and its
+            buttons take disputes. A file on disk has neither.
+        disputed: Verdict on each disputed interruption, by its id.
+    """
+    policy = content_security_policy(served=served)
     return "\n".join(
         [
             "<!doctype html>",
-            f'<html lang="{escape(call.language)}"><head><meta charset="utf-8">',
+            f'<html lang="{escape(report.call.language)}"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>Call report {escape(call.id)}</title>",
-            f"<style>{STYLE}</style></head><body>",
-            f"<header><h1>Call report</h1><p class='quiet'>{escape(call.started_at)}{who} · "
-            f"{clock(call.duration_ms)} min · {escape(call.id)}</p></header><main>",
+            f"<title>Call report {escape(report.call.id)}</title>",
+            f"<style>{style()}</style></head><body>",
+            DEFS,
+            _header(report, served=served),
+            "<main>",
             _quality(report),
             f"<p class='summary'>{escape(summary(report))}</p>",
-            "<section><h2>The whole call</h2>",
-            whole_call(report),
-            "</section>",
-            _practise(report),
-            _interruptions(report),
-            _raised_voices(report),
-            _scorecard(report.scorecard),
-            _talk(report),
-            _promises(report),
-            _cues(report),
-            _transcript(report),
-            "</main><footer class='quiet'>Made by Heartline. Severity is unvalidated; a raised "
-            "voice is effort against the speaker's own usual, not a feeling.</footer>",
-            "</body></html>",
+            _contents(report),
+            _timeline(report),
+            _practice(report),
+            interruptions(report, served=served, disputed=disputed or {}),
+            scorecard(report.scorecard),
+            talk(report),
+            promises(report),
+            raised_voices(report),
+            cues(report),
+            transcript(report),
+            "</main><footer>Made by Heartline. Severity is unvalidated; a raised voice is effort "
+            "against the speaker's own usual, not a feeling.</footer>",
+            f"<script>{script()}</script></body></html>",
             "",
         ]
     )
 
 
-def _practise(report: Report) -> str:
-    if not report.practise:
-        return ""
-    rows = "".join(
-        f"<li><b>{clock(part.at_ms)} · {escape(BEHAVIOUR_WORDS[part.behaviour])}</b> "
-        + (f"<q>{escape(part.text)}</q> " if part.text else "")
-        + f"{escape(part.drill)}</li>"
-        for part in report.practise
-    )
-    return f"<section><h2>Three to practise</h2><ol class='practise'>{rows}</ol></section>"
+def _header(report: Report, *, served: bool) -> str:
+    call = report.call
+    facts = [
+        ("Agent", call.agent or "not named"),
+        ("Started", call.started_at.replace("T", " ")[:16]),
+        ("Length", duration(call.duration_ms)),
+        ("Call", call.id),
+    ]
+    listed = "".join(f"<div><dt>{n}</dt><dd>{escape(v)}</dd></div>" for n, v in facts)
+    home = "<a class='home' href='/#calls'>← Calls</a>" if served else ""
+    return f"<header>{home}<h1>Call report</h1><dl>{listed}</dl></header>"
 
 
 def _quality(report: Report) -> str:
     notes = [*report.quality.warnings]
+    grades = {grade for grade in report.quality.bleed.values() if grade in ("B", "C")}
+    if grades:
+        notes.append(f"Channels leak: grade {max(g for g in grades if g)}")
     lost = sum(int(gap["end_ms"]) - int(gap["begin_ms"]) for gap in report.quality.gaps)
     if lost:
         notes.append(f"{lost / 1000:.1f} s of audio are missing and were not scored")
@@ -98,165 +102,47 @@ def _quality(report: Report) -> str:
     return "<ul class='notes'>" + "".join(f"<li>{escape(n)}</li>" for n in notes) + "</ul>"
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    header = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _seconds(ms: float | None) -> str:
-    return "–" if ms is None else f"{ms / 1000:.1f} s"
-
-
-def _interruptions(report: Report) -> str:
-    if not report.quality.direction_known:
-        return ""
-    events = report.interruptions.events
-    cut_ins = [event for event in events if event.overlap_class in _INTERRUPTING]
-    others = [event for event in events if event.overlap_class not in _INTERRUPTING]
-    parts = ["<section><h2>Interruptions</h2>"]
-    if not cut_ins:
-        parts.append("<p>None.</p>")
-    parts.extend(_interruption(report, event) for event in cut_ins)
-    if others:
-        parts.append("<h3>Overlaps that are not interruptions</h3>")
-        parts.append(
-            _table(
-                ("At", "Who", "What", "Overlap"),
-                (
-                    (
-                        clock(e.begin_ms),
-                        e.by,
-                        escape(CLASS_WORDS[e.overlap_class]),
-                        _seconds(e.overlap_ms),
-                    )
-                    for e in others
-                ),
-            )
-        )
-    return "".join([*parts, "</section>"])
-
-
-def _interruption(report: Report, event: InterruptionPart) -> str:
-    possible = "" if event.confidence >= 0.6 else " (possible)"
-    facts = [
-        f"overlap {_seconds(event.overlap_ms)}",
-        f"gave way after {_seconds(event.yield_ms)}"
-        if event.yield_ms is not None
-        else "did not give way",
-        f"severity {event.severity}",
-        f"confidence {event.confidence:.0%}",
-        (
-            f"cue shown at {clock(event.live_cue_ms)}"
-            if event.live_cue_ms is not None
-            else "no cue shown"
-        ),
+def _contents(report: Report) -> str:
+    entries = [
+        ("timeline", "Timeline", True),
+        ("practise", "To practise", bool(to_practise(report))),
+        ("interruptions", "Interruptions", report.quality.direction_known),
+        ("empathy", "Empathy", bool(report.scorecard)),
+        ("talk", "Talk", True),
+        ("promises", "Promises", bool(report.promises)),
+        ("cues", "Cues", bool(report.cues)),
+        ("transcript", "Transcript", True),
     ]
-    words = ""
-    if event.interrupted_text or event.interrupting_text:
-        words = (
-            f"<p><q>{escape(event.interrupted_text or '…')}</q> <b class='cut'>cut by</b> "
-            f"<q>{escape(event.interrupting_text or '…')}</q></p>"
-        )
-    return (
-        f"<article class='event' id='{escape(event.id)}'><h3>{clock(event.begin_ms)} · "
-        f"{event.by} {escape(CLASS_WORDS[event.overlap_class])}{possible}</h3>"
-        f"{close_up(report, event)}{words}"
-        f"<p class='quiet'>{escape(' · '.join(facts))}</p></article>"
+    items = "".join(f"<li><a href='#{i}'>{name}</a></li>" for i, name, shown in entries if shown)
+    return f"<nav aria-label='Contents'><ul>{items}</ul></nav>"
+
+
+def _timeline(report: Report) -> str:
+    zooms = "".join(
+        f"<input type='radio' name='zoom' id='z{zoom}' value='{zoom}'"
+        f"{' checked' if zoom == 1 else ''}><label for='z{zoom}'>{words}</label>"
+        for zoom, words in ((1, "Whole call"), (4, "4×"), (16, "16×"))
     )
-
-
-def _raised_voices(report: Report) -> str:
-    events = report.raised_voice.events
-    if not events:
-        return ""
-    rows = (
-        (
-            f"{clock(e.begin_ms)} – {clock(e.end_ms)}",
-            e.channel,
-            "–" if e.f0_delta_st is None else f"{e.f0_delta_st:+.1f} semitones",
-            "–" if e.level_delta_db is None else f"{e.level_delta_db:+.1f} dB",
-            f"{e.confidence:.0%}",
-        )
-        for e in events
-    )
-    head = ("When", "Who", "Pitch against usual", "Level against usual", "Confidence")
-    return f"<section><h2>Raised voice</h2>{_table(head, rows)}</section>"
-
-
-def _scorecard(parts: tuple[ScorePart, ...]) -> str:
-    rows = []
-    for part in parts:
-        quotes = "".join(
-            f"<li>{clock(e.at_ms)} {escape(str(e.value or e.kind))}</li>" for e in part.evidence
-        )
-        given = (
-            "not applicable"
-            if part.opportunities == 0
-            else f"needed {part.opportunities}, given {part.delivered}"
-        )
-        name = BEHAVIOUR_WORDS.get(part.behaviour, part.behaviour)
-        rows.append((escape(name), given, f"<ul class='quotes'>{quotes}</ul>" if quotes else ""))
-    if not rows:
-        return ""
-    table = _table(("Behaviour", "In this call", "Where"), rows)
-    return f"<section><h2>Empathy in this call</h2>{table}</section>"
-
-
-def _talk(report: Report) -> str:
-    talk = report.talk
-    share = "–" if talk.talk_share_agent is None else f"{talk.talk_share_agent:.0%}"
-
-    def pace(party: Channel) -> str:
-        value = talk.words_per_minute[party]
-        return "–" if value is None else f"{value:.0f} words/min"
-
-    def monologue(party: Channel) -> str:
-        return _seconds(talk.longest_monologue_ms[party])
-
-    rows = (
-        ("Talk", _seconds(talk.agent_ms), _seconds(talk.customer_ms)),
-        ("Longest turn", monologue(Channel.AGENT), monologue(Channel.CUSTOMER)),
-        ("Pace", pace(Channel.AGENT), pace(Channel.CUSTOMER)),
-        (
-            "Reply time, median",
-            _seconds(talk.response_latency_ms[Channel.AGENT]["median"]),
-            _seconds(talk.response_latency_ms[Channel.CUSTOMER]["median"]),
-        ),
+    legend = "".join(
+        f"<span><svg viewBox='0 0 16 12' aria-hidden='true'>{shape}</svg>{words}</span>"
+        for shape, words in _LEGEND
     )
     return (
-        f"<section><h2>Talk</h2>{_table(('', 'Agent', 'Customer'), rows)}"
-        f"<p class='quiet'>Agent's share {share} · overlap {_seconds(talk.overlap_ms)} · "
-        f"silence {_seconds(talk.silence_ms)}</p></section>"
+        f"<section id='timeline'><h2>The whole call</h2><div class='timeline card'>{zooms}"
+        f"{whole_call(report)}<p class='legend'>{legend}</p></div></section>"
     )
 
 
-def _promises(report: Report) -> str:
-    if not report.promises:
+def _practice(report: Report) -> str:
+    chosen = to_practise(report)
+    if not chosen:
         return ""
-    rows = (
-        (clock(p.start_ms), escape(p.what), escape(p.due or "no time given"))
-        for p in report.promises
+    items = "".join(
+        f"<li class='card'><h3>{escape(item.title)}</h3><p>{escape(item.advice)}</p>"
+        f"<p class='small soft'>Missed {item.missed} of {item.opportunities}; look at "
+        f"<a href='#at-{item.at_ms}'>{short_clock(item.at_ms)}</a></p></li>"
+        for item in chosen
     )
-    return f"<section><h2>Promises</h2>{_table(('At', 'What', 'By when'), rows)}</section>"
-
-
-def _cues(report: Report) -> str:
-    if not report.cues:
-        return ""
-    rows = (
-        (clock(c.raised_ms), escape(c.text), escape(c.outcome or "open"), escape(c.feedback or ""))
-        for c in report.cues
-    )
-    table = _table(("At", "Cue", "Outcome", "Agent's word"), rows)
-    return f"<section><h2>Cues that were shown</h2>{table}</section>"
-
-
-def _transcript(report: Report) -> str:
-    rows = "".join(
-        f"<li class='{part.channel}'><span class='at'>{clock(part.start_ms)}</span> "
-        f"<span class='who'>{part.channel}</span> "
-        f"<span>{escape(part.text) if part.text is not None else '(not transcribed)'}</span></li>"
-        for part in report.transcript
-    )
-    return f"<section><h2>Transcript</h2><ol class='transcript'>{rows}</ol></section>"
+    name = ("One thing", "Two things", "Three things")[len(chosen) - 1]
+    listed = f"<ol class='practice'>{items}</ol>"
+    return f"<section id='practise'><h2>{name} to practise</h2>{listed}</section>"

@@ -131,6 +131,22 @@ class SpeechPart(_Part, frozen=True, kw_only=True):
     end_ms: int
 
 
+class SpanPart(_Part, frozen=True, kw_only=True):
+    """A stretch of the whole call, such as a hold."""
+
+    begin_ms: int
+    end_ms: int
+
+
+class CurvePart(_Part, frozen=True, kw_only=True):
+    """How a voice moved against its own usual; both curves have one value per time."""
+
+    channel: Channel
+    at_ms: tuple[int, ...]
+    level_delta_db: tuple[float | None, ...]
+    f0_delta_st: tuple[float | None, ...]
+
+
 class TranscriptPart(_Part, frozen=True, kw_only=True):
     """One utterance."""
 
@@ -291,6 +307,8 @@ class Report(_Part, frozen=True, kw_only=True):
     interruptions: InterruptionsPart
     raised_voice: RaisedVoicesPart
     speech: tuple[SpeechPart, ...]
+    holds: tuple[SpanPart, ...]
+    curves: tuple[CurvePart, ...]
     transcript: tuple[TranscriptPart, ...]
     acts: tuple[ActPart, ...]
     cues: tuple[CuePart, ...]

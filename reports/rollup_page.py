@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from reports.exports.tables import table
+from reports.page_assets import style
 from reports.rollup import Comparison, Measure, RollUp
-from reports.style import STYLE
 
 COLUMNS = ("measure", "value", "low", "high", "n", "unit")
 _WORDS = {
@@ -46,7 +46,7 @@ def rollup_html(rollup: RollUp) -> str:
             "<!doctype html>",
             f'<html lang="en"><head><meta charset="utf-8"><title>{escape(rollup.title)}</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<style>{STYLE}</style></head><body>",
+            f"<style>{style()}</style></head><body>",
             f"<header><h1>{escape(rollup.title)}</h1><p class='quiet'>{escape(rollup.since)} to "
             f"{escape(rollup.until)} · {agents}{rollup.calls} calls · "
             f"{escape(rollup.language)}{left_out}</p></header><main>",

@@ -19,7 +19,7 @@ from server.access import Access, may_do, reads_origin
 from server.call_routes import CALL_LIST_ROUTES
 from server.calls import Calls
 from server.contact_lens import analysis_segments_route
-from server.event_socket import call_events
+from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
 from server.settings import Settings
@@ -94,7 +94,7 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
 
     handlers: list[Any] = [
         open_local_session, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES, *CALL_ROUTES,
-        export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
+        export_router(), tone_router(), livez, readyz, panel, ingest, call_events, live_calls,
         *STREAM_SOCKETS,
     ]  # fmt: skip
     if settings.contact_lens.enabled:

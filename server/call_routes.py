@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException, ValidationException
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, JSONBody
 
-from reports.build import build_report
+from reports.disputes import report_without
 from reports.html import render_html
-from reports.model import encode
-from reports.style import STYLE
+from reports.model import Report, encode
+from reports.page_assets import content_security_policy
+from reports.wording import DISPUTE_WORDS
 from server.calls import Calls
 from server.people.roles import GRANTS, LOCAL_PERSON, Action, Person, Reach
 from server.store import CallFilter, CallRow
 
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-_REPORT_CSP = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'"
+
+class Dispute(msgspec.Struct, forbid_unknown_fields=True):
+    """What somebody says of a judged span."""
+
+    span: str
+    verdict: str
+    """A key of `reports.wording.DISPUTE_WORDS`, or `withdrawn`."""
 
 
 @get("/v1/calls", opt={"action": Action.LIST_CALLS})
@@ -84,8 +88,34 @@ async def report_html(
     """Return a finished call's report as a page."""
     await may_read(call_id, state, request)
     report = await asyncio.to_thread(_report, state.calls, call_id)
-    headers = {"Content-Security-Policy": _REPORT_CSP}
-    return Response(render_html(report), media_type=MediaType.HTML, headers=headers)
+    disputed = await asyncio.to_thread(state.calls.journal.disputes, call_id)
+    policy = f"{content_security_policy(served=True)}; frame-ancestors 'none'"
+    page = render_html(report, served=True, disputed=disputed)
+    return Response(page, media_type=MediaType.HTML, headers={"Content-Security-Policy": policy})
+
+
+@post("/v1/calls/{call_id:str}/disputes", opt={"action": Action.READ_CONTENT}, status_code=204)
+async def dispute(
+    call_id: FromPath[str],
+    data: JSONBody[Dispute],
+    state: State,
+    request: Request[Any, Any, Any],
+) -> None:
+    """Say that an interruption was none, or was needed; it leaves the counts at once."""
+    await may_read(call_id, state, request)
+    if data.verdict not in (*DISPUTE_WORDS, "withdrawn"):
+        raise ValidationException(f"verdict is one of {', '.join(DISPUTE_WORDS)}, withdrawn.")
+    report = await asyncio.to_thread(_report, state.calls, call_id)
+    if data.span not in {event.id for event in report.interruptions.events}:
+        raise NotFoundException("There is no such interruption in this call.")
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    await asyncio.to_thread(state.calls.journal.dispute, call_id, data.span, data.verdict, at)
+
+
+@get("/v1/rules", opt={"action": Action.READ_RULES})
+async def list_rules(state: State) -> list[dict[str, Any]]:
+    """List the cue rules of new calls, with reason, condition and limits."""
+    return await asyncio.to_thread(state.calls.rules)
 
 
 async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) -> None:
@@ -105,11 +135,11 @@ async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) 
         )
 
 
-def _report(calls: Calls, call_id: str) -> Any:
+def _report(calls: Calls, call_id: str) -> Report:
     events = calls.journal.events(call_id)
     if not events:
         raise NotFoundException("There is no such call.")
-    return build_report(events)
+    return report_without(events, calls.journal.disputes(call_id))
 
 
-CALL_LIST_ROUTES = (list_calls, report_json, report_html)
+CALL_LIST_ROUTES = (list_calls, report_json, report_html, dispute, list_rules)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from conversation.events import CallEnded
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
@@ -19,6 +21,7 @@ from server.hearing import Hearing, read_hotwords
 from server.hub import LiveCall
 from server.ingest import IngestDecoder, Start
 from server.mutes import muted_rules
+from server.people.roles import Whose
 from server.running_call import GRACE_S, RunningCall, Source
 from server.session import open_session
 from server.store import CallIdTaken, Journal
@@ -45,6 +48,12 @@ class Calls:
         """Whether a call that comes in now would be heard in full."""
         pool = self._hearing.pool
         return not self.draining and (pool is None or pool.ready)
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Return the cue rules of a call that would start now, all keys written out."""
+        rules = self._hearing.rules.current()
+        on = {r.id for r in rules.active(self._hearing.settings.conversation.disabled_rules)}
+        return [{**msgspec.structs.asdict(r), "enabled": r.id in on} for r in rules.rules]
 
     async def attach(self, start: Start, source: Source) -> tuple[RunningCall, int, Sequence[Item]]:
         """Open a native call, or let its source go on with it over another socket.
@@ -156,7 +165,8 @@ class Calls:
             arm=arm_of(self._hearing.settings.experiment, call_id, opened.agent),
             muted_rules=muted_rules(self.journal, opened.agent, now),
         )
-        call = RunningCall(session, LiveCall(call_id), self.journal, decoder)
+        whose = Whose(agent=opened.agent, team=opened.metadata.get("team"))
+        call = RunningCall(session, LiveCall(call_id), self.journal, decoder, whose=whose)
         self.running[call_id] = call
         task = asyncio.ensure_future(call.run(self._analysis_thread))
         self._tasks.add(task)

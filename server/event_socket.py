@@ -1,9 +1,18 @@
-"""The event socket: what one dashboard is told of a call, and what its agent answers."""
+"""The event sockets: what dashboards are told of calls, and what people answer.
+
+`/v1/calls/{call_id}/events` carries one call, `/v1/live` the cards of all live calls. On both the
+client's first message is its ticket; then come hello, a snapshot, and numbered events. A gap in
+`seq` means: open the socket again, the snapshot brings everything up to date.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import secrets
+import unicodedata
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +23,7 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
 from conversation.events import (
-    AlertAcknowledged,
+    AlertAnswered,
     CapturePaused,
     CaptureResumed,
     CueFeedback,
@@ -23,68 +32,65 @@ from conversation.events import (
     PromiseReviewed,
 )
 from conversation.redaction import redact_text
-from server.access import Access
-from server.calls import RunningCall
-from server.ingest import Item
+from server.access import Access, SignIn
+from server.calls import Calls
+from server.hub import Audience, LiveCall, Subscriber
 from server.ingest_socket import FIRST_MESSAGE_S, send
-from server.people.roles import Action
+from server.people.roles import Action, Person
 from server.session import Control
 
-_VERDICTS = frozenset({"up", "down", "justified", "dismiss", "snooze_5min", "snooze_call"})
-_REVIEWS = frozenset({"confirmed", "edited", "rejected"})
-_CUE_ID_CHARACTERS = 64
+WALL_EVERY_S = 1.0
+"""How often the wall is told what changed; dashboards.md allows 2 s."""
+NUDGE_CHARACTERS = 60
 _CHECK_RIGHTS_EVERY_S = 1.0
 """How often an open socket is asked whether its owner may still look."""
-_NUDGE_CHARACTERS, _WHAT_CHARACTERS = 60, 200
+_VERDICTS = frozenset({"up", "down", "justified", "dismiss", "snooze_5min", "snooze_call"})
+_PROMISE_VERDICTS = frozenset({"confirmed", "edited", "rejected"})
+_ALERT_ANSWERS = {"acknowledge": "acknowledged", "assign": "assigned"}
+_ID_CHARACTERS = 64
+_PROMISE_CHARACTERS = 200
+
+Message = dict[str, Any]
 
 
 @websocket("/v1/calls/{call_id:str}/events", opt={"public": True})
 async def call_events(
     socket: WebSocket[Any, Any, Any], call_id: FromPath[str], state: State
 ) -> None:
-    """Send a call's events to one dashboard: ticket in, then hello, snapshot, events."""
-    await socket.accept()
-    try:
-        async with asyncio.timeout(FIRST_MESSAGE_S):
-            first = msgspec.json.decode(await socket.receive_data("text"), type=dict[str, Any])
-    except (TimeoutError, msgspec.MsgspecError, WebSocketDisconnect):
-        await socket.close(4401, "unauthorized")
+    """Send a call's events to one dashboard.
+
+    The ticket message may say `"as": "watch"` for a supervisor's view, and `"snapshot": "view"`
+    for the state instead of the events that led to it.
+    """
+    admitted = await _admit(socket, state)
+    if admitted is None:
         return
-    access: Access = state.access
-    ticket = str(first.get("ticket"))
-    signed_in = await asyncio.to_thread(access.redeem, ticket)
-    if first.get("type") != "ticket" or signed_in is None:
-        await socket.close(4401, "unauthorized")
-        return
-    row = await asyncio.to_thread(state.calls.journal.call, call_id)
-    action = Action.WATCH_LIVE if row is not None and row.live else Action.READ_CONTENT
-    live = None
-    if row is not None and signed_in.person.may_with(action, row.whose):
-        live = await state.calls.find(call_id)
+    first, signed_in = admitted
+    watches = first.get("as") == "watch"
+    live = await _reached(state, call_id, signed_in.person, watches=watches)
     if live is None:
         await socket.close(4404, "unknown_call")
         return
+    audience = Audience.WATCH if watches else Audience.AGENT
+    read = _read_watcher if audience is Audience.WATCH else _read_agent
     await send(socket, type="hello", version=1)
-    subscriber, snapshot = live.subscribe()
+    subscriber, snapshot = live.subscribe(audience, as_view=first.get("snapshot") == "view")
     try:
         await socket.send_text(snapshot.decode())
         if live.over:
             await socket.send_text(live.report_message().decode())
         async with asyncio.TaskGroup() as group:
-            listener = group.create_task(_listen(socket, state.calls.running.get(call_id)))
-            checked_s = access.now_s()
-            while not listener.done():
-                if access.now_s() - checked_s >= _CHECK_RIGHTS_EVERY_S:
-                    checked_s = access.now_s()
-                    if not await asyncio.to_thread(access.is_current, signed_in):
-                        await socket.close(4403, "forbidden")
-                        break
-                if subscriber.overrun:
-                    await socket.close(4408, "too slow")
-                    break
-                with contextlib.suppress(TimeoutError):
-                    message = await asyncio.wait_for(subscriber.queue.get(), 1.0)
-                    await socket.send_text(message.decode())
+            calls: Calls = state.calls
+
+            async def take(message: Message) -> None:
+                await _put(calls, call_id, read(message))
+
+            async def listen() -> None:
+                await _listen(socket, take)
+                subscriber.hang_up()
+
+            listener = group.create_task(listen())
+            await _tell(socket, subscriber, _Rights(state.access, signed_in))
             listener.cancel()
     except* WebSocketDisconnect:
         pass
@@ -92,57 +98,187 @@ async def call_events(
         live.unsubscribe(subscriber)
 
 
-async def _listen(socket: WebSocket[Any, Any, Any], call: RunningCall | None) -> None:
-    """Take what the agent says of cues and of capture; anything else is ignored."""
+async def _tell(socket: WebSocket[Any, Any, Any], subscriber: Subscriber, rights: _Rights) -> None:
+    """Send what there is until the dashboard hangs up, falls behind or may no longer look."""
+    while True:
+        if not await rights.hold():
+            await socket.close(4403, "forbidden")
+            return
+        if subscriber.overrun:
+            await socket.close(4408, "too slow")
+            return
+        try:
+            message = await asyncio.wait_for(subscriber.queue.get(), _CHECK_RIGHTS_EVERY_S)
+        except TimeoutError:
+            continue
+        if message is None:
+            return
+        await socket.send_text(message.decode())
+
+
+@websocket("/v1/live", opt={"public": True})
+async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
+    """Send the cards of all live calls: all at first, then once a second those that changed.
+
+    Nothing is queued: a supervisor who reads slowly gets fewer updates, each of them current.
+    """
+    admitted = await _admit(socket, state)
+    if admitted is None:
+        return
+    _, signed_in = admitted
+    if not signed_in.person.may(Action.NUDGE):
+        await socket.close(4403, "forbidden")
+        return
+    await send(socket, type="hello", version=1)
+    calls: Calls = state.calls
+    rights = _Rights(state.access, signed_in)
+
+    async def take(message: Message) -> None:
+        call_id = str(message.get("call_id"))
+        if await _reached(state, call_id, signed_in.person, watches=True) is not None:
+            await _put(calls, call_id, _read_watcher(message))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            listener = group.create_task(_listen(socket, take))
+            known: dict[str, bytes] = {}
+            for seq in itertools.count():
+                if not await rights.hold():
+                    await socket.close(4403, "forbidden")
+                    break
+                cards = {
+                    call_id: call.live.card()
+                    for call_id, call in calls.running.items()
+                    if not call.over and signed_in.person.may_with(Action.WATCH_LIVE, call.whose)
+                }
+                changed = [msgspec.Raw(card) for c, card in cards.items() if known.get(c) != card]
+                gone = [call_id for call_id in known if call_id not in cards]
+                if seq == 0 or changed or gone:
+                    kind = "event" if seq else "snapshot"
+                    await _send_raw(socket, type=kind, seq=seq, cards=changed, gone=gone)
+                known = cards
+                await asyncio.wait([listener], timeout=WALL_EVERY_S)
+                if listener.done():
+                    break
+            listener.cancel()
+    except* WebSocketDisconnect:
+        pass
+
+
+class _Rights:
+    """Asks now and then whether the owner of an open socket may still look."""
+
+    def __init__(self, access: Access, signed_in: SignIn) -> None:
+        self._access = access
+        self._signed_in = signed_in
+        self._checked_s = access.now_s()
+
+    async def hold(self) -> bool:
+        if self._access.now_s() - self._checked_s < _CHECK_RIGHTS_EVERY_S:
+            return True
+        self._checked_s = self._access.now_s()
+        return await asyncio.to_thread(self._access.is_current, self._signed_in)
+
+
+async def _reached(state: State, call_id: str, person: Person, *, watches: bool) -> LiveCall | None:
+    """Return a call if the person may see it like this; None as if there were no such call."""
+    row = await asyncio.to_thread(state.calls.journal.call, call_id)
+    if row is None:
+        return None
+    action = Action.WATCH_LIVE if row.live else Action.READ_CONTENT
+    if not person.may_with(action, row.whose) or (watches and not person.may(Action.NUDGE)):
+        return None
+    if not watches and row.live and not person.may_with(Action.COACH_SELF, row.whose):
+        return None
+    live: LiveCall | None = await state.calls.find(call_id)
+    return live
+
+
+async def _admit(socket: WebSocket[Any, Any, Any], state: State) -> tuple[Message, SignIn] | None:
+    """Accept a socket whose first message is a good ticket; return that message and its owner."""
+    await socket.accept()
+    try:
+        async with asyncio.timeout(FIRST_MESSAGE_S):
+            first = msgspec.json.decode(await socket.receive_data("text"), type=Message)
+    except (TimeoutError, msgspec.MsgspecError, WebSocketDisconnect):
+        first = {}
+    access: Access = state.access
+    signed_in = await asyncio.to_thread(access.redeem, str(first.get("ticket")))
+    if first.get("type") != "ticket" or signed_in is None:
+        await socket.close(4401, "unauthorized")
+        return None
+    return first, signed_in
+
+
+async def _send_raw(socket: WebSocket[Any, Any, Any], **message: Any) -> None:
+    await socket.send_text(msgspec.json.encode(message).decode())
+
+
+async def _listen(
+    socket: WebSocket[Any, Any, Any], take: Callable[[Message], Awaitable[None]]
+) -> None:
+    """Take what people say; what is not a message of theirs is ignored."""
     with contextlib.suppress(WebSocketDisconnect):
         while True:
             text = await socket.receive_data("text")
-            try:
-                message = msgspec.json.decode(text, type=dict[str, Any])
-            except msgspec.MsgspecError:
-                continue
-            item = _read(message)
-            if call is not None and item is not None and not call.over:
-                await call.put([item])
+            with contextlib.suppress(msgspec.MsgspecError):
+                await take(msgspec.json.decode(text, type=Message))
 
 
-def _read(message: dict[str, Any]) -> Item | Control | None:
+async def _put(calls: Calls, call_id: str, item: Control | None) -> None:
+    call = calls.running.get(call_id)
+    if call is not None and item is not None and not call.over:
+        await call.put([item])
+
+
+def _read_agent(message: Message) -> Control | None:
+    """Read what the agent says of cues, promises, capture and help."""
     kind = message.get("type")
     if kind == "feedback" and message.get("verdict") in _VERDICTS:
-        cue_id = str(message.get("cue"))[:_CUE_ID_CHARACTERS]
+        cue_id = _text(message.get("cue"), _ID_CHARACTERS)
         return CueFeedback(at_ms=0, cue_id=cue_id, verdict=str(message["verdict"]))
+    if kind == "promise" and message.get("verdict") in _PROMISE_VERDICTS:
+        return PromiseReviewed(
+            at_ms=0,
+            promise_id=_text(message.get("promise"), _ID_CHARACTERS),
+            verdict=str(message["verdict"]),
+            what=redact_text(_text(message.get("what"), _PROMISE_CHARACTERS)) or None,
+            due=redact_text(_text(message.get("due"), _PROMISE_CHARACTERS)) or None,
+            due_at=_time(message.get("due_at")),
+        )
     if kind == "pause_capture":
         return CapturePaused(at_ms=0, mode="manual")
     if kind == "resume_capture":
         return CaptureResumed(at_ms=0)
-    if kind == "raise_hand":
-        return HandRaised(at_ms=0, raised=message.get("raised") is not False)
-    if kind == "acknowledge":
-        return AlertAcknowledged(at_ms=0, alert_id=_id(message.get("alert")))
-    if kind == "nudge" and str(message.get("text", "")).strip():
-        text = redact_text(str(message["text"]).strip()[:_NUDGE_CHARACTERS])
-        return NudgeSent(at_ms=0, nudge_id=_id(message.get("nudge")), text=text)
-    if kind == "promise" and message.get("verdict") in _REVIEWS:
-        return _review(message)
+    if kind in ("raise_hand", "lower_hand"):
+        return HandRaised(at_ms=0, raised=kind == "raise_hand")
     return None
 
 
-def _review(message: dict[str, Any]) -> PromiseReviewed | None:
-    """Read what the agent says of a promise; a due time that is none makes it no message."""
-    what, due_at = message.get("what"), message.get("due_at")
-    if due_at is not None:
-        try:
-            due_at = datetime.fromisoformat(str(due_at)).isoformat()
-        except ValueError:
-            return None
-    return PromiseReviewed(
-        at_ms=0,
-        promise_id=_id(message.get("promise")),
-        verdict=str(message["verdict"]),
-        what=None if what is None else redact_text(str(what)[:_WHAT_CHARACTERS]),
-        due_at=due_at,
-    )
+def _read_watcher(message: Message) -> Control | None:
+    """Read what a supervisor says of alerts, and a nudge."""
+    kind = str(message.get("type"))
+    if kind in _ALERT_ANSWERS:
+        alert_id = _text(message.get("alert"), _ID_CHARACTERS)
+        return AlertAnswered(at_ms=0, alert_id=alert_id, answer=_ALERT_ANSWERS[kind])
+    if kind == "nudge":
+        text = redact_text(_text(message.get("text"), NUDGE_CHARACTERS))
+        if text:
+            return NudgeSent(at_ms=0, id=f"nudge-{secrets.token_hex(4)}", text=text)
+    return None
 
 
-def _id(value: Any) -> str:
-    return str(value)[:_CUE_ID_CHARACTERS]
+def _time(value: object) -> str | None:
+    """Return a time in ISO 8601; None for what is none."""
+    try:
+        return datetime.fromisoformat(str(value)).isoformat() if value else None
+    except ValueError:
+        return None
+
+
+def _text(value: object, characters: int) -> str:
+    """Return short printable text: control and direction marks are dropped."""
+    if not isinstance(value, str):
+        return ""
+    kept = "".join(c for c in value if unicodedata.category(c) not in ("Cc", "Cf"))
+    return kept.strip()[:characters]

@@ -25,6 +25,7 @@ from server.adapters.tracks import Lanes
 from server.audio_queue import AudioQueue, Queued
 from server.hub import LiveCall
 from server.ingest import IngestDecoder
+from server.people.roles import Whose
 from server.session import CallSession, Control
 from server.store import Journal
 
@@ -68,9 +69,13 @@ class RunningCall:
         live: LiveCall,
         journal: Journal,
         decoder: IngestDecoder | None = None,
+        *,
+        whose: Whose,
     ) -> None:
         self.session = session
         self.live = live
+        self.whose = whose
+        """To whom the call belongs."""
         self.decoder = decoder
         """What the native protocol knows of the call across its sockets."""
         self.channels: tuple[Channel, ...] = session.started.channels

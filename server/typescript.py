@@ -15,12 +15,14 @@ import msgspec
 import msgspec.inspect as inspect_types
 
 from conversation import events
+from server import call_view, wall
 
 TARGET = Path(__file__).resolve().parent.parent / "dashboard" / "src" / "types" / "events.gen.ts"
 """The generated file, in a source checkout."""
 
 _HEADER = (
-    "// Generated from conversation/events.py by `python -m server.typescript`. Do not edit.\n\n"
+    "// Generated from conversation/events.py, server/call_view.py and server/wall.py\n"
+    "// by `python -m server.typescript`. Do not edit.\n\n"
 )
 
 _PRIMITIVES: dict[type[inspect_types.Type], str] = {
@@ -31,6 +33,19 @@ _PRIMITIVES: dict[type[inspect_types.Type], str] = {
     inspect_types.NoneType: "null",
     inspect_types.AnyType: "unknown",
 }
+
+
+_VIEWS: tuple[type[msgspec.Struct], ...] = (
+    call_view.Bar,
+    call_view.RaisedBar,
+    call_view.OverlapMark,
+    call_view.Line,
+    call_view.Alert,
+    call_view.Pledge,
+    call_view.CallView,
+    wall.Reason,
+    wall.Card,
+)
 
 
 class UnsupportedTypeError(TypeError):
@@ -90,6 +105,7 @@ def render() -> str:
         union = " | ".join(cls.__name__ for cls in members)
         parts.append(f"\nexport type {name} = {union};\n")
     parts.append("\nexport type CallEvent = Observation | Derived;\n")
+    parts += ["\n" + _struct(cls) for cls in _VIEWS]
     return "".join(parts)
 
 

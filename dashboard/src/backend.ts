@@ -1,14 +1,24 @@
 /** Where events come from: the live server, or a saved call played again. */
 import { Sequencer, type ServerMessage, type Sink } from "./sequence";
+import { connect, NotFound, Refused, request, type Session } from "./session";
+import { reduceAll } from "./store";
 import type { CallEvent } from "./types/events.gen";
 
-export type Connection = "connecting" | "live" | "offline" | "ended" | "refused";
+export type Connection = "connecting" | "live" | "offline" | "ended" | "refused" | "replay";
 export type Verdict = "up" | "down" | "justified" | "dismiss" | "snooze_5min" | "snooze_call";
 
 export type ClientMessage =
   | { readonly type: "feedback"; readonly cue: string; readonly verdict: Verdict }
-  | { readonly type: "pause_capture" }
-  | { readonly type: "resume_capture" };
+  | {
+      readonly type: "promise";
+      readonly promise: string;
+      readonly verdict: "confirmed" | "edited" | "rejected";
+      readonly what?: string;
+      readonly due?: string;
+    }
+  | { readonly type: "acknowledge" | "assign"; readonly alert: string; readonly call_id?: string }
+  | { readonly type: "nudge"; readonly text: string; readonly call_id?: string }
+  | { readonly type: "pause_capture" | "resume_capture" | "raise_hand" | "lower_hand" };
 
 export interface Listener extends Sink {
   connection(state: Connection): void;
@@ -20,48 +30,47 @@ export interface Backend {
   stop(): void;
 }
 
-interface CallSummary {
+export interface CallSummary {
   readonly call_id: string;
+  readonly started_at: string;
+  readonly agent: string | null;
   readonly live: boolean;
+  readonly duration_ms: number;
 }
 
 /** How often a panel without a call looks for one, in milliseconds. */
 const NEXT_CALL_MS = 1000;
+/** How soon after a call it looks for the next, in milliseconds. */
+const AFTER_CALL_MS = 2500;
 
-class Refused extends Error {}
+/** Time before the next try: it doubles up to 10 s, with a random part so that all do not come at once. */
+export class Backoff {
+  private failures = 0;
 
-/** Opening a session needs no token of one. */
-const WITHOUT_SESSION = new Set(["/v1/session", "/v1/sign-in"]);
-
-async function request<T>(path: string, body?: unknown): Promise<T> {
-  const headers: Record<string, string> = { "Content-Type": "application/json" };
-  if (body !== undefined && !WITHOUT_SESSION.has(path)) {
-    const me = await request<{ readonly csrf: string | null }>("/v1/me");
-    headers["X-Heartline-CSRF"] = me.csrf ?? "";
+  next(): number {
+    const delay = Math.min(10_000, 500 * 2 ** this.failures);
+    this.failures += 1;
+    return delay * (0.75 + Math.random() / 2);
   }
-  const response = await fetch(
-    path,
-    body === undefined
-      ? { credentials: "same-origin" }
-      : { method: "POST", credentials: "same-origin", headers, body: JSON.stringify(body) },
-  );
-  if (response.status === 401 || response.status === 403) throw new Refused(path);
-  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
-  const text = await response.text();
-  return (text === "" ? null : JSON.parse(text)) as T;
+
+  reset(): void {
+    this.failures = 0;
+  }
 }
 
+/** Follows one call, or one call after the other when the address names none. */
 export class LiveBackend implements Backend {
   private socket: WebSocket | null = null;
   private stopped = false;
   /** Whether the call on screen is over; then the panel waits for the next live one. */
   private over = false;
-  private failures = 0;
+  private readonly backoff = new Backoff();
   private readonly pinned: boolean;
 
   constructor(
-    private token: string | null,
+    private readonly session: Session,
     private callId: string | null,
+    private readonly as: "agent" | "watch" = "agent",
   ) {
     this.pinned = callId !== null;
   }
@@ -84,122 +93,160 @@ export class LiveBackend implements Backend {
   }
 
   private async connect(listener: Listener): Promise<void> {
-    let ticket: string;
+    if (this.stopped) return;
     try {
-      if (this.token !== null) {
-        await request("/v1/session", { token: this.token });
-        this.token = null;
-        const clean = new URL(location.href);
-        clean.hash = this.callId === null ? "" : `call=${encodeURIComponent(this.callId)}`;
-        history.replaceState(null, "", clean);
-      }
+      await this.session.open();
       if (this.callId === null) {
         const calls = await request<readonly CallSummary[]>("/v1/calls");
         this.callId = calls.find((call) => call.live)?.call_id ?? null;
       }
       if (this.callId === null) {
         listener.connection(this.over ? "ended" : "connecting");
-        this.failures = 0;
+        this.backoff.reset();
         this.retry(listener, NEXT_CALL_MS);
         return;
       }
-      ticket = (await request<{ readonly ticket: string }>("/v1/tickets", {})).ticket;
+      await this.open(listener, this.callId);
     } catch (error) {
       listener.connection(error instanceof Refused ? "refused" : "offline");
-      if (!(error instanceof Refused)) this.retry(listener, this.backoff());
-      return;
+      if (!(error instanceof Refused)) this.retry(listener, this.backoff.next());
     }
-    if (!this.stopped) this.open(listener, this.callId, ticket);
   }
 
   /** The call is over: unless the address names it, look out for the next one. */
-  private finish(listener: Listener, socket: WebSocket): void {
+  private finish(listener: Listener): void {
     this.over = true;
-    socket.close();
+    this.socket?.close();
     if (this.pinned) return;
     this.callId = null;
-    this.retry(listener, NEXT_CALL_MS);
+    this.retry(listener, AFTER_CALL_MS);
   }
 
-  private backoff(): number {
-    const delay = Math.min(10_000, 500 * 2 ** this.failures);
-    this.failures += 1;
-    return delay * (0.75 + Math.random() / 2);
-  }
-
-  private open(listener: Listener, callId: string, ticket: string): void {
-    const url = new URL(`/v1/calls/${encodeURIComponent(callId)}/events`, location.href);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(url);
+  private async open(listener: Listener, callId: string): Promise<void> {
     const sequencer = new Sequencer({
-      snapshot: (events, positionMs) => {
-        this.failures = 0;
+      snapshot: (view, positionMs) => {
+        this.backoff.reset();
         this.over = false;
         listener.connection("live");
-        listener.snapshot(events, positionMs);
-        if (events.some((event) => event.type === "call_ended")) listener.connection("ended");
+        listener.snapshot(view, positionMs);
+        if (view.ended) listener.connection("ended");
       },
       event: (event) => {
         listener.event(event);
         if (event.type === "call_ended") listener.connection("ended");
       },
-      position: (atMs) => listener.position(atMs),
+      position: (atMs, levels) => listener.position(atMs, levels),
+      watchers: (count) => listener.watchers(count),
       report: (link) => {
         listener.report(link);
         listener.connection("ended");
-        this.finish(listener, socket);
+        this.finish(listener);
       },
     });
+    const path = `/v1/calls/${encodeURIComponent(callId)}/events`;
+    const socket = await connect(path, { as: this.as, snapshot: "view" });
+    if (this.stopped) socket.close();
     this.socket = socket;
-    socket.onopen = () => socket.send(JSON.stringify({ type: "ticket", ticket }));
     socket.onmessage = (message) => {
       if (!sequencer.accept(JSON.parse(String(message.data)) as ServerMessage)) socket.close();
     };
     socket.onclose = () => {
       if (this.stopped || this.over) return;
       listener.connection("offline");
-      this.retry(listener, this.backoff());
+      this.retry(listener, this.backoff.next());
     };
   }
 }
 
-/** Plays saved events at their own pace, from `fromMs` on. */
+/** Plays saved events at a pace of their own, from `fromMs` on; play, pause, speed and seek. */
 export class StaticBackend implements Backend {
   private timer: ReturnType<typeof setInterval> | undefined;
+  private listener: Listener | null = null;
+  private next = 0;
+  private atMs: number;
+  private tickedAt = 0;
+  speed = 1;
 
   constructor(
     private readonly events: readonly CallEvent[],
-    private readonly fromMs = 0,
-  ) {}
+    fromMs = 0,
+  ) {
+    this.atMs = fromMs;
+  }
+
+  get durationMs(): number {
+    return this.events.at(-1)?.at_ms ?? 0;
+  }
+
+  get playing(): boolean {
+    return this.timer !== undefined;
+  }
 
   start(listener: Listener): void {
-    const began = performance.now();
-    let next = this.events.findIndex((event) => event.at_ms > this.fromMs);
-    if (next < 0) next = this.events.length;
-    listener.connection("live");
-    listener.snapshot(this.events.slice(0, next), this.fromMs);
-    this.timer = setInterval(() => {
-      const now = this.fromMs + performance.now() - began;
-      for (
-        let event = this.events[next];
-        event && event.at_ms <= now;
-        event = this.events[++next]
-      ) {
-        listener.event(event);
-      }
-      if (next < this.events.length) listener.position(Math.round(now));
-      else {
-        listener.connection("ended");
-        this.stop();
-      }
-    }, 200);
+    this.listener = listener;
+    this.seek(this.atMs);
+    this.play();
+  }
+
+  play(): void {
+    if (this.playing) return;
+    if (this.next >= this.events.length) this.seek(0);
+    this.tickedAt = performance.now();
+    this.timer = setInterval(() => this.tick(), 100);
+    this.listener?.connection("replay");
+  }
+
+  pause(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+    this.listener?.connection(this.next < this.events.length ? "replay" : "ended");
+  }
+
+  seek(atMs: number): void {
+    this.atMs = atMs;
+    this.next = this.events.findIndex((event) => event.at_ms > atMs);
+    if (this.next < 0) this.next = this.events.length;
+    this.listener?.snapshot(reduceAll(this.events.slice(0, this.next)), atMs);
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    this.atMs += (now - this.tickedAt) * this.speed;
+    this.tickedAt = now;
+    for (let event = this.events[this.next]; event && event.at_ms <= this.atMs; ) {
+      this.listener?.event(event);
+      this.next += 1;
+      event = this.events[this.next];
+    }
+    if (this.next < this.events.length) this.listener?.position(Math.round(this.atMs), {});
+    else this.pause();
   }
 
   send(): void {}
 
   stop(): void {
     clearInterval(this.timer);
+    this.timer = undefined;
+    this.listener = null;
   }
+}
+
+/** The events of a call that is over, in order. */
+export async function savedEvents(session: Session, callId: string): Promise<readonly CallEvent[]> {
+  await session.open();
+  const socket = await connect(`/v1/calls/${encodeURIComponent(callId)}/events`, { as: "agent" });
+  return new Promise((resolve, reject) => {
+    socket.onmessage = (message) => {
+      const content = JSON.parse(String(message.data)) as {
+        readonly type: string;
+        readonly events?: readonly CallEvent[];
+      };
+      if (content.type !== "snapshot") return;
+      resolve(content.events ?? []);
+      socket.close();
+    };
+    socket.onclose = () => reject(new NotFound(callId));
+  });
 }
 
 /** Parse a saved `events.jsonl`. */

@@ -1,5 +1,8 @@
 /** The server's messages put in order: queue before the snapshot, then no gap in `seq`. */
-import type { CallEvent } from "./types/events.gen";
+import type { CallEvent, CallView, Channel } from "./types/events.gen";
+
+/** Newest level of speech by channel, in dB. */
+export type Levels = Readonly<Partial<Record<Channel, number>>>;
 
 export type ServerMessage =
   | { readonly type: "hello"; readonly version: number }
@@ -8,16 +11,19 @@ export type ServerMessage =
       readonly seq: number;
       readonly call_id: string;
       readonly position_ms: number;
-      readonly events: readonly CallEvent[];
+      readonly watchers: number;
+      readonly view: CallView;
     }
   | { readonly type: "event"; readonly seq: number; readonly event: CallEvent }
-  | { readonly type: "position"; readonly at_ms: number }
+  | { readonly type: "position"; readonly at_ms: number; readonly level_db: Levels }
+  | { readonly type: "watchers"; readonly count: number }
   | { readonly type: "report"; readonly url: string };
 
 export interface Sink {
-  snapshot(events: readonly CallEvent[], positionMs: number): void;
+  snapshot(view: CallView, positionMs: number): void;
   event(event: CallEvent): void;
-  position(atMs: number): void;
+  position(atMs: number, levels: Levels): void;
+  watchers(count: number): void;
   report(url: string): void;
 }
 
@@ -32,7 +38,8 @@ export class Sequencer {
     if (message.type === "hello") return true;
     if (message.type === "snapshot") {
       this.seq = message.seq;
-      this.sink.snapshot(message.events, message.position_ms);
+      this.sink.snapshot(message.view, message.position_ms);
+      this.sink.watchers(message.watchers);
       const waiting = this.waiting;
       this.waiting = [];
       return waiting.every((later) => this.accept(later));
@@ -41,7 +48,8 @@ export class Sequencer {
       this.waiting.push(message);
       return true;
     }
-    if (message.type === "position") this.sink.position(message.at_ms);
+    if (message.type === "position") this.sink.position(message.at_ms, message.level_db);
+    if (message.type === "watchers") this.sink.watchers(message.count);
     if (message.type === "report") this.sink.report(message.url);
     if (message.type === "event" && message.seq > this.seq) {
       if (message.seq !== this.seq + 1) return false;

@@ -1,85 +1,193 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parseJsonLines } from "./backend";
-import { simultaneous } from "./lanes";
+import { checklist } from "./checklist";
+import { silences, simultaneous } from "./design/lanes";
 import { Sequencer, type Sink } from "./sequence";
-import { cutInBy, initial, pieces, reduce, transcriptDelay } from "./store";
-import type { CallEvent } from "./types/events.gen";
+import {
+  cutInBy,
+  initial,
+  missingFor,
+  pieces,
+  reduce,
+  reduceAll,
+  transcriptDelay,
+  visibleNudge,
+} from "./store";
+import type { Bar, CallEvent, CallView, Card } from "./types/events.gen";
+import { cardOf } from "./wall/card";
 
-const golden = parseJsonLines(readFileSync("demo/events.jsonl", "utf-8"));
-const until = (ms: number) => golden.filter((e) => e.at_ms <= ms).reduce(reduce, initial);
+const FOLDER = "../tests/golden";
 
-describe("reduce", () => {
-  it("shows a cue from raise to clear, then ticks it", () => {
-    expect(until(22_800).cue).toBeNull();
-    expect(until(23_000).cue?.rule).toBe("let_them_finish");
-    expect(until(26_500).cue).toBeNull();
-    expect(until(26_500).resolved?.id).toBe("c1");
+interface State {
+  readonly events: number;
+  readonly view: CallView;
+  readonly card: Card;
+}
+
+function golden(name: string): readonly CallEvent[] {
+  return parseJsonLines(readFileSync(`${FOLDER}/${name}.jsonl`, "utf-8"));
+}
+
+function states(name: string): readonly State[] {
+  return JSON.parse(readFileSync(`${FOLDER}/${name}.states.json`, "utf-8")) as readonly State[];
+}
+
+function at(name: string, seconds: number): CallView {
+  return reduceAll(golden(name).filter((event) => event.at_ms <= seconds * 1000));
+}
+
+const names = readdirSync(FOLDER)
+  .filter((file) => file.endsWith(".jsonl"))
+  .map((file) => file.replace(".jsonl", ""));
+
+describe("golden conversations", () => {
+  it("are found", () => expect(names.length).toBeGreaterThanOrEqual(5));
+
+  it.each(names)("%s gives the state that the server has, at every checkpoint", (name) => {
+    const events = golden(name);
+    const wanted = states(name);
+    expect(wanted.at(-1)?.events).toBe(events.length);
+    for (const { events: count, view, card } of wanted) {
+      const state = reduceAll(events.slice(0, count));
+      expect(state).toEqual(view);
+      expect(cardOf(state)).toEqual(card);
+    }
   });
-  it("keeps metrics unknown until they are measured", () => {
-    expect(until(4000).metrics).toBeNull();
-    expect(until(6000).metrics?.talk_share_agent).toBeNull();
-    expect(until(9000).metrics?.talk_share_agent).toBe(0.44);
-  });
-  it("replaces partial words by the final ones, in order of start", () => {
-    expect(until(8000).utterances[1]?.tail).not.toBe("");
-    const all = until(40_000).utterances;
-    expect(all.map((u) => u.id)).toEqual(["u1", "u2", "u3", "u4", "u5", "u6", "u7"]);
-    expect(all.every((u) => u.final && u.tail === "")).toBe(true);
-  });
-  it("says who cut in, but never on a mixed channel", () => {
-    const state = until(25_000);
-    const overlap = state.overlaps[0];
-    if (overlap === undefined) throw new Error("no overlap");
-    expect(cutInBy(state, overlap)).toBe("agent");
-    expect(cutInBy({ ...state, mixed: true }, overlap)).toBeNull();
-  });
-  it("finds the stretch in which both spoke", () => {
-    expect(simultaneous(until(25_000).speech, 25_000)).toEqual([[22_100, 23_500]]);
-  });
-  it("measures the delay of the words of whoever speaks", () => {
-    expect(transcriptDelay({ ...until(10_300), positionMs: 13_000 })).toBe(3100);
-    expect(transcriptDelay(until(40_000))).toBe(0);
-  });
-  it("ends with the call", () => {
-    expect(until(40_000)).toMatchObject({ ended: true, cue: null });
+
+  it.each(names)("%s gives the same from a snapshot in the middle", (name) => {
+    const events = golden(name);
+    for (let cut = 1; cut < events.length; cut += 5) {
+      const snapshot = JSON.parse(JSON.stringify(reduceAll(events.slice(0, cut)))) as CallView;
+      expect(reduceAll(events.slice(cut), snapshot)).toEqual(reduceAll(events));
+    }
   });
 });
 
-describe("pieces", () => {
-  it("hides redactions and nothing else", () => {
-    expect(pieces("pay [card] now")).toEqual([
-      { text: "pay ", redacted: false },
-      { text: "card", redacted: true },
-      { text: " now", redacted: false },
+describe("reduce", () => {
+  it("shows one cue, and keeps it as resolved once it is cleared", () => {
+    expect(at("upset", 24).cue?.rule).toBe("talk_over");
+    expect(at("upset", 28).cue).toBeNull();
+    expect(at("upset", 28).resolved?.rule).toBe("talk_over");
+    expect(at("trouble", 145).resolved).toBeNull();
+  });
+
+  it("never lets a late partial replace final words", () => {
+    const events = golden("upset");
+    const partial = events.find((event) => event.type === "partial_transcript");
+    expect(partial && reduce(reduceAll(events), partial).lines).toEqual(reduceAll(events).lines);
+  });
+
+  it("names who cut in, but nobody on one channel or when channels leak", () => {
+    const view = at("upset", 26);
+    const [mark] = view.overlaps;
+    expect(mark && cutInBy(view, mark)).toBe("agent");
+    expect(mark && cutInBy({ ...view, bleed: "C" }, mark)).toBeNull();
+    expect(mark && cutInBy({ ...view, channels: ["mixed"] }, mark)).toBeNull();
+  });
+
+  it("knows how long audio is missing, and that it is back", () => {
+    expect(missingFor({ ...at("trouble", 134.2), position_ms: 134_000 }, "customer")).toBe(7_000);
+    expect(missingFor(at("trouble", 150), "customer")).toBe(0);
+    expect(missingFor({ ...at("trouble", 13), position_ms: 13_000 }, "customer")).toBe(0);
+  });
+
+  it("lets a nudge wait for a cue of priority 1, and go when its time is up", () => {
+    const view = at("upset", 60);
+    expect(visibleNudge(view)?.text).toBe("I can join whenever you like");
+    const cue = at("upset", 24).cue;
+    expect(visibleNudge({ ...view, cue })).toBeNull();
+    expect(visibleNudge({ ...view, position_ms: 75_000 })).toBeNull();
+  });
+
+  it("measures how far the words are behind a speaker", () => {
+    const view = { ...at("upset", 12), lines: [] };
+    expect(transcriptDelay(view)).toBeGreaterThan(6_000);
+    expect(transcriptDelay({ ...view, transcribed: false })).toBe(0);
+  });
+});
+
+describe("checklist", () => {
+  const state = (seconds: number) =>
+    Object.fromEntries(checklist(at("upset", seconds)).map(({ name, state }) => [name, state]));
+
+  it("asks for nothing before it is needed", () => {
+    expect(new Set(checklist(at("calm", 2)).map((check) => check.state))).toEqual(
+      new Set(["open"]),
+    );
+  });
+
+  it("asks for an acknowledgement from the feeling until the words that give it", () => {
+    expect(state(36)).toMatchObject({ greeted: "done", acknowledged: "due", restated: "due" });
+    expect(state(44).acknowledged).toBe("done");
+    expect(checklist(at("upset", 44))[1]?.by?.text).toBe("I'm sorry");
+  });
+
+  it("ticks everything in a call that was repaired, but the question asked too early", () => {
+    expect(state(73)).toEqual({
+      greeted: "done",
+      acknowledged: "done",
+      restated: "done",
+      probed: "due",
+      planned: "done",
+      closed: "done",
+    });
+  });
+});
+
+describe("lanes", () => {
+  const bar = (channel: Bar["channel"], start_ms: number, end_ms: number | null): Bar => ({
+    channel,
+    start_ms,
+    end_ms,
+  });
+
+  it("finds where both speak, and where nobody does", () => {
+    const bars = [bar("customer", 0, 5_000), bar("agent", 4_000, null)];
+    expect(simultaneous(bars, 6_000)).toEqual([[4_000, 5_000]]);
+    expect(silences([bar("customer", 0, 1_000), bar("agent", 5_000, 6_000)], 7_000)).toEqual([
+      [1_000, 5_000],
     ]);
   });
 });
 
+describe("pieces", () => {
+  it("separates redactions from words", () => {
+    expect(pieces("it is [card] thanks")).toEqual([
+      { text: "it is ", redacted: false },
+      { text: "card", redacted: true },
+      { text: " thanks", redacted: false },
+    ]);
+    expect(pieces("[laughs out LOUD]")[0]?.redacted).toBe(false);
+  });
+});
+
 describe("Sequencer", () => {
-  it("queues before the snapshot, skips what it holds and reports a gap", () => {
+  it("queues before the snapshot, skips what it holds, and asks again after a gap", () => {
     const seen: string[] = [];
     const sink: Sink = {
-      snapshot: (events) => seen.push(`snapshot ${events.length}`),
+      snapshot: (view) => seen.push(`snapshot ${view.call_id}`),
       event: (event) => seen.push(`event ${event.at_ms}`),
       position: () => seen.push("position"),
+      watchers: (count) => seen.push(`watchers ${count}`),
       report: (url) => seen.push(url),
     };
     const order = new Sequencer(sink);
     const event = (seq: number) =>
-      ({ type: "event", seq, event: { type: "hold_started", at_ms: seq } as CallEvent }) as const;
+      ({ type: "event", seq, event: { type: "call_ended", at_ms: seq, reason: "" } }) as const;
     expect(order.accept(event(4))).toBe(true);
     expect(order.accept(event(5))).toBe(true);
-    expect(seen).toEqual([]);
+    const view = { ...initial, call_id: "c" };
     const snapshot = {
       type: "snapshot",
       seq: 4,
       call_id: "c",
       position_ms: 1,
-      events: [],
+      watchers: 1,
+      view,
     } as const;
     expect(order.accept(snapshot)).toBe(true);
-    expect(seen).toEqual(["snapshot 0", "event 5"]);
+    expect(seen).toEqual(["snapshot c", "watchers 1", "event 5"]);
     expect(order.accept(event(7))).toBe(false);
   });
 });

@@ -1,89 +1,39 @@
-/** The pure store of the agent panel: `reduce(state, event)`, no clock, no DOM. */
+/**
+ * The pure store of a call: `reduce(view, event)`, no clock, no DOM. It mirrors `fold` in
+ * `server/call_view.py`; golden logs are folded on both sides and must agree to the byte.
+ */
 import type {
-  ActDetected,
+  Alert,
+  AlertAnswered,
+  AlertCleared,
+  AlertRaised,
+  AudioGap,
+  Bar,
   CallEvent,
+  CallView,
   Channel,
+  CueCleared,
   CueRaised,
-  MetricsUpdated,
+  FinalTranscript,
+  Line,
   OverlapClass,
+  OverlapMark,
+  PartialTranscript,
+  Pledge,
+  PromiseMade,
+  PromiseReviewed,
 } from "./types/events.gen";
 
-/** A stretch of speech; `endMs` is null while it goes on. */
-export interface Bar {
-  readonly channel: Channel;
-  readonly startMs: number;
-  readonly endMs: number | null;
-}
+/** Cues about what the customer needs; no other leaves the agent's screen. */
+const NEED_CUES: ReadonlySet<string> = new Set([
+  "customer_upset",
+  "customer_raised",
+  "escalation_ask",
+  "abuse",
+  "vulnerable",
+]);
 
-/** A raised voice on one channel. */
-export interface Raised extends Bar {
-  readonly id: string;
-}
-
-export interface Overlap {
-  readonly id: string;
-  readonly by: Channel;
-  readonly beginMs: number;
-  readonly endMs: number | null;
-  readonly kind: OverlapClass | null;
-}
-
-export interface Utterance {
-  readonly id: string;
-  readonly channel: Channel;
-  readonly startMs: number;
-  readonly audioEndMs: number;
-  readonly stable: string;
-  readonly tail: string;
-  readonly final: boolean;
-  readonly failed: boolean;
-}
-
-export interface State {
-  readonly callId: string | null;
-  readonly mixed: boolean;
-  /** Whether words are recognised in this call at all. */
-  readonly transcribed: boolean;
-  readonly positionMs: number;
-  readonly started: boolean;
-  readonly ended: boolean;
-  readonly paused: boolean;
-  readonly onHold: boolean;
-  readonly speech: readonly Bar[];
-  readonly raised: readonly Raised[];
-  readonly overlaps: readonly Overlap[];
-  readonly blameless: boolean;
-  readonly utterances: readonly Utterance[];
-  readonly acts: Readonly<Record<string, readonly ActDetected[]>>;
-  readonly cue: CueRaised | null;
-  /** The cue that was resolved last, shown with a tick for a moment. */
-  readonly resolved: CueRaised | null;
-  readonly metrics: MetricsUpdated | null;
-}
-
-export const initial: State = {
-  callId: null,
-  mixed: false,
-  transcribed: true,
-  positionMs: 0,
-  started: false,
-  ended: false,
-  paused: false,
-  onHold: false,
-  speech: [],
-  raised: [],
-  overlaps: [],
-  blameless: false,
-  utterances: [],
-  acts: {},
-  cue: null,
-  resolved: null,
-  metrics: null,
-};
-
-/** Milliseconds of lanes kept: the 30 s shown and as much again. */
-const KEEP_MS = 60_000;
-
+/** Classes of overlap in which somebody cut in on somebody. */
 const BLAMED: ReadonlySet<OverlapClass> = new Set([
   "successful",
   "butting_in",
@@ -91,176 +41,288 @@ const BLAMED: ReadonlySet<OverlapClass> = new Set([
   "pause_cut_in",
 ] as const);
 
-function recent<T extends { readonly endMs: number | null }>(
-  items: readonly T[],
-  nowMs: number,
-): T[] {
-  return items.filter((item) => item.endMs === null || item.endMs > nowMs - KEEP_MS);
+export const initial: CallView = {
+  call_id: "",
+  agent: null,
+  channels: [],
+  transcribed: true,
+  position_ms: 0,
+  ended: false,
+  paused: false,
+  hold_since_ms: null,
+  hand_since_ms: null,
+  bleed: null,
+  asr_level: 0,
+  speech: [],
+  raised: [],
+  overlaps: [],
+  missing: [],
+  lines: [],
+  acts: [],
+  cue: null,
+  resolved: null,
+  need_cues: 0,
+  nudge: null,
+  alerts: [],
+  pledges: [],
+  metrics: null,
+};
+
+/** Return the view after one event. */
+export function reduce(previous: CallView, event: CallEvent): CallView {
+  if (event.type === "call_started") {
+    return {
+      ...initial,
+      call_id: event.call_id,
+      agent: event.agent,
+      channels: event.channels,
+      transcribed: event.model !== null,
+      position_ms: event.at_ms,
+    };
+  }
+  const position_ms = Math.max(previous.position_ms, event.at_ms);
+  return { ...apply(previous, event), position_ms };
 }
 
-function upsert<T extends { readonly id: string }>(items: readonly T[], item: T): readonly T[] {
+/** Fold many events, from the beginning or from `view` on. */
+export function reduceAll(events: Iterable<CallEvent>, view: CallView = initial): CallView {
+  let state = view;
+  for (const event of events) state = reduce(state, event);
+  return state;
+}
+
+function apply(view: CallView, event: CallEvent): CallView {
+  switch (event.type) {
+    case "call_ended":
+      return { ...view, ended: true, cue: null, resolved: null, nudge: null };
+    case "capture_paused":
+    case "capture_resumed":
+      return { ...view, paused: event.type === "capture_paused" };
+    case "hold_started":
+      return { ...view, hold_since_ms: event.at_ms };
+    case "hold_ended":
+      return { ...view, hold_since_ms: null };
+    case "hand_raised":
+      return { ...view, hand_since_ms: event.raised ? event.at_ms : null };
+    case "channel_quality":
+      return { ...view, bleed: event.bleed_grade ?? view.bleed };
+    case "nudge_sent":
+      return { ...view, nudge: event };
+    case "metrics_updated":
+      return { ...view, metrics: event };
+    case "act_detected":
+      return { ...view, acts: [...view.acts, event] };
+    case "partial_transcript":
+      return hearPartial({ ...view, asr_level: event.asr_level }, event);
+    case "final_transcript":
+      return { ...view, lines: place(view.lines, finalLine(event)) };
+    case "cue_raised":
+    case "cue_cleared":
+      return cue(view, event);
+    case "alert_raised":
+    case "alert_cleared":
+    case "alert_answered":
+      return { ...view, alerts: alerts(view.alerts, event) };
+    case "promise_made":
+    case "promise_reviewed":
+      return { ...view, pledges: pledges(view.pledges, event) };
+    default:
+      return voices(view, event);
+  }
+}
+
+function put<T extends { readonly id: string }>(items: readonly T[], item: T): readonly T[] {
   const index = items.findLastIndex((other) => other.id === item.id);
   return index < 0 ? [...items, item] : items.with(index, item);
 }
 
-function place(items: readonly Utterance[], item: Utterance): readonly Utterance[] {
-  const old = items.find((other) => other.id === item.id);
-  if (old?.final && !item.final) return items;
-  if (old) return upsert(items, item);
-  const before = items.findLastIndex((other) => other.startMs <= item.startMs);
-  return items.toSpliced(before + 1, 0, item);
-}
-
-/** Return the state after one event. */
-export function reduce(previous: State, event: CallEvent): State {
-  const state = { ...previous, positionMs: Math.max(previous.positionMs, event.at_ms) };
-  const now = state.positionMs;
+function voices(view: CallView, event: CallEvent): CallView {
   switch (event.type) {
-    case "call_started":
-      return {
-        ...initial,
-        positionMs: event.at_ms,
-        callId: event.call_id,
-        started: true,
-        mixed: event.channels.includes("mixed"),
-        transcribed: event.model !== null,
-      };
-    case "speech_started":
-      return {
-        ...state,
-        speech: [
-          ...recent(state.speech, now),
-          { channel: event.channel, startMs: event.start_ms, endMs: null },
-        ],
-      };
-    case "speech_ended":
-      return {
-        ...state,
-        speech: [
-          ...recent(state.speech, now).filter(
-            (bar) => bar.channel !== event.channel || bar.endMs !== null,
-          ),
-          { channel: event.channel, startMs: event.start_ms, endMs: event.end_ms },
-        ],
-      };
+    case "speech_started": {
+      const bar: Bar = { channel: event.channel, start_ms: event.start_ms, end_ms: null };
+      return { ...view, speech: [...view.speech, bar] };
+    }
+    case "speech_ended": {
+      const { channel, start_ms, end_ms } = event;
+      const closed = view.speech.filter((bar) => bar.channel !== channel || bar.end_ms !== null);
+      return { ...view, speech: [...closed, { channel, start_ms, end_ms }] };
+    }
     case "raised_voice_started":
-      return {
-        ...state,
-        raised: upsert(recent(state.raised, now), {
-          id: event.id,
-          channel: event.channel,
-          startMs: event.begin_ms,
-          endMs: null,
-        }),
+    case "raised_voice_ended": {
+      const bar = {
+        id: event.id,
+        channel: event.channel,
+        start_ms: event.begin_ms,
+        end_ms: event.type === "raised_voice_ended" ? event.end_ms : null,
       };
-    case "raised_voice_ended":
-      return {
-        ...state,
-        raised: upsert(recent(state.raised, now), {
-          id: event.id,
-          channel: event.channel,
-          startMs: event.begin_ms,
-          endMs: event.end_ms,
-        }),
-      };
+      return { ...view, raised: put(view.raised, bar) };
+    }
     case "overlap_started":
     case "overlap_updated":
-    case "overlap_ended":
-      return {
-        ...state,
-        overlaps: upsert(recent(state.overlaps, now), {
-          id: event.id,
-          by: event.by,
-          beginMs: event.begin_ms,
-          endMs: event.type === "overlap_ended" ? event.end_ms : null,
-          kind: event.type === "overlap_started" ? null : event.overlap_class,
-        }),
+    case "overlap_ended": {
+      const mark: OverlapMark = {
+        id: event.id,
+        by: event.by,
+        begin_ms: event.begin_ms,
+        end_ms: event.type === "overlap_ended" ? event.end_ms : null,
+        overlap_class: event.type === "overlap_started" ? null : event.overlap_class,
       };
-    case "channel_quality":
-      return event.bleed_grade === null
-        ? state
-        : { ...state, blameless: event.bleed_grade === "C" };
-    case "partial_transcript":
-      return {
-        ...state,
-        utterances: place(state.utterances, {
-          id: event.utterance_id,
-          channel: event.channel,
-          startMs: event.start_ms,
-          audioEndMs: event.audio_end_ms,
-          stable: event.stable,
-          tail: event.tail,
-          final: false,
-          failed: false,
-        }),
-      };
-    case "final_transcript":
-      return {
-        ...state,
-        utterances: place(state.utterances, {
-          id: event.utterance_id,
-          channel: event.channel,
-          startMs: event.start_ms,
-          audioEndMs: event.end_ms,
-          stable: event.text ?? "",
-          tail: "",
-          final: true,
-          failed: event.text === null,
-        }),
-      };
-    case "act_detected":
-      return {
-        ...state,
-        acts: {
-          ...state.acts,
-          [event.utterance_id]: upsert(state.acts[event.utterance_id] ?? [], event),
-        },
-      };
-    case "cue_raised":
-      return { ...state, cue: event, resolved: null };
-    case "cue_cleared":
-      if (state.cue?.id !== event.id) return state;
-      return { ...state, cue: null, resolved: event.outcome === "cleared" ? state.cue : null };
-    case "metrics_updated":
-      return { ...state, metrics: event };
-    case "hold_started":
-      return { ...state, onHold: true };
-    case "hold_ended":
-      return { ...state, onHold: false };
-    case "capture_paused":
-      return { ...state, paused: true };
-    case "capture_resumed":
-      return { ...state, paused: false };
-    case "call_ended":
-      return { ...state, ended: true, cue: null, resolved: null };
+      return { ...view, overlaps: put(view.overlaps, mark) };
+    }
+    case "audio_gap":
+      return { ...view, missing: missing(view.missing, event) };
     default:
-      return state;
+      return view;
   }
+}
+
+function missing(known: readonly Bar[], gap: AudioGap): readonly Bar[] {
+  let start_ms = gap.begin_ms;
+  for (const bar of known) {
+    if (bar.channel === gap.channel && bar.end_ms !== null && bar.end_ms >= gap.begin_ms) {
+      start_ms = Math.min(start_ms, bar.start_ms);
+    }
+  }
+  const others = known.filter((bar) => bar.channel !== gap.channel);
+  return [...others, { channel: gap.channel, start_ms, end_ms: gap.end_ms }];
+}
+
+function hearPartial(view: CallView, event: PartialTranscript): CallView {
+  const known = view.lines.findLast((line) => line.id === event.utterance_id);
+  if (known?.final) return view;
+  const line: Line = {
+    id: event.utterance_id,
+    channel: event.channel,
+    start_ms: event.start_ms,
+    end_ms: event.audio_end_ms,
+    stable: event.stable,
+    tail: event.tail,
+    final: false,
+    status: "ok",
+  };
+  return { ...view, lines: place(view.lines, line) };
+}
+
+function finalLine(event: FinalTranscript): Line {
+  return {
+    id: event.utterance_id,
+    channel: event.channel,
+    start_ms: event.start_ms,
+    end_ms: event.end_ms,
+    stable: event.text ?? "",
+    tail: "",
+    final: true,
+    status: event.text === null && event.status === "ok" ? "failed" : event.status,
+  };
+}
+
+/** Replace the line of the same id, or insert by start time. */
+function place(lines: readonly Line[], line: Line): readonly Line[] {
+  if (lines.some((other) => other.id === line.id)) return put(lines, line);
+  const before = lines.findLastIndex((other) => other.start_ms <= line.start_ms);
+  return lines.toSpliced(before + 1, 0, line);
+}
+
+/** A supervisor's nudge has the slot by `nudge_sent`; the core's cue for it only keeps others out. */
+const NUDGE_RULE = "nudge";
+
+function cue(view: CallView, event: CueRaised | CueCleared): CallView {
+  if (event.rule === NUDGE_RULE) return view;
+  if (event.type === "cue_raised") {
+    const need_cues = view.need_cues + (NEED_CUES.has(event.rule) ? 1 : 0);
+    return { ...view, cue: event, resolved: null, need_cues };
+  }
+  if (view.cue?.id !== event.id) return view;
+  return { ...view, cue: null, resolved: event.outcome === "cleared" ? view.cue : null };
+}
+
+function alerts(
+  known: readonly Alert[],
+  event: AlertRaised | AlertCleared | AlertAnswered,
+): readonly Alert[] {
+  if (event.type === "alert_cleared") return known.filter((alert) => alert.id !== event.id);
+  if (event.type === "alert_answered") {
+    return known.map((alert) =>
+      alert.id === event.alert_id ? { ...alert, answer: event.answer, by: event.by } : alert,
+    );
+  }
+  const { id, rule, reason, suggested_action, at_ms } = event;
+  const raised: Alert = { id, rule, reason, suggested_action, at_ms, answer: null, by: null };
+  return [...known.filter((alert) => alert.rule !== rule), raised];
+}
+
+function pledges(
+  known: readonly Pledge[],
+  event: PromiseMade | PromiseReviewed,
+): readonly Pledge[] {
+  if (event.type === "promise_made") {
+    const { id, what, due, start_ms } = event;
+    return put(known, { id, what, due, start_ms, status: "draft" });
+  }
+  return known.map((pledge) =>
+    pledge.id === event.promise_id
+      ? {
+          ...pledge,
+          status: event.verdict,
+          what: event.what || pledge.what,
+          due: event.due || pledge.due,
+        }
+      : pledge,
+  );
+}
+
+/** Whether a call is known at all. */
+export function started(view: CallView): boolean {
+  return view.call_id !== "";
+}
+
+/** Whether both parties are on one channel. */
+export function mixed(view: CallView): boolean {
+  return view.channels.includes("mixed");
 }
 
 /** Who speaks now. */
-export function speakers(state: State): readonly Channel[] {
-  return [...new Set(state.speech.filter((bar) => bar.endMs === null).map((bar) => bar.channel))];
+export function speakers(view: CallView): readonly Channel[] {
+  const open = view.speech.filter((bar) => bar.end_ms === null);
+  return [...new Set(open.map((bar) => bar.channel))];
 }
 
 /** Who cut in, when that can be said at all. */
-export function cutInBy(state: State, overlap: Overlap): Channel | null {
-  if (state.mixed || state.blameless || overlap.kind === null) return null;
-  return BLAMED.has(overlap.kind) ? overlap.by : null;
+export function cutInBy(view: CallView, mark: OverlapMark): Channel | null {
+  if (mixed(view) || view.bleed === "C" || mark.overlap_class === null) return null;
+  return BLAMED.has(mark.overlap_class) ? mark.by : null;
 }
 
 /** How far the words are behind a speaker who is speaking now, in milliseconds. */
-export function transcriptDelay(state: State): number {
+export function transcriptDelay(view: CallView): number {
+  if (!view.transcribed) return 0;
   let delay = 0;
-  for (const bar of state.speech) {
-    if (bar.endMs !== null) continue;
-    let heard = bar.startMs;
-    for (const utterance of state.utterances) {
-      if (utterance.channel === bar.channel) heard = Math.max(heard, utterance.audioEndMs);
+  for (const bar of view.speech) {
+    if (bar.end_ms !== null) continue;
+    let heard = bar.start_ms;
+    for (const line of view.lines) {
+      if (line.channel === bar.channel) heard = Math.max(heard, line.end_ms);
     }
-    delay = Math.max(delay, state.positionMs - heard);
+    delay = Math.max(delay, view.position_ms - heard);
   }
   return delay;
+}
+
+/** How long the newest audio of a channel has been missing, in milliseconds; 0 when it is there. */
+export function missingFor(view: CallView, channel: Channel): number {
+  const bar = view.missing.find((gap) => gap.channel === channel);
+  if (!bar || bar.end_ms === null || view.paused) return 0;
+  return view.position_ms - bar.end_ms > 1_000 ? 0 : view.position_ms - bar.start_ms;
+}
+
+/** How long a nudge stays in the cue slot, in milliseconds of the call. */
+export const NUDGE_MS = 15_000;
+
+/** The nudge to be shown now: it ranks as priority 1, so a cue of that rank is not pushed out. */
+export function visibleNudge(view: CallView) {
+  const { nudge, cue: shown } = view;
+  if (nudge === null || view.position_ms - nudge.at_ms > NUDGE_MS) return null;
+  return shown !== null && shown.priority <= 1 ? null : nudge;
 }
 
 /** A piece of transcript text: words, or the kind of something that was redacted. */
@@ -269,14 +331,15 @@ export interface Piece {
   readonly redacted: boolean;
 }
 
-/** Split text at redactions such as `[card]`. */
+/** A redaction: the kind of what was hidden, in brackets. */
+const REDACTION = /(\[[a-z][a-z_ -]*\])/;
+
+/** Split text at redactions such as `[card]`; every second part of the split is one. */
 export function pieces(text: string): readonly Piece[] {
   return text
-    .split(/(\[[a-z][a-z_ -]*\])/)
-    .filter((part) => part !== "")
-    .map((part) =>
-      /^\[[a-z].*\]$/.test(part)
-        ? { text: part.slice(1, -1), redacted: true }
-        : { text: part, redacted: false },
-    );
+    .split(REDACTION)
+    .map((part, at) =>
+      at % 2 === 1 ? { text: part.slice(1, -1), redacted: true } : { text: part, redacted: false },
+    )
+    .filter((piece) => piece.text !== "");
 }

@@ -46,6 +46,17 @@ CALL_REASONS = sa.Table(
 )
 """Why somebody would look at a call: how often each cue was shown and each class happened."""
 
+DISPUTES = sa.Table(
+    "disputes",
+    METADATA,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("call_id", sa.String(64), nullable=False, index=True),
+    sa.Column("span_id", sa.String(64), nullable=False),
+    sa.Column("verdict", sa.String(32), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False),
+)
+"""What somebody said of a judgement; rows are added, never changed."""
+
 ERASURES = sa.Table(
     "erasures",
     METADATA,

@@ -60,7 +60,9 @@ pytestmark = [
 ]
 
 
-def follow_the_call(page: Page, process: subprocess.Popen[str]) -> dict[str, Any]:
+def follow_the_call(
+    page: Page, process: subprocess.Popen[str], errors: list[str]
+) -> dict[str, Any]:
     """Watch the panel until the demo is over; return what was on screen and when."""
     shot = False
     while process.poll() is None:
@@ -73,11 +75,13 @@ def follow_the_call(page: Page, process: subprocess.Popen[str]) -> dict[str, Any
             break
         if page.get_by_test_id("report").count():
             break
+    complaints = list(errors)
     page.screenshot(path=OUT / "agent-panel-end.png")
     seen = {
         "cues": page.evaluate("window.seen"),
         "lengths": page.evaluate("window.lengths"),
         "start": page.evaluate("window.start"),
+        "errors": complaints,
     }
     (OUT / "seen.json").write_text(json.dumps(seen["cues"]), "utf-8")
     return seen
@@ -101,8 +105,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         assert address is not None
         page.add_init_script(WATCH)
         page.goto(address[0])
-        result = follow_the_call(page, process)
-        complaints = list(errors)
+        result = follow_the_call(page, process, errors)
         process.stdout.read()
     started = json.loads((out / "events.jsonl").read_text("utf-8").splitlines()[0])
     assert started["type"] == "call_started"
@@ -112,7 +115,6 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         **result,
         "report": report,
         "events": events,
-        "errors": complaints,
         "code": process.returncode,
     }
 

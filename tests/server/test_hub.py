@@ -40,7 +40,7 @@ def partial(rev: int, text: str) -> PartialTranscript:
 def messages(subscriber: Subscriber) -> list[dict[str, Any]]:
     out = []
     while not subscriber.queue.empty():
-        out.append(json.loads(subscriber.queue.get_nowait()))
+        out.append(json.loads(subscriber.queue.get_nowait() or b""))
     return out
 
 

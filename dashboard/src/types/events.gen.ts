@@ -1,4 +1,5 @@
-// Generated from conversation/events.py by `python -m server.typescript`. Do not edit.
+// Generated from conversation/events.py, server/call_view.py and server/wall.py
+// by `python -m server.typescript`. Do not edit.
 
 export const SCHEMA_VERSION = 1;
 
@@ -250,29 +251,33 @@ export interface PromiseReviewed {
   readonly promise_id: string;
   readonly verdict: string;
   readonly what: string | null;
+  readonly due: string | null;
   readonly due_at: string | null;
 }
 
-/** A supervisor wrote a line to the agent. */
+/** A supervisor's words for the agent's cue slot; marked there as from a person. */
 export interface NudgeSent {
   readonly type: "nudge_sent";
   readonly at_ms: number;
-  readonly nudge_id: string;
+  readonly id: string;
   readonly text: string;
+  readonly author: string | null;
 }
 
-/** The agent asked for help, or took it back. */
+/** The agent asks for a person's help, or no longer does. */
 export interface HandRaised {
   readonly type: "hand_raised";
   readonly at_ms: number;
   readonly raised: boolean;
 }
 
-/** A supervisor has seen an alert. */
-export interface AlertAcknowledged {
-  readonly type: "alert_acknowledged";
+/** A supervisor dealt with an alert. */
+export interface AlertAnswered {
+  readonly type: "alert_answered";
   readonly at_ms: number;
   readonly alert_id: string;
+  readonly answer: string;
+  readonly by: string | null;
 }
 
 /** Stream time moved on; changes promptness, never results. */
@@ -492,8 +497,121 @@ export interface MetricsUpdated {
   readonly customer_word_sentiment: number | null;
 }
 
-export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAcknowledged | ClockAdvanced | CallEnded;
+export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAnswered | ClockAdvanced | CallEnded;
 
 export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared | MetricsUpdated;
 
 export type CallEvent = Observation | Derived;
+
+/** A stretch of speech, lost audio or silence; `end_ms` is None while it goes on. */
+export interface Bar {
+  readonly channel: Channel;
+  readonly start_ms: number;
+  readonly end_ms: number | null;
+}
+
+/** A passage in a raised voice. */
+export interface RaisedBar {
+  readonly id: string;
+  readonly channel: Channel;
+  readonly start_ms: number;
+  readonly end_ms: number | null;
+}
+
+/** Simultaneous speech, or a cut into a pause. */
+export interface OverlapMark {
+  readonly id: string;
+  readonly by: Channel;
+  readonly begin_ms: number;
+  readonly end_ms: number | null;
+  readonly overlap_class: OverlapClass | null;
+}
+
+/** One utterance of the transcript. */
+export interface Line {
+  readonly id: string;
+  readonly channel: Channel;
+  readonly start_ms: number;
+  readonly end_ms: number;
+  readonly stable: string;
+  readonly tail: string;
+  readonly final: boolean;
+  readonly status: string;
+}
+
+/** An alert whose condition is not over. */
+export interface Alert {
+  readonly id: string;
+  readonly rule: string;
+  readonly reason: string;
+  readonly suggested_action: string;
+  readonly at_ms: number;
+  readonly answer: string | null;
+  readonly by: string | null;
+}
+
+/** A promise that was heard, and what the agent made of it. */
+export interface Pledge {
+  readonly id: string;
+  readonly what: string;
+  readonly due: string | null;
+  readonly start_ms: number;
+  readonly status: string;
+}
+
+/** Everything that dashboards show of one call. */
+export interface CallView {
+  readonly call_id: string;
+  readonly agent: string | null;
+  readonly channels: readonly (Channel)[];
+  readonly transcribed: boolean;
+  readonly position_ms: number;
+  readonly ended: boolean;
+  readonly paused: boolean;
+  readonly hold_since_ms: number | null;
+  readonly hand_since_ms: number | null;
+  readonly bleed: string | null;
+  readonly asr_level: number;
+  readonly speech: readonly (Bar)[];
+  readonly raised: readonly (RaisedBar)[];
+  readonly overlaps: readonly (OverlapMark)[];
+  readonly missing: readonly (Bar)[];
+  readonly lines: readonly (Line)[];
+  readonly acts: readonly (ActDetected)[];
+  readonly cue: CueRaised | null;
+  readonly resolved: CueRaised | null;
+  readonly need_cues: number;
+  readonly nudge: NudgeSent | null;
+  readonly alerts: readonly (Alert)[];
+  readonly pledges: readonly (Pledge)[];
+  readonly metrics: MetricsUpdated | null;
+}
+
+/** One reason why a call may need somebody. */
+export interface Reason {
+  readonly kind: string;
+  readonly severity: number;
+  readonly at_ms: number;
+  readonly text: string | null;
+}
+
+/** What the wall shows of one call. */
+export interface Card {
+  readonly call_id: string;
+  readonly agent: string | null;
+  readonly position_ms: number;
+  readonly paused: boolean;
+  readonly on_hold: boolean;
+  readonly ended: boolean;
+  readonly mixed: boolean;
+  readonly severity: number;
+  readonly since_ms: number;
+  readonly reasons: readonly (Reason)[];
+  readonly alerts: readonly (Alert)[];
+  readonly need_cues: number;
+  readonly last_words: string | null;
+  readonly last_words_ms: number;
+  readonly sentiment: readonly (number)[];
+  readonly speech: readonly (Bar)[];
+  readonly raised: readonly (RaisedBar)[];
+}

@@ -1,0 +1,1 @@
+"""Budgets of the dashboards, in a real browser."""

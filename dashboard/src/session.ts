@@ -1,0 +1,63 @@
+/** Signing in, and requests to the server that the page came from. */
+
+/** The server does not know this browser. */
+export class Refused extends Error {}
+
+/** The server has no such thing. */
+export class NotFound extends Error {}
+
+/** Opening a session needs no token of one. */
+const WITHOUT_SESSION = new Set(["/v1/session", "/v1/sign-in"]);
+
+export async function request<T>(path: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { "Content-Type": "application/json" };
+  if (body !== undefined && !WITHOUT_SESSION.has(path)) {
+    const me = await request<{ readonly csrf: string | null }>("/v1/me");
+    headers["X-Heartline-CSRF"] = me.csrf ?? "";
+  }
+  const response = await fetch(
+    path,
+    body === undefined
+      ? { credentials: "same-origin" }
+      : { method: "POST", credentials: "same-origin", headers, body: JSON.stringify(body) },
+  );
+  if (response.status === 401 || response.status === 403) throw new Refused(path);
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  const text = await response.text();
+  return (text === "" ? null : JSON.parse(text)) as T;
+}
+
+/** The one-time token of the address, exchanged once for a cookie before anything else. */
+export class Session {
+  private opening: Promise<void> | null = null;
+
+  constructor(private token: string | null) {}
+
+  open(): Promise<void> {
+    this.opening ??= this.exchange().catch((error: unknown) => {
+      this.opening = null;
+      throw error;
+    });
+    return this.opening;
+  }
+
+  private async exchange(): Promise<void> {
+    if (this.token === null) return;
+    await request("/v1/session", { token: this.token });
+    this.token = null;
+  }
+}
+
+/** Open a socket and say who we are; `wishes` go with the ticket. */
+export async function connect(
+  path: string,
+  wishes: Readonly<Record<string, string>> = {},
+): Promise<WebSocket> {
+  const { ticket } = await request<{ readonly ticket: string }>("/v1/tickets", {});
+  const url = new URL(path, location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  url.hash = "";
+  const socket = new WebSocket(url);
+  socket.onopen = () => socket.send(JSON.stringify({ type: "ticket", ticket, ...wishes }));
+  return socket;
+}

@@ -1,0 +1,95 @@
+"""The words of the report, in one place, ready for translation."""
+
+from __future__ import annotations
+
+from conversation.events import Channel, OverlapClass
+
+CHANNEL_WORDS = {Channel.AGENT: "Agent", Channel.CUSTOMER: "Customer", Channel.MIXED: "Call"}
+CLASS_WORDS = {
+    OverlapClass.SUCCESSFUL: "took the floor",
+    OverlapClass.TALK_OVER: "talked over",
+    OverlapClass.BUTTING_IN: "tried to come in",
+    OverlapClass.COOPERATIVE: "helped along",
+    OverlapClass.TERMINAL_OVERLAP: "smooth change of turn",
+    OverlapClass.BACKCHANNEL: "sign of listening",
+    OverlapClass.COLLISION: "both started at once",
+    OverlapClass.PAUSE_CUT_IN: "came in during a pause",
+    OverlapClass.BLEED: "line noise between channels",
+}
+CUT_IN_WORDS = {
+    OverlapClass.SUCCESSFUL: "took the floor from the",
+    OverlapClass.TALK_OVER: "talked over the",
+    OverlapClass.BUTTING_IN: "tried to come in on the",
+    OverlapClass.PAUSE_CUT_IN: "came in during a pause of the",
+}
+"""The classes in which one cut in on the other, as a sentence goes on."""
+BEHAVIOUR_WORDS = {
+    "let_finish": ("Let them finish", "Wait for two beats after they stop before you speak."),
+    "listening_signals": ("Signs of listening", "A short “mm-hm” while they explain at length."),
+    "acknowledge": ("Acknowledge the feeling", "Name what it did to them before the next step."),
+    "specific": ("Specific, not scripted", "Use a word of theirs when you acknowledge."),
+    "paraphrase": ("Restate the concern", "Say their concern back in one sentence."),
+    "probe": ("Ask to understand", "One open question before you offer a solution."),
+    "ownership": ("Take ownership", "Say that you will see it through: “leave it with me”."),
+    "plan": ("A plan with owner and time", "Say what happens, who does it, and by when."),
+    "realistic": ("Commitments with a time", "Give a day or a time you are sure of."),
+    "steady_delivery": ("Steady pace and voice", "Keep to your usual pace when it gets tense."),
+    "wording": ("Wording", "Say what is possible, and why."),
+    "responsive": ("Prompt answers", "Announce a wait, and say how long."),
+    "personal": ("Personal", "Use their name once, and what you know of them."),
+    "close": ("A good close", "Recap, thank them, and name the next step."),
+    "promises": ("Promises kept", "Write down what you promised, with its time."),
+}
+"""Name of each line of the scorecard, and what to try."""
+OUTCOME_WORDS = {
+    "cleared": "it helped: condition met",
+    "expired": "time was up",
+    "dismissed": "dismissed",
+    "superseded": "gave way to another",
+}
+FEEDBACK_WORDS = {
+    "up": "helpful",
+    "down": "not helpful",
+    "justified": "I had to",
+    "dismiss": "dismissed",
+    "snooze_5min": "snoozed",
+    "snooze_call": "snoozed for the call",
+}
+DISPUTE_WORDS = {
+    "not_an_interruption": "Not an interruption",
+    "was_needed": "Was needed",
+}
+"""What somebody may say of a judged interruption; both take it out of the counts."""
+
+
+def clock(at_ms: int) -> str:
+    """Format a stream time as `m:ss.t`, `83400` becoming `1:23.4`."""
+    tenths = at_ms // 100
+    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def short_clock(at_ms: int) -> str:
+    """Format a stream time as `m:ss`."""
+    seconds = at_ms // 1000
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def duration(ms: int) -> str:
+    """Format a length as `4 min 05 s`."""
+    seconds = round(ms / 1000)
+    return f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"
+
+
+def seconds(ms: float | None) -> str:
+    """Format a length in seconds; unknown is a dash."""
+    return "–" if ms is None else f"{ms / 1000:.1f} s"
+
+
+def times(count: int) -> str:
+    """Say how often."""
+    return {0: "not at all", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def act_words(kind: str) -> str:
+    """Name an act."""
+    return kind.replace("_", " ")

@@ -1,0 +1,363 @@
+"""What a dashboard knows of a call: a pure fold of its events, the same as the panel's store.
+
+`fold(view, event)` here and `reduce(state, event)` in `dashboard/src/store.ts` give the same
+state for the same events; golden logs are folded on both sides and compared. The server needs
+the state itself for two things: a snapshot that does not grow with every metric of a long call,
+and the cards of the supervisor wall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from conversation.events import (
+    ActDetected,
+    AlertAnswered,
+    AlertCleared,
+    AlertRaised,
+    AudioGap,
+    CallEnded,
+    CallStarted,
+    CapturePaused,
+    CaptureResumed,
+    Channel,
+    ChannelQuality,
+    CueCleared,
+    CueRaised,
+    Event,
+    FinalTranscript,
+    HandRaised,
+    HoldEnded,
+    HoldStarted,
+    MetricsUpdated,
+    NudgeSent,
+    OverlapClass,
+    OverlapEnded,
+    OverlapStarted,
+    OverlapUpdated,
+    PartialTranscript,
+    PromiseMade,
+    PromiseReviewed,
+    RaisedVoiceEnded,
+    RaisedVoiceStarted,
+    SpeechEnded,
+    SpeechStarted,
+)
+
+_NUDGE_RULE = "nudge"
+"""A supervisor's nudge has the slot by `NudgeSent`; the core's cue for it only keeps others out."""
+NEED_CUES = frozenset(
+    {"customer_upset", "customer_raised", "escalation_ask", "abuse", "vulnerable"}
+)
+"""Cues about what the customer needs; no other leaves the agent's screen (coaching.md 3.3)."""
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all parts of a view."""
+
+
+class Bar(_Part, frozen=True, kw_only=True):
+    """A stretch of speech, lost audio or silence; `end_ms` is None while it goes on."""
+
+    channel: Channel
+    start_ms: int
+    end_ms: int | None
+
+
+class RaisedBar(_Part, frozen=True, kw_only=True):
+    """A passage in a raised voice."""
+
+    id: str
+    channel: Channel
+    start_ms: int
+    end_ms: int | None
+
+
+class OverlapMark(_Part, frozen=True, kw_only=True):
+    """Simultaneous speech, or a cut into a pause."""
+
+    id: str
+    by: Channel
+    begin_ms: int
+    end_ms: int | None
+    overlap_class: OverlapClass | None
+    """None until the first judgement."""
+
+
+class Line(_Part, frozen=True, kw_only=True):
+    """One utterance of the transcript."""
+
+    id: str
+    channel: Channel
+    start_ms: int
+    end_ms: int
+    """End of the audio that the words cover so far."""
+    stable: str
+    tail: str
+    final: bool
+    status: str
+    """`ok`, or why there are no or fewer words; see `FinalTranscript.status`."""
+
+
+class Alert(_Part, frozen=True, kw_only=True):
+    """An alert whose condition is not over."""
+
+    id: str
+    rule: str
+    reason: str
+    suggested_action: str
+    at_ms: int
+    answer: str | None
+    by: str | None
+
+
+class Pledge(_Part, frozen=True, kw_only=True):
+    """A promise that was heard, and what the agent made of it."""
+
+    id: str
+    what: str
+    due: str | None
+    start_ms: int
+    status: str
+    """`draft`, `confirmed`, `edited` or `rejected`."""
+
+
+class CallView(_Part, frozen=True, kw_only=True):
+    """Everything that dashboards show of one call."""
+
+    call_id: str = ""
+    agent: str | None = None
+    channels: tuple[Channel, ...] = ()
+    transcribed: bool = True
+    """Whether words are recognised in this call at all."""
+    position_ms: int = 0
+    ended: bool = False
+    paused: bool = False
+    hold_since_ms: int | None = None
+    hand_since_ms: int | None = None
+    """Since when the agent asks for help."""
+    bleed: str | None = None
+    asr_level: int = 0
+    """Degradation of the recogniser, 0 = none."""
+    speech: tuple[Bar, ...] = ()
+    raised: tuple[RaisedBar, ...] = ()
+    overlaps: tuple[OverlapMark, ...] = ()
+    missing: tuple[Bar, ...] = ()
+    """Newest stretch of lost audio of each channel."""
+    lines: tuple[Line, ...] = ()
+    acts: tuple[ActDetected, ...] = ()
+    cue: CueRaised | None = None
+    resolved: CueRaised | None = None
+    """The cue that was cleared last."""
+    need_cues: int = 0
+    nudge: NudgeSent | None = None
+    alerts: tuple[Alert, ...] = ()
+    pledges: tuple[Pledge, ...] = ()
+    metrics: MetricsUpdated | None = None
+
+
+def fold(view: CallView, event: Event) -> CallView:
+    """Return the view after one event."""
+    at_ms = max(view.position_ms, event.at_ms)
+    match event:
+        case CallStarted():
+            return CallView(
+                call_id=event.call_id,
+                agent=event.agent,
+                channels=event.channels,
+                transcribed=event.model is not None,
+                position_ms=event.at_ms,
+            )
+        case CallEnded():
+            view = replace(view, ended=True, cue=None, resolved=None, nudge=None)
+        case CapturePaused() | CaptureResumed():
+            view = replace(view, paused=isinstance(event, CapturePaused))
+        case HoldStarted():
+            view = replace(view, hold_since_ms=event.at_ms)
+        case HoldEnded():
+            view = replace(view, hold_since_ms=None)
+        case HandRaised():
+            view = replace(view, hand_since_ms=event.at_ms if event.raised else None)
+        case ChannelQuality():
+            view = replace(view, bleed=event.bleed_grade or view.bleed)
+        case NudgeSent():
+            view = replace(view, nudge=event)
+        case MetricsUpdated():
+            view = replace(view, metrics=event)
+        case ActDetected():
+            view = replace(view, acts=(*view.acts, event))
+        case PartialTranscript() | FinalTranscript():
+            view = _hear(view, event)
+        case CueRaised() | CueCleared():
+            view = _cue(view, event)
+        case AlertRaised() | AlertCleared() | AlertAnswered():
+            view = replace(view, alerts=_alerts(view.alerts, event))
+        case PromiseMade() | PromiseReviewed():
+            view = replace(view, pledges=_pledges(view.pledges, event))
+        case _:
+            view = _voices(view, event)
+    return replace(view, position_ms=at_ms)
+
+
+def fold_all(events: Iterable[Event], view: CallView | None = None) -> CallView:
+    """Fold many events, from the beginning or from `view` on."""
+    view = view or CallView()
+    for event in events:
+        view = fold(view, event)
+    return view
+
+
+class _Marked(Protocol):
+    """Something with an id."""
+
+    @property
+    def id(self) -> str:
+        """Distinguishes it from the others of its kind."""
+
+
+_Item = TypeVar("_Item", bound=_Marked)
+
+
+def _put(items: tuple[_Item, ...], item: _Item) -> tuple[_Item, ...]:
+    """Replace the item of the same id, or append."""
+    for index in range(len(items) - 1, -1, -1):
+        if items[index].id == item.id:
+            return (*items[:index], item, *items[index + 1 :])
+    return (*items, item)
+
+
+def _voices(view: CallView, event: Event) -> CallView:
+    match event:
+        case SpeechStarted():
+            bar = Bar(channel=event.channel, start_ms=event.start_ms, end_ms=None)
+            return replace(view, speech=(*view.speech, bar))
+        case SpeechEnded():
+            bar = Bar(channel=event.channel, start_ms=event.start_ms, end_ms=event.end_ms)
+            closed = tuple(
+                b for b in view.speech if b.channel is not event.channel or b.end_ms is not None
+            )
+            return replace(view, speech=(*closed, bar))
+        case RaisedVoiceStarted() | RaisedVoiceEnded():
+            raised = RaisedBar(
+                id=event.id,
+                channel=event.channel,
+                start_ms=event.begin_ms,
+                end_ms=event.end_ms if isinstance(event, RaisedVoiceEnded) else None,
+            )
+            return replace(view, raised=_put(view.raised, raised))
+        case OverlapStarted() | OverlapUpdated() | OverlapEnded():
+            mark = OverlapMark(
+                id=event.id,
+                by=event.by,
+                begin_ms=event.begin_ms,
+                end_ms=event.end_ms if isinstance(event, OverlapEnded) else None,
+                overlap_class=(None if isinstance(event, OverlapStarted) else event.overlap_class),
+            )
+            return replace(view, overlaps=_put(view.overlaps, mark))
+        case AudioGap():
+            return replace(view, missing=_missing(view.missing, event))
+    return view
+
+
+def _missing(missing: tuple[Bar, ...], gap: AudioGap) -> tuple[Bar, ...]:
+    begin_ms = gap.begin_ms
+    for bar in missing:
+        if bar.channel is gap.channel and bar.end_ms is not None and bar.end_ms >= gap.begin_ms:
+            begin_ms = min(begin_ms, bar.start_ms)
+    others = tuple(bar for bar in missing if bar.channel is not gap.channel)
+    return (*others, Bar(channel=gap.channel, start_ms=begin_ms, end_ms=gap.end_ms))
+
+
+def _hear(view: CallView, event: PartialTranscript | FinalTranscript) -> CallView:
+    known = next((line for line in reversed(view.lines) if line.id == event.utterance_id), None)
+    if isinstance(event, PartialTranscript):
+        view = replace(view, asr_level=event.asr_level)
+        if known is not None and known.final:
+            return view
+        line = Line(
+            id=event.utterance_id,
+            channel=event.channel,
+            start_ms=event.start_ms,
+            end_ms=event.audio_end_ms,
+            stable=event.stable,
+            tail=event.tail,
+            final=False,
+            status="ok",
+        )
+    else:
+        line = Line(
+            id=event.utterance_id,
+            channel=event.channel,
+            start_ms=event.start_ms,
+            end_ms=event.end_ms,
+            stable=event.text or "",
+            tail="",
+            final=True,
+            status="failed" if event.text is None and event.status == "ok" else event.status,
+        )
+    if known is not None:
+        return replace(view, lines=_put(view.lines, line))
+    at = len(view.lines)
+    while at > 0 and view.lines[at - 1].start_ms > line.start_ms:
+        at -= 1
+    return replace(view, lines=(*view.lines[:at], line, *view.lines[at:]))
+
+
+def _cue(view: CallView, event: CueRaised | CueCleared) -> CallView:
+    if event.rule == _NUDGE_RULE:
+        return view
+    if isinstance(event, CueRaised):
+        needed = view.need_cues + (event.rule in NEED_CUES)
+        return replace(view, cue=event, resolved=None, need_cues=needed)
+    if view.cue is None or view.cue.id != event.id:
+        return view
+    return replace(view, cue=None, resolved=view.cue if event.outcome == "cleared" else None)
+
+
+def _alerts(
+    alerts: tuple[Alert, ...], event: AlertRaised | AlertCleared | AlertAnswered
+) -> tuple[Alert, ...]:
+    if isinstance(event, AlertCleared):
+        return tuple(alert for alert in alerts if alert.id != event.id)
+    if isinstance(event, AlertAnswered):
+        return tuple(
+            replace(alert, answer=event.answer, by=event.by)
+            if alert.id == event.alert_id
+            else alert
+            for alert in alerts
+        )
+    raised = Alert(
+        id=event.id,
+        rule=event.rule,
+        reason=event.reason,
+        suggested_action=event.suggested_action,
+        at_ms=event.at_ms,
+        answer=None,
+        by=None,
+    )
+    return (*(alert for alert in alerts if alert.rule != event.rule), raised)
+
+
+def _pledges(
+    pledges: tuple[Pledge, ...], event: PromiseMade | PromiseReviewed
+) -> tuple[Pledge, ...]:
+    if isinstance(event, PromiseMade):
+        pledge = Pledge(
+            id=event.id, what=event.what, due=event.due, start_ms=event.start_ms, status="draft"
+        )
+        return _put(pledges, pledge)
+    return tuple(
+        replace(
+            pledge,
+            status=event.verdict,
+            what=event.what or pledge.what,
+            due=event.due or pledge.due,
+        )
+        if pledge.id == event.promise_id
+        else pledge
+        for pledge in pledges
+    )

@@ -1,0 +1,165 @@
+"""Pictures of every screen, for review and for the guides: `make screenshots`.
+
+Each screen is shown light, dark and narrow, the report also as it prints. `--guide` renews the
+pictures of `docs/guide`, which are the light ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, ViewportSize
+
+from reports.build import build_report
+from reports.html import render_html
+from tests.e2e.browser import OUT, new_page, open_browser
+from tests.e2e.stage import Stage, staged_server
+from tests.golden.files import events_of
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide"
+WIDE: ViewportSize = {"width": 1280, "height": 820}
+NARROW: ViewportSize = {"width": 360, "height": 780}
+IN_GUIDE = (
+    "panel", "panel-nudge", "panel-paused", "panel-narrow", "wall", "wall-table", "call", "calls",
+    "report", "report-close-up", "report-scorecard", "panel-dark",
+)  # fmt: skip
+Shot = Callable[[str], None]
+
+
+def shoot_panel(stage: Stage, page: Page, shot: Shot) -> None:
+    """Take the agent panel through a call."""
+    page.goto(stage.address())
+    page.get_by_text("Waiting for a call").wait_for()
+    shot("panel-waiting")
+    stage.begin("upset", 12)
+    page.get_by_text("Listening").wait_for()
+    shot("panel-listening")
+    stage.go_on("upset", 12, 24)
+    page.get_by_test_id("cue").wait_for()
+    shot("panel")
+    stage.go_on("upset", 24, 61)
+    page.get_by_test_id("nudge").wait_for()
+    shot("panel-nudge")
+    page.keyboard.press("p")
+    page.get_by_text("Capture is paused").wait_for()
+    shot("panel-paused")
+    page.keyboard.press("p")
+    stage.go_on("upset", 61, 73)
+    stage.end("upset")
+    page.get_by_test_id("report").wait_for()
+    shot("panel-over")
+
+
+def shoot_wall(stage: Stage, page: Page, shot: Shot) -> None:
+    """Take the wall of twenty calls, and one of them."""
+    names = (
+        "Amara Diallo", "Ben Okafor", "Chloe Martin", "Dev Patel", "Elif Kaya", "Femi Ojo",
+        "Greta Lind", "Hana Sato", "Ines Costa", "Jonas Weber", "Kofi Mensah", "Lena Fischer",
+        "Marta Nowak", "Nia Evans", "Omar Haddad", "Priya Nair",
+    )  # fmt: skip
+    stage.begin("trouble", 152, "w-1", "Mateo Ruiz")
+    stage.begin("upset", 54, "w-2", "Dana Whitfield")
+    stage.begin("upset", 36, "w-3", "Rosa Lindqvist")
+    stage.begin("upset", 59, "w-4", "Tom Ashby")
+    for n, name in enumerate(names):
+        stage.begin("calm", 6 + n * 0.8, f"w-q{n}", name)
+    page.goto(f"http://127.0.0.1:{stage.port}/#wall")
+    page.locator("[data-call=w-1]").wait_for()
+    shot("wall")
+    page.get_by_role("button", name="Table").click()
+    page.get_by_role("table").wait_for()
+    shot("wall-table")
+    page.get_by_role("button", name="Cards").click()
+    page.goto(f"http://127.0.0.1:{stage.port}/#call/w-2")
+    page.get_by_text("Of course.").wait_for()
+    page.get_by_role("textbox", name="Nudge").fill("Offer to bring me in")
+    shot("call")
+    page.goto(f"http://127.0.0.1:{stage.port}/#calls")
+    page.locator("tbody tr").first.wait_for()
+    shot("calls")
+    page.goto(f"http://127.0.0.1:{stage.port}/#rules")
+    page.locator("[data-rule]").first.wait_for()
+    shot("rules")
+
+
+def shoot_gallery(stage: Stage, page: Page, shot: Shot) -> None:
+    """Take the whole of the gallery."""
+    page.goto(f"http://127.0.0.1:{stage.port}/#gallery")
+    page.locator("hl-alerts").last.wait_for()
+    size = page.viewport_size or WIDE
+    height = page.evaluate(
+        "document.querySelector('heartline-app').shadowRoot.querySelector('main').scrollHeight"
+    )
+    page.set_viewport_size({"width": size["width"], "height": height + 60})
+    shot("gallery")
+    page.set_viewport_size(size)
+
+
+def shoot_report(stage: Stage, page: Page, shot: Shot) -> None:
+    """Take the report of a call that is over, as the server shows it."""
+    page.goto(f"http://127.0.0.1:{stage.port}/v1/calls/upset/report.html")
+    page.get_by_role("heading", name="Call report").wait_for()
+    shot("report")
+    page.locator(".event").first.scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('#interruptions').scrollIntoView()")
+    shot("report-close-up")
+    page.evaluate("document.querySelector('#empathy').scrollIntoView()")
+    shot("report-scorecard")
+
+
+def shoot(browser: Browser, out: Path) -> list[Path]:
+    """Take every picture and return where they are."""
+    taken: list[Path] = []
+    for suffix, size, scheme in (
+        ("", WIDE, "light"), ("-dark", WIDE, "dark"), ("-narrow", NARROW, "light"),
+    ):  # fmt: skip
+        page, complaints = new_page(browser, viewport=size, color_scheme=scheme)
+
+        def shot(name: str, page: Page = page, suffix: str = suffix) -> None:
+            page.wait_for_timeout(400)
+            path = out / f"{name}{suffix}.png"
+            page.screenshot(path=path)
+            taken.append(path)
+
+        with tempfile.TemporaryDirectory() as folder, staged_server(Path(folder) / "a.db") as stage:
+            shoot_panel(stage, page, shot)
+            shoot_report(stage, page, shot)
+            shoot_wall(stage, page, shot)
+            shoot_gallery(stage, page, shot)
+            page.context.close()
+        if complaints:
+            raise SystemExit(f"The browser complained: {complaints[0]}")
+    return [*taken, *printed(browser, out)]
+
+
+def printed(browser: Browser, out: Path) -> list[Path]:
+    """Print the report on A4, and show its first page as the printer sees it."""
+    page, _ = new_page(browser, viewport={"width": 794, "height": 1123})
+    page.set_content(render_html(build_report(events_of("upset"))))
+    page.pdf(path=out / "report-print.pdf", format="A4", prefer_css_page_size=True)
+    page.emulate_media(media="print")
+    page.screenshot(path=out / "report-print.png")
+    page.context.close()
+    return [out / "report-print.pdf", out / "report-print.png"]
+
+
+def main() -> None:
+    """Take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--guide", action="store_true", help="renew the pictures of docs/guide")
+    options = parser.parse_args()
+    out = OUT / "screens"
+    out.mkdir(parents=True, exist_ok=True)
+    with open_browser("--hide-scrollbars") as browser:
+        taken = shoot(browser, out)
+    if options.guide:
+        for name in IN_GUIDE:
+            (GUIDE / f"{name}.png").write_bytes((out / f"{name}.png").read_bytes())
+    print(f"{len(taken)} pictures in {out}")
+
+
+if __name__ == "__main__":
+    main()

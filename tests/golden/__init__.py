@@ -1,0 +1,1 @@
+"""Conversations whose dashboard state is written down, for pytest, vitest and the gallery."""

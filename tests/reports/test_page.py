@@ -1,0 +1,119 @@
+"""The report's page: hostile words stay words, advice points at moments, pictures stay in frame."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from conversation.events import Channel, HoldEnded, HoldStarted, ProsodyFrame
+from reports.build import build_report
+from reports.curves import curves, holds
+from reports.html import render_html
+from reports.page_assets import content_security_policy, script, style
+from reports.practice import to_practise
+from reports.summary import summary
+from tests.golden.files import events_of
+from tests.golden.scenes import SCENES
+
+pytestmark = pytest.mark.unit
+
+
+class Page(HTMLParser):
+    """Collects elements, ids and where links lead."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: set[str] = set()
+        self.links: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        assert not any(name.startswith("on") or name == "style" for name in given), (tag, given)
+        if given.get("id"):
+            self.ids.add(str(given["id"]))
+        if (given.get("href") or "").startswith("#"):
+            self.links.add(str(given["href"])[1:])
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_link_leads_somewhere_on_the_page(name: str) -> None:
+    page = Page(render_html(build_report(events_of(name))))
+    assert page.links <= page.ids
+    assert page.tags.count("h1") == 1
+
+
+def test_what_callers_say_is_never_markup() -> None:
+    page = Page(render_html(build_report(events_of("hostile"))))
+    assert page.tags.count("script") == 1
+    assert not {"img", "iframe", "link"} & set(page.tags)
+    text = render_html(build_report(events_of("hostile")))
+    assert "<img src=x" not in text
+    assert "<script>window" not in text
+
+
+def test_redactions_are_blocks_with_a_name() -> None:
+    text = render_html(build_report(events_of("trouble")))
+    assert "title='Hidden: card'>▒▒▒▒</span>" in text
+    assert "[card]" not in re.sub(r"<title>.*?</title>", "", text)
+
+
+def test_three_things_to_practise_are_missed_opportunities_with_a_moment() -> None:
+    report = build_report(events_of("upset"))
+    chosen = to_practise(report)
+    assert 1 <= len(chosen) <= 3
+    assert all(0 < item.missed <= item.opportunities and item.advice for item in chosen)
+    moments = {e.at_ms for part in report.scorecard for e in part.evidence}
+    assert all(item.at_ms in moments for item in chosen)
+    assert to_practise(build_report(events_of("calm"))) == ()
+
+
+def test_one_channel_makes_no_claim() -> None:
+    report = build_report(events_of("one_channel"))
+    assert "nobody is said to interrupt" in summary(report)
+    assert "id='interruptions'" not in render_html(report)
+
+
+def test_the_policy_names_this_style_and_this_script_alone() -> None:
+    policy = content_security_policy(served=False)
+    assert policy.count("sha256-") == 2
+    assert "unsafe-inline" not in policy
+    assert "light-dark(" in style()
+    assert "</script" not in script()
+
+
+def test_holds_last_until_they_end_or_the_call_does() -> None:
+    events = [HoldStarted(at_ms=1_000), HoldEnded(at_ms=3_000), HoldStarted(at_ms=8_000)]
+    assert [(h.begin_ms, h.end_ms) for h in holds(events, 9_000)] == [
+        (1_000, 3_000),
+        (8_000, 9_000),
+    ]
+
+
+def test_curves_average_two_seconds_and_leave_unknown_unknown() -> None:
+    def frame(begin_ms: int, level: float | None) -> ProsodyFrame:
+        return ProsodyFrame(
+            at_ms=begin_ms + 240,
+            channel=Channel.AGENT,
+            begin_ms=begin_ms,
+            end_ms=begin_ms + 240,
+            usable_ms=240,
+            level_db=1.0,
+            level_delta_db=level,
+            alpha_db=0.0,
+            slope_db_oct=0.0,
+            f0_st=None,
+            f0_delta_st=None,
+            z_tilt=None,
+            score=None,
+            state="ready",
+        )
+
+    (curve,) = curves([frame(0, 2.0), frame(240, 4.0), frame(2_400, None)])
+    assert curve.at_ms == (1_000, 3_000)
+    assert curve.level_delta_db == (3.0, None)
+    assert curve.f0_delta_st == (None, None)
