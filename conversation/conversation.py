@@ -36,10 +36,11 @@ from conversation.events import (
     SilenceStarted,
     SpeechEnded,
     SpeechStarted,
+    UtteranceScored,
 )
 from conversation.facts import build_facts
 from conversation.floor import PARTIES, Floor
-from conversation.language import load_pack
+from conversation.language import load_heads, load_pack
 from conversation.metrics import Pace, talk_share_agent
 from conversation.overlaps import OverlapTracker
 from conversation.ports import Acts, Cues, FactValue
@@ -89,7 +90,7 @@ class Conversation:
         return cls(
             settings,
             CueEngine.from_packaged(settings.locale, settings.disabled_rules),
-            ActDetector(load_pack(settings.locale)),
+            ActDetector(load_pack(settings.locale), load_heads(settings.locale)),
         )
 
     @property
@@ -230,6 +231,8 @@ class Conversation:
             self._directed = set(PARTIES) <= set(observation.channels)
         elif isinstance(observation, PartialTranscript | FinalTranscript):
             return self._hear_words(observation)
+        elif isinstance(observation, UtteranceScored):
+            return self._acts.observe(observation)
         elif isinstance(observation, RaisedVoiceStarted | RaisedVoiceEnded):
             speech = self._parties[observation.channel]
             speech.voice_raised = isinstance(observation, RaisedVoiceStarted)

@@ -14,6 +14,7 @@ from conversation.events import (
     FinalTranscript,
     PartialTranscript,
     PromiseMade,
+    UtteranceScored,
 )
 
 FactValue = float | int | str | bool | None
@@ -38,6 +39,6 @@ class Acts(Protocol):
     """Hears what was said for a purpose."""
 
     def observe(
-        self, event: PartialTranscript | FinalTranscript
+        self, event: PartialTranscript | FinalTranscript | UtteranceScored
     ) -> Sequence[ActDetected | PromiseMade]:
-        """Take a redacted transcript."""
+        """Take a redacted transcript, or what a language model makes of the next final."""

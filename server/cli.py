@@ -1,4 +1,4 @@
-"""The command line: `heartline demo | serve | stream | analyze | live | devices | models`."""
+"""The command line: `heartline demo | serve | stream | analyze | acts | live | devices ...`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ from audio.sources import Recording, list_recordings, open_recording
 from conversation.events import AudioGap, Channel
 from reports.html import summary
 from reports.model import Report
+from server.act_encoder import ActModelError
 from server.analyze import TranscriptError, analyze_recording, analyze_transcript, write_outputs
+from server.commands.acts import ActsError, acts
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import Hearing, HearingSettings
 from server.runner import PortTakenError, Running, running_server
@@ -36,7 +38,16 @@ from server.settings import Settings, SettingsError, load_settings
 from server.stream_client import StreamError, ingest_url, stream_blocks, to_blocks
 
 SAMPLE = Path(__file__).parent / "sample" / "call.flac"
-_ERRORS = (AudioError, AsrError, StreamError, TranscriptError, PortTakenError, SettingsError)
+_ERRORS = (
+    ActModelError,
+    ActsError,
+    AudioError,
+    AsrError,
+    StreamError,
+    TranscriptError,
+    PortTakenError,
+    SettingsError,
+)
 _OUT = Console()
 _ERR = Console(stderr=True)
 
@@ -46,6 +57,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(acts)
 
 AgentChannel = Annotated[
     int, typer.Option(help="Which channel of a stereo file is the agent: 0 or 1.")
@@ -268,8 +280,13 @@ def _analyze_one(
     call_id = path.name.partition(".")[0]
     started_at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
     if path.name.endswith(".transcript.json"):
-        settings = hearing.settings
-        events = analyze_transcript(path, settings, call_id=call_id, started_at=started_at)
+        events = analyze_transcript(
+            path,
+            hearing.settings,
+            call_id=call_id,
+            started_at=started_at,
+            act_model=hearing.act_model,
+        )
         return write_outputs(events, folder)
     recording = open_recording(path, customer_path=customer, agent_channel=agent_channel)
     with _progress(f"Analysing {path.name}", recording.duration_ms) as (progress, task):

@@ -138,6 +138,7 @@ class CallSession:
         self._clock = clock
         self._merger = Merger()
         self._redactor = Redactor()
+        self._scorer = hearing.act_scorer(timely=clock is Clock.LIVE)
         self._core = Conversation.create(hearing.settings.conversation)
         self._observations: list[Observation] = []
         self._due_ms: dict[str, int] = {}
@@ -348,6 +349,9 @@ class CallSession:
         for observation in observations:
             if isinstance(observation, PartialTranscript | FinalTranscript):
                 observation = self._redactor.redact(observation)
+            if isinstance(observation, FinalTranscript) and self._scorer is not None:
+                scored = self._scorer.score(observation)
+                events.extend([] if scored is None else self._receive([scored]))
             assert isinstance(observation, Observation)  # noqa: S101 - the merger holds nothing else
             events.extend(self._core.receive(ClockAdvanced(at_ms=observation.at_ms)))
             self._observations.append(observation)

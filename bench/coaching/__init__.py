@@ -1,0 +1,1 @@
+"""Training and measurement of language acts on dialogues that the project wrote."""
