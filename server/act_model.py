@@ -20,7 +20,9 @@ from server.act_encoder import encoder_path, lower_layers, lower_states, session
 from server.act_inputs import ActTokenizer, Window
 
 SHED_ABOVE_S = 1.0
-"""Scoring work that may wait on the analysis thread; `coaching.md` section 2.2."""
+"""Scoring work that may be outstanding; beyond it turns are told by patterns alone."""
+SHARE_OF_THREAD = 0.5
+"""Part of the analysis thread, on which every call's cues wait too, that scoring may take."""
 REMEMBERED_CHARACTERS = 400
 """End of a turn that can still be context: more than the tokens that the model reads of it."""
 _TOLD = 100
@@ -85,14 +87,15 @@ class ActModel:
     def timely_scores(
         self, speaker: str, text: str, context: Sequence[Spoken]
     ) -> dict[str, Score] | None:
-        """Score a turn of a live call, or return None while more than 1 s of work is waiting.
+        """Score a turn of a live call, or return None when scoring is more than 1 s behind.
 
-        All calls of a process share one analysis thread, so the work that the last turns took,
-        less the time since, is how far scoring is behind.
+        Work counts as done at the rate of `SHARE_OF_THREAD`, over all calls of the process; what
+        is left of it is how far scoring is behind.
         """
         with self._lock:
             now_s = time.monotonic()
-            self._behind_s = max(0.0, self._behind_s - (now_s - self._drained_at_s))
+            drained_s = (now_s - self._drained_at_s) * SHARE_OF_THREAD
+            self._behind_s = max(0.0, self._behind_s - drained_s)
             self._drained_at_s = now_s
             if self._behind_s > SHED_ABOVE_S:
                 return None

@@ -21,8 +21,8 @@ NO_CONTEXT_SHARE = 0.3
 """How often the context is left out in training: not every caller of the model has one."""
 JOINED_SHARE = 0.2
 """How often two turns of one speaker become one, as when a pause is missed."""
-EXTRA_DIVISOR = 3
-"""One comment of GoEmotions for this many turns of ours."""
+EXTRA_DIVISOR = 5
+"""One comment of GoEmotions for so many turns of ours."""
 GOEMOTIONS_WEIGHT = 0.3
 GOEMOTIONS = {
     "frustration": (3, 9, 10),

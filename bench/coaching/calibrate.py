@@ -8,7 +8,9 @@ from scipy.optimize import minimize
 PRIOR = 12.0
 """Pull of an act's calibration towards that of all acts, in turns that would say so."""
 LEAST_PRECISION = 0.8
-GRID = np.arange(0.2, 0.81, 0.02)
+DEAREST_PRECISION = 0.04
+"""F1 that the demand for precision may cost; beyond, the best F1 decides."""
+GRID = np.arange(0.3, 0.71, 0.02)
 SMOOTH = 2
 """Grid steps on either side that are averaged, since a dozen positives make a jagged curve."""
 
@@ -43,7 +45,7 @@ def _platt(z: np.ndarray, y: np.ndarray, centre: np.ndarray, prior: float) -> np
 
 
 def choose_threshold(probability: np.ndarray, target: np.ndarray) -> float:
-    """Return the threshold of best F1 among the precise enough, else the most precise one."""
+    """Return the threshold of best F1, among the precise enough where that costs little."""
     hits = probability[:, None] >= GRID
     right = (hits & target[:, None]).sum(axis=0)
     precision = right / np.maximum(1, hits.sum(axis=0))
@@ -51,7 +53,7 @@ def choose_threshold(probability: np.ndarray, target: np.ndarray) -> float:
     kernel = np.ones(2 * SMOOTH + 1)
     weights = np.convolve(np.ones(len(f1)), kernel, "same")
     smooth = np.convolve(f1, kernel, "same") / weights
-    usable = precision >= LEAST_PRECISION
-    if not usable.any():
-        return float(GRID[int(np.argmax(precision))])
-    return float(GRID[int(np.argmax(np.where(usable, smooth, -1)))])
+    usable = np.where(precision >= LEAST_PRECISION, smooth, -1)
+    if usable.max() < smooth.max() - DEAREST_PRECISION:
+        usable = smooth
+    return float(GRID[int(np.argmax(usable))])

@@ -33,9 +33,9 @@ class Recipe(msgspec.Struct, frozen=True):
     """Settings of one training run; chosen on the development split."""
 
     frozen_layers: int = 4
-    epochs: int = 8
+    epochs: int = 12
     batch: int = 32
-    layer_rate: float = 2e-4
+    layer_rate: float = 2.5e-4
     """Peak learning rate of the encoder's layers."""
     head_rate: float = 3e-3
     positive_weight: float = 2.0

@@ -59,7 +59,7 @@ def _f1(true: np.ndarray, hit: np.ndarray) -> float:
 
 
 def neutral_rates(examples: Sequence[Example], found: Sequence[Found]) -> tuple[float, float, int]:
-    """Return the shares of neutral turns with a customer-negative and with any act, and how many."""
+    """Return the shares of neutral turns given a negative or any act, and how many there are."""
     neutral = [f for e, f in zip(examples, found, strict=True) if not e.acts]
     negative = sum(bool(CUSTOMER_NEGATIVE & f.keys()) for f in neutral)
     return (

@@ -35,7 +35,7 @@ from server.act_encoder import (
 from server.act_inputs import ActTokenizer, Window
 
 PACK = Path("conversation/language/en")
-POOLS = 3
+POOLS = 4
 FORMS = (None, 0.0, 0.05, 0.15)
 """Forms in which development turns calibrate: written, and recognised at these error rates."""
 NEGATIVE = ("frustration", "anger", "confusion", "escalation_request", "churn_threat")
