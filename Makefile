@@ -10,8 +10,8 @@ DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*
 NPM = $(shell command -v npm || echo "$(CURDIR)/$(BIN)/npm")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e dashboard bench bench-asr bench-batch bench-cues \
-	bench-dashboard screenshots clean format
+.PHONY: help setup demo test check e2e dashboard bench bench-asr bench-batch bench-coaching \
+	bench-cues bench-dashboard screenshots clean format
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-asr: $(VENV)/.dev ## live recognition against peers (QUICK=1: a few minute
 bench-cues: $(VENV)/.dev ## cues on scripted dialogues, and redaction (QUICK=1 for less)
 	$(BIN)/python -m bench.coaching.cues
 	$(BIN)/python -m bench.coaching.redaction
+
+bench-coaching: $(VENV)/.dev ## how well what is said is understood
+	$(BIN)/python -m bench.coaching
 
 format: $(VENV)/.dev ## format the Python code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -1,14 +1,16 @@
-"""Finds language acts in recognised or written words, by the patterns of a language pack.
+"""Finds language acts in recognised or written words.
 
-Partials meet `sure` patterns in their committed words only; finals run everything and repeat no
-act that was already told. Confidence is the precision of the pattern's tier, to be replaced by
-measured figures.
+The patterns of a language pack and, for finals, the scores of its act model, which the shell runs
+and journals. With scores, the model decides from its threshold on and a `sure` pattern lifts the
+score to that pattern's measured precision; without, patterns decide alone, with the precision of
+their tier as confidence. Partials meet `sure` patterns in their committed words only; finals run
+everything and repeat no act that was already told.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -18,8 +20,9 @@ from conversation.events import (
     FinalTranscript,
     PartialTranscript,
     PromiseMade,
+    UtteranceScored,
 )
-from conversation.language import LanguagePack, load_pack
+from conversation.language import Heads, LanguagePack, load_pack
 from conversation.language.pack import Token
 
 SURE, LIKELY = 0.95, 0.85
@@ -30,6 +33,11 @@ NEIGHBOUR_TOKENS = 30
 """How far the commitment may be from a time that belongs to it."""
 PROMISE_TOKENS = 14
 """Longest wording of a promise."""
+CLAUSE_WORDS = 12
+"""Most words on either side of the one that speaks most for an act: speech without punctuation
+has long clauses."""
+LEAST_PROBABILITY = 0.5
+"""Acts over words that are less probable than this on average are not told: in doubt, none."""
 
 
 class FoundAct(msgspec.Struct, frozen=True):
@@ -41,11 +49,21 @@ class FoundAct(msgspec.Struct, frozen=True):
     end: int
 
 
+class Score(msgspec.Struct, frozen=True):
+    """What the act model says of one act in one utterance."""
+
+    permille: int
+    peak: int
+    """Index of the word that speaks most for it."""
+
+
 class ActDetector:
     """Detects acts of both parties, one event at a time."""
 
-    def __init__(self, pack: LanguagePack | None = None) -> None:
+    def __init__(self, pack: LanguagePack | None = None, heads: Heads | None = None) -> None:
         self._pack = pack if pack is not None else load_pack()
+        self._heads = heads
+        self._scored: dict[str, dict[str, Score]] = {}
         self._acts = 0
         self._promises = 0
         self._told: dict[str, list[tuple[str, int, int]]] = {}
@@ -69,6 +87,36 @@ class ActDetector:
         if question is not None and not sure_only:
             found += self._marked_questions(question, words, found)
         return sorted(found, key=lambda a: (a.start, a.kind))
+
+    def decide(
+        self, speaker: str, words: Sequence[str], scores: Mapping[str, Score]
+    ) -> list[FoundAct]:
+        """Find the acts in words that the act model has scored; spans are indices of `words`."""
+        if self._heads is None or not scores:
+            return self.find(speaker, words)
+        by_pattern: dict[str, list[FoundAct]] = {}
+        for act in self.find(speaker, words):
+            by_pattern.setdefault(act.kind, []).append(act)
+        out: list[FoundAct] = []
+        for kind, score in scores.items():
+            head = self._heads.kinds[kind]
+            matched = by_pattern.get(kind, [])
+            is_sure = any(act.confidence >= SURE for act in matched)
+            permille = max(score.permille, head.sure if is_sure else 0)
+            if permille < head.threshold:
+                continue
+            spans = [(act.start, act.end) for act in matched] or [self._clause(words, score.peak)]
+            out += [FoundAct(kind, permille / 1000, start, end) for start, end in spans]
+        return sorted(out, key=lambda a: (a.start, a.kind))
+
+    def _clause(self, words: Sequence[str], peak: int) -> tuple[int, int]:
+        """Return the span of words of the clause around one word."""
+        tokens = self._pack.tokens(words)
+        clauses = {t.clause for t in tokens if t.word == peak}
+        inside = [t.word for t in tokens if t.clause in clauses]
+        if not inside:
+            return (min(peak, len(words) - 1), min(peak, len(words) - 1) + 1)
+        return (max(min(inside), peak - CLAUSE_WORDS), min(max(inside), peak + CLAUSE_WORDS) + 1)
 
     def _find(self, speaker: str, tokens: list[Token], sure_only: bool) -> list[FoundAct]:
         raw = [
@@ -135,10 +183,20 @@ class ActDetector:
         return out
 
     def observe(
-        self, event: PartialTranscript | FinalTranscript
+        self, event: PartialTranscript | FinalTranscript | UtteranceScored
     ) -> list[ActDetected | PromiseMade]:
-        """Return the new acts of one transcript event, in order of their words."""
+        """Return the new acts of one transcript event, in order of their words.
+
+        Scores are kept for the final that they are about.
+        """
         if event.channel is Channel.MIXED:
+            return []
+        if isinstance(event, UtteranceScored):
+            self._scored[event.utterance_id] = {
+                kind: Score(permille, event.peaks.get(kind, 0))
+                for kind, permille in event.permille.items()
+                if self._heads is not None and kind in self._heads.kinds
+            }
             return []
         final = isinstance(event, FinalTranscript)
         if isinstance(event, FinalTranscript):
@@ -153,10 +211,14 @@ class ActDetector:
             times = _spread(words, event.start_ms, max(end_ms, event.start_ms))
         told = self._told.setdefault(event.utterance_id, [])
         out: list[ActDetected | PromiseMade] = []
-        acts = self.find(event.channel, words, sure_only=not final)
+        if final:
+            scores = self._scored.pop(event.utterance_id, {})
+            acts = self.decide(event.channel, words, scores) if words else []
+            acts = [a for a in acts if _is_heard(event, a)]
+        else:
+            acts = self.find(event.channel, words, sure_only=True)
+            acts = [a for a in acts if self._pack.kind(a.kind).early]
         for act in acts:
-            if act.kind in ("promise", "vague_time", "specific_time", "question") and not final:
-                continue  # their span or meaning depends on words still to come
             if any(k == act.kind and act.start < e + 1 and s < act.end + 1 for k, s, e in told):
                 continue
             told.append((act.kind, act.start, act.end))
@@ -211,6 +273,12 @@ class ActDetector:
                 )
             )
         return out
+
+
+def _is_heard(event: PartialTranscript | FinalTranscript, act: FoundAct) -> bool:
+    """Tell whether the words of an act are probable enough to rest anything on."""
+    words = event.words[act.start : act.end] if isinstance(event, FinalTranscript) else ()
+    return not words or sum(w.probability for w in words) >= LEAST_PROBABILITY * len(words)
 
 
 def _what(text: str) -> str:

@@ -32,11 +32,12 @@ from conversation.events import (
     RaisedVoiceStarted,
     SilenceEnded,
     SilenceStarted,
+    UtteranceScored,
 )
 from conversation.facts import build_facts
 from conversation.floor import PARTIES
 from conversation.interaction import GRID_MS, Interaction
-from conversation.language import load_pack
+from conversation.language import load_heads, load_pack
 from conversation.metrics import Pace, talk_share_agent
 from conversation.phrases import load_phrases
 from conversation.ports import Acts, Cues, FactValue
@@ -101,7 +102,7 @@ class Conversation:
                 better_wording=phrases.better_wording,
                 consent_required=settings.consent_notice_required,
             ),
-            ActDetector(load_pack(settings.locale, chosen.overlay)),
+            ActDetector(load_pack(settings.locale, chosen.overlay), load_heads(settings.locale)),
             PromiseTracker(phrases, settings.locale, settings.time_zone),
         )
 
@@ -237,6 +238,8 @@ class Conversation:
                 self._promises.start(observation)
         elif isinstance(observation, PartialTranscript | FinalTranscript):
             return self._hear_words(observation)
+        elif isinstance(observation, UtteranceScored):
+            return self._acts.observe(observation)
         elif isinstance(observation, RaisedVoiceStarted | RaisedVoiceEnded):
             speech = self._parties[observation.channel]
             speech.voice_raised = isinstance(observation, RaisedVoiceStarted)

@@ -249,13 +249,21 @@ class RaisedVoiceEnded(Event, frozen=True, kw_only=True, tag="raised_voice_ended
 
 
 class UtteranceScored(Event, frozen=True, kw_only=True, tag="utterance_scored"):
-    """Output of a language model for one final utterance, so that replay runs no model."""
+    """Output of a language model for one final utterance, so that replay runs no model.
+
+    It comes just before the `FinalTranscript` that it is about.
+    """
 
     utterance_id: str
     channel: Channel
     pack: str
     model_sha256: str
     permille: dict[str, int]
+    """Calibrated probability of each act of this speaker, 0 to 1000; empty when shed."""
+    peaks: dict[str, int] = {}
+    """Index of the word that speaks most for each act."""
+    status: str = "ok"
+    """`ok`, or `shed` when scoring was more than a second behind: patterns decide alone."""
 
 
 class ChannelQuality(Event, frozen=True, kw_only=True, tag="channel_quality"):

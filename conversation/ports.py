@@ -18,6 +18,7 @@ from conversation.events import (
     NoticeShown,
     PartialTranscript,
     PromiseMade,
+    UtteranceScored,
 )
 
 Shown = (
@@ -45,6 +46,6 @@ class Acts(Protocol):
     """Hears what was said for a purpose."""
 
     def observe(
-        self, event: PartialTranscript | FinalTranscript
+        self, event: PartialTranscript | FinalTranscript | UtteranceScored
     ) -> Sequence[ActDetected | PromiseMade]:
-        """Take a redacted transcript."""
+        """Take a redacted transcript, or what a language model makes of the next final."""

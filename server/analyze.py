@@ -26,6 +26,7 @@ from reports.build import build_report
 from reports.exports import export
 from reports.html import render_html
 from reports.model import Report, encode
+from server.act_model import ActModel, CallScorer
 from server.hearing import Hearing, HearingSettings
 from server.rules_folder import RuleSource
 from server.session import Clock, open_session
@@ -83,9 +84,16 @@ class _Transcript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def analyze_transcript(
-    path: Path, settings: HearingSettings, *, call_id: str, started_at: str
+    path: Path,
+    settings: HearingSettings,
+    *,
+    call_id: str,
+    started_at: str,
+    act_model: ActModel | None = None,
 ) -> list[Event]:
-    """Run the core alone over a transcript with times, words spread evenly over each turn.
+    """Run the core over a transcript with times, words spread evenly over each turn.
+
+    Without an act model, acts come from patterns alone.
 
     Raises:
         TranscriptError: the file is not `{turns: [{channel, start_ms, end_ms, text}]}`.
@@ -115,11 +123,16 @@ def analyze_transcript(
         rules_sha256=rules.sha256,
     )
     core, redactor = Conversation.for_call(started), Redactor()
+    scorer = None if act_model is None else CallScorer(act_model, timely=False)
     seen: list[Observation] = []
     events: list[Event] = []
     for observation in [started, *observations, CallEnded(at_ms=end_ms)]:
         if isinstance(observation, FinalTranscript):
             observation = redactor.redact(observation)
+            scored = None if scorer is None else scorer.score(observation)
+            if scored is not None:
+                seen.append(scored)
+                events += [scored, *core.receive(scored)]
         seen.append(observation)
         events += [observation, *core.receive(observation)]
     return events + list(core.final_pass(seen))

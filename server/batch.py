@@ -137,7 +137,11 @@ def _events(task: Task, hearing: Hearing, progress: Progress | None) -> list[Eve
     path, agent, call_id = task.path, task.agent, task.call_id
     if path.name.endswith(".transcript.json"):
         return analyze_transcript(
-            path, hearing.settings, call_id=call_id, started_at=recorded_at(path)
+            path,
+            hearing.settings,
+            call_id=call_id,
+            started_at=recorded_at(path),
+            act_model=hearing.act_model,
         )
     if is_vcon(path):
         call = open_vcon(path, agent_channel=task.agent_channel)

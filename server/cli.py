@@ -1,4 +1,4 @@
-"""The command line: `heartline demo | serve | stream | analyze | live | devices | models`."""
+"""The command line: `heartline demo | serve | stream | analyze | acts | live | devices ...`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ from conversation.promises import TimeZoneError
 from conversation.rules import RuleError
 from reports.exports import ExportError
 from reports.rollup import RollUpError
+from server.act_encoder import ActModelError
 from server.analyze import SAMPLE, TranscriptError, write_outputs
 from server.batch import BatchError
 from server.commands import models, people, records
 from server.commands import rules as rules_commands
+from server.commands.acts import ActsError, acts
 from server.commands.analyze import analyze
 from server.commands.report import report
 from server.commands.shared import (
@@ -56,6 +58,8 @@ from server.stream_client import StreamError, ingest_url, stream_blocks, to_bloc
 from server.vcon_file import VconError
 
 _ERRORS = (
+    ActModelError,
+    ActsError,
     AsrError,
     AudioError,
     BatchError,
@@ -81,7 +85,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # with it, text in brackets is taken for a style and dropped
     pretty_exceptions_enable=False,
 )
-for command in (analyze, report, tone, records.erase, records.hold, records.backup):
+for command in (acts, analyze, report, tone, records.erase, records.hold, records.backup):
     app.command()(command)
 app.command("audit")(people.audit_log)
 app.add_typer(people.users, name="users")

@@ -17,6 +17,7 @@ from audio.vad import SileroVad, SpeechProbability, VadStream
 from conversation.events import Channel
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
+from server.act_model import ActModel, CallScorer, load_act_model
 from server.auto_capture import CaptureSettings
 from server.experiment import ExperimentSettings
 from server.rules_folder import RuleSource, RulesSettings
@@ -64,6 +65,8 @@ class Hearing:
         self._given = transcriber
         self._pool: WorkerPool | None = None
         self._router: _Router | None = None
+        self.act_model: ActModel | None = None
+        """Scores what was said; None before `load()` and where its encoder is not installed."""
 
     def load(self, *, wait_for_recogniser_s: float = 60.0) -> None:
         """Load all models.
@@ -71,9 +74,11 @@ class Hearing:
         Raises:
             AudioError: the voice-activity model is missing or not the one that was reviewed.
             AsrError: the recogniser's model is missing or corrupt, or no worker came up in time.
+            ActModelError: a file of the act model is not the one that was reviewed.
             RuleError: the site's cue rules cannot be used.
         """
         self.rules.load()
+        self.act_model = load_act_model(self.settings.conversation.locale)
         self._vad.load()
         prosody.stage.warm_up(self.settings.prosody)
         if self._given is not None:
@@ -116,6 +121,10 @@ class Hearing:
     def vad_stream(self) -> SpeechProbability:
         """Return a fresh voice-activity stream for one channel."""
         return VadStream(self._vad)
+
+    def act_scorer(self, *, timely: bool) -> CallScorer | None:
+        """Return one call's scorer of finals; `timely` lets it shed when it is behind."""
+        return None if self.act_model is None else CallScorer(self.act_model, timely=timely)
 
     def transcriber_for(self, call_id: str) -> Transcriber | None:
         """Return the call's own view of the shared recogniser, or None when there is none."""

@@ -235,6 +235,7 @@ class CallSession:
         self._redactor = Redactor()
         self._roles = RoleSwitch(started.channels, sample_rate_hz)
         self._capture = AutoCapture(hearing.settings.capture)
+        self._scorer = hearing.act_scorer(timely=clock is Clock.LIVE)
         self._core = Conversation.for_call(started)
         self._observations: list[Observation] = []
         self._due_ms: dict[str, int] = {}
@@ -516,6 +517,9 @@ class CallSession:
     def _enter(self, observations: Sequence[Event]) -> list[Event]:
         events: list[Event] = []
         for observation in observations:
+            if isinstance(observation, FinalTranscript) and self._scorer is not None:
+                scored = self._scorer.score(observation)
+                events.extend([] if scored is None else self._enter([scored]))
             assert isinstance(observation, Observation)  # noqa: S101 - the merger holds nothing else
             events.extend(self._core.receive(ClockAdvanced(at_ms=observation.at_ms)))
             self._observations.append(observation)

@@ -45,6 +45,9 @@ class _Kind(msgspec.Struct, forbid_unknown_fields=True):
     """Every sentence that ends in a question mark carries the act."""
     extend: bool = False
     """The span runs to the end of its clause."""
+    early: bool = True
+    """Words that are certain may tell it before the utterance ends; False where its span or
+    meaning depends on words still to come."""
 
 
 class _Deny(msgspec.Struct, forbid_unknown_fields=True):

@@ -170,6 +170,8 @@ export interface UtteranceScored {
   readonly pack: string;
   readonly model_sha256: string;
   readonly permille: Record<string, number>;
+  readonly peaks: Record<string, number>;
+  readonly status: string;
 }
 
 /** How far a channel can be trusted. */
