@@ -23,7 +23,7 @@ from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
 from server.settings import Settings
-from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out
+from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.store.retention import RetentionSettings, expire
 from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
@@ -93,7 +93,7 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
             expiring.cancel()
 
     handlers: list[Any] = [
-        open_local_session, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES, *CALL_ROUTES,
+        open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES, *CALL_ROUTES,
         export_router(), tone_router(), livez, readyz, panel, ingest, call_events, live_calls,
         *STREAM_SOCKETS,
     ]  # fmt: skip

@@ -57,6 +57,12 @@ async def open_local_session(
     return _with_cookie(request, session)
 
 
+@get("/v1/sign-in", opt={"public": True})
+async def ways_in(state: State) -> dict[str, bool]:
+    """Return whether people sign in by name and password here."""
+    return {"users": await asyncio.to_thread(state.access.accounts.any)}
+
+
 @post("/v1/sign-in", status_code=204, opt={"public": True})
 async def sign_in(
     data: JSONBody[Credentials], state: State, request: Request[Any, Any, Any]

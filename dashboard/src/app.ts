@@ -4,7 +4,7 @@ import { keyed } from "lit/directives/keyed.js";
 import { base } from "./design/base";
 import { type IconName, icon } from "./design/icons";
 import { prefs } from "./prefs";
-import { Session } from "./session";
+import { type Me, Session, whoAmI } from "./session";
 import { strings } from "./strings";
 import "./panel/panel";
 
@@ -21,6 +21,13 @@ const NAV: readonly (readonly [Screen, string, IconName])[] = [
   ["calls", "#calls", "list"],
   ["rules", "#rules", "rules"],
 ];
+/** The action that a role must have to be offered a screen. */
+const NEEDS: Readonly<Partial<Record<Screen, string>>> = {
+  panel: "coach_self",
+  wall: "nudge",
+  calls: "list_calls",
+  rules: "read_rules",
+};
 const SCREENS: ReadonlySet<string> = new Set([
   "wall",
   "call",
@@ -49,7 +56,12 @@ export function route(hash: string): Route {
 }
 
 class HeartlineApp extends LitElement {
-  static override properties = { at: { state: true }, ready: { state: true } };
+  static override properties = {
+    at: { state: true },
+    ready: { state: true },
+    me: { state: true },
+    stranger: { state: true },
+  };
   static override styles = [
     base,
     css`
@@ -78,10 +90,18 @@ class HeartlineApp extends LitElement {
 
   declare at: Route;
   declare ready: boolean;
+  /** Who is signed in; null until it is known. */
+  declare me: Me | null;
+  /** Whether the server has users and this page belongs to none of them. */
+  declare stranger: boolean;
   private readonly session: Session;
+  /** Rises when somebody signs in, so that every screen asks anew. */
+  private visits = 0;
 
   constructor() {
     super();
+    this.me = null;
+    this.stranger = false;
     const wanted = new URLSearchParams(location.hash.slice(1));
     this.session = new Session(wanted.get("t"));
     this.at = route(location.hash);
@@ -99,6 +119,7 @@ class HeartlineApp extends LitElement {
     window.addEventListener("hashchange", this.onHash);
     prefs.apply();
     void this.load();
+    void this.meet();
   }
 
   override disconnectedCallback(): void {
@@ -110,6 +131,28 @@ class HeartlineApp extends LitElement {
     this.at = route(location.hash);
     document.title = strings.product;
     void this.load();
+  };
+
+  private readonly meet = async (): Promise<void> => {
+    try {
+      await this.session.open();
+      const me = await whoAmI();
+      if (me === null) await import("./sign-in");
+      this.me = me;
+      this.stranger = me === null;
+    } catch {
+      // Each screen says for itself that the server is away or the link is old.
+    }
+  };
+
+  private readonly onSignedIn = (): void => {
+    this.visits += 1;
+    void this.meet();
+  };
+
+  private readonly signOut = async (): Promise<void> => {
+    await fetch("/v1/sign-out", { method: "POST" });
+    location.reload();
   };
 
   private async load(): Promise<void> {
@@ -129,18 +172,37 @@ class HeartlineApp extends LitElement {
       <header>
         <button class="skip" @click=${this.skip}>${strings.skip}</button>
         <a class="brand" href="#">${icon("heart", 20)}<span>${strings.product}</span></a>
-        <nav aria-label=${strings.nav.label}>${NAV.map(
+        <nav aria-label=${strings.nav.label}>${this.offered().map(
           ([name, href, symbol]) =>
             html`<a href=${href} aria-current=${current === name ? "page" : nothing}
               >${icon(symbol)}<span>${strings.nav[name as keyof typeof strings.nav]}</span></a>`,
         )}</nav>
         <span class="grow"></span>
         <div class="prefs">
+          ${
+            this.me === null || this.me.role === "local"
+              ? nothing
+              : html`<span class="soft small">${this.me.name}</span>
+                <button class="bare" @click=${this.signOut}>${strings.signIn.out}</button>`
+          }
           <label class="keys"><input type="checkbox" .checked=${prefs.value.keys} @change=${this.onKeys}> ${strings.keysOn}</label>
           <button class="bare" title=${strings.theme.label} @click=${this.nextTheme}>${icon("theme")}<span class="visually-hidden">${strings.theme.label}: </span><span class="theme">${strings.theme[prefs.value.theme]}</span></button>
         </div>
       </header>
-      <main id="main" tabindex="-1">${this.ready ? keyed(`${screen}/${this.at.id}`, this.screen()) : html`<p class="empty">${strings.loading}</p>`}</main>`;
+      <main id="main" tabindex="-1">${this.content()}</main>`;
+  }
+
+  private content(): TemplateResult {
+    if (this.stranger) return html`<hl-sign-in @signed-in=${this.onSignedIn}></hl-sign-in>`;
+    if (!this.ready) return html`<p class="empty">${strings.loading}</p>`;
+    return html`${keyed(`${this.at.screen}/${this.at.id}/${this.visits}`, this.screen())}`;
+  }
+
+  /** The screens that this person's role includes. */
+  private offered(): typeof NAV {
+    const { me } = this;
+    if (this.stranger) return [];
+    return NAV.filter(([name]) => me === null || me.actions.includes(NEEDS[name] ?? ""));
   }
 
   private readonly skip = (): void => {

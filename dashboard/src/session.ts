@@ -27,6 +27,43 @@ export async function request<T>(path: string, body?: unknown): Promise<T> {
   return (text === "" ? null : JSON.parse(text)) as T;
 }
 
+/** Who this page belongs to, and what it may offer. */
+export interface Me {
+  readonly name: string;
+  readonly role: string;
+  readonly actions: readonly string[];
+}
+
+/** Return who is signed in; null for a stranger on a server that has users. */
+export async function whoAmI(): Promise<Me | null> {
+  try {
+    return await request<Me>("/v1/me");
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const { users } = await request<{ readonly users: boolean }>("/v1/sign-in");
+    if (users) return null;
+    throw error;
+  }
+}
+
+/** Open a session by name and password. */
+export async function signIn(
+  name: string,
+  password: string,
+): Promise<"in" | "wrong" | "later" | "offline"> {
+  try {
+    const answer = await fetch("/v1/sign-in", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ name, password }),
+    });
+    if (answer.status === 429) return "later";
+    return answer.ok ? "in" : "wrong";
+  } catch {
+    return "offline";
+  }
+}
+
 /** The one-time token of the address, exchanged once for a cookie before anything else. */
 export class Session {
   private opening: Promise<void> | null = null;

@@ -32,9 +32,9 @@ _Result = TypeVar("_Result")
 class StageCall:
     """Stands in for a running call: what people say is journalled and published at once."""
 
-    def __init__(self, call_id: str, journal: Journal) -> None:
+    def __init__(self, call_id: str, journal: Journal, whose: Whose) -> None:
         self.live = LiveCall(call_id)
-        self.whose = Whose(agent=None, team=None)
+        self.whose = whose
         self.over = False
         self._journal = journal
         self._seq = 0
@@ -87,7 +87,12 @@ class Stage:
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(20)
 
     def begin(
-        self, scene: str, until_s: float, call_id: str | None = None, agent: str | None = None
+        self,
+        scene: str,
+        until_s: float,
+        call_id: str | None = None,
+        agent: str | None = None,
+        team: str | None = None,
     ) -> str:
         """Open a call that is a scene up to a moment; return its id."""
         name = call_id or scene
@@ -96,8 +101,8 @@ class Stage:
         assert isinstance(started, CallStarted)
         who = agent or started.agent
         events[0] = replace(started, call_id=name, agent=who)
-        self.calls.journal.open_call(name, started.started_at, who)
-        call = StageCall(name, self.calls.journal)
+        self.calls.journal.open_call(name, started.started_at, who, team=team)
+        call = StageCall(name, self.calls.journal, Whose(agent=who, team=team))
         until_ms = round(until_s * 1000)
 
         def publish() -> None:

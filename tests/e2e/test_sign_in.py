@@ -1,0 +1,74 @@
+"""Signing in by name and password, in a real browser: each sees what is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from server.people.roles import Role
+from tests.e2e.browser import NEEDS_CHROMIUM, axe_violations, new_page, open_browser
+from tests.e2e.stage import Stage, staged_server
+
+pytestmark = [pytest.mark.e2e, NEEDS_CHROMIUM]
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with staged_server(tmp_path / "heartline.db") as running:
+        people = running.access.accounts
+        people.add("ann", Role.AGENT, PASSWORD)
+        people.add("sue", Role.SUPERVISOR, PASSWORD, teams=["billing"])
+        for name in ("ann", "bob"):
+            running.begin("calm", 30, call_id=f"of-{name}", agent=name, team="billing")
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened, _ = new_page(browser, viewport={"width": 1100, "height": 760})
+    yield opened
+    opened.context.close()
+
+
+def sign_in(page: Page, stage: Stage, name: str, password: str = PASSWORD) -> None:
+    page.goto(f"http://127.0.0.1:{stage.port}/#calls")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_a_wrong_password_is_said_and_the_right_one_lets_in(stage: Stage, page: Page) -> None:
+    sign_in(page, stage, "ann", "something else altogether")
+    expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+    assert axe_violations(page) == []
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_an_agent_is_offered_their_own_calls_and_no_wall(stage: Stage, page: Page) -> None:
+    sign_in(page, stage, "ann")
+    expect(page.get_by_role("row", name="ann")).to_be_visible()
+    expect(page.get_by_role("row", name="bob")).to_have_count(0)
+    expect(page.get_by_role("link", name="My call")).to_be_visible()
+    expect(page.get_by_role("link", name="Live calls")).to_have_count(0)
+
+
+def test_a_supervisor_sees_the_team_on_the_wall_and_signs_out(stage: Stage, page: Page) -> None:
+    sign_in(page, stage, "sue")
+    page.get_by_role("link", name="Live calls").click()
+    for agent in ("ann", "bob"):
+        expect(page.get_by_role("link", name=f"Open the call of {agent}")).to_be_visible()
+    expect(page.get_by_role("link", name="My call")).to_have_count(0)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in to Heartline")).to_be_visible()
