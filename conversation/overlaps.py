@@ -24,7 +24,7 @@ from itertools import pairwise
 
 import msgspec
 
-from conversation.backchannels import Listener, backchannel_score
+from conversation.backchannels import Listener, backchannel_score, is_backchannel_text
 from conversation.completeness import lexical_completeness, timing_completeness, with_tail
 from conversation.events import (
     Channel,
@@ -53,6 +53,8 @@ _WORD_SLACK_MS = 400
 _STOP_SLACK_MS = 150
 """Words that reach this close to a stop cover it."""
 _MOST_UPDATES = 3
+_WENT_ON = 0.2
+"""Completeness of a clause that was gone on with (C)."""
 _CLAUSE_MS = 6_000
 _RESUMPTION_MS = 8_000
 
@@ -75,7 +77,11 @@ class Candidate(msgspec.Struct):
     updates: int = 0
     stated: OverlapClass | None = None
     over_since_ms: int | None = None
+    resumed_ms: int | None = None
+    """When the other went on after a stop of less than 1 s."""
     raw_ms: int = 0
+    """Longest simultaneous stretch, short holes bridged."""
+    overlap_ms: int = 0
     other_on: bool = True
     """Whether the other party still talks, or talked on."""
     p_backchannel: float = 0.0
@@ -119,7 +125,7 @@ class OverlapTracker:
         """Take an onset of `by`, known at `now_ms`; return a candidate if it is one."""
         settings = self._settings
         mine, theirs = self._parties[by], self._parties[by.other]
-        if any(c.pause and c.over is by and c.over_since_ms is None for c in self.open):
+        if self._resumes(by, onset_ms):
             return []
         if onset_ms - mine.last_end_ms < settings.onset_after_silence_ms:
             return []
@@ -156,6 +162,29 @@ class OverlapTracker:
         )
         self.open.append(candidate)
         return [] if pause else [_started(candidate, now_ms)]
+
+    def _resumes(self, by: Channel, onset_ms: int) -> bool:
+        """Whether `by` goes on with what it was saying when the other came in.
+
+        Who stops for less than 1 s and goes on was not finished; its going on is no coming in.
+        """
+        other = self._parties[by.other]
+        for candidate in self.open:
+            if candidate.over is not by or candidate.collision:
+                continue
+            since = candidate.over_since_ms
+            if candidate.pause and since is None:
+                return True
+            if (
+                since is not None
+                and onset_ms - since <= self._settings.pause_ms
+                and other.speaking
+                and candidate.p_backchannel < 0.5
+            ):
+                candidate.over_since_ms = None
+                candidate.resumed_ms = onset_ms
+                return True
+        return False
 
     def _collides(self, by: Channel, onset_ms: int, now_ms: int) -> bool:
         """Whether the other's utterance began within the reaction window, after a silence."""
@@ -316,10 +345,12 @@ class OverlapTracker:
         settings = self._settings
         shared = self._shared(candidate, now_ms)
         candidate.raw_ms = longest_stretch_ms(shared, settings.bridge_ms)
+        candidate.overlap_ms = sum(end - begin for begin, end in shared)
         if candidate.over_since_ms is None and not candidate.pause:
             last_ms = shared[-1][1] if shared else candidate.onset_ms
             both_on = mine.speaking and theirs.speaking
-            if not both_on and self._known_ms(now_ms) - last_ms > settings.bridge_ms:
+            hole_ms = settings.newcomer_join_ms if theirs.speaking else settings.bridge_ms
+            if not both_on and self._known_ms(now_ms) - last_ms > hole_ms:
                 candidate.over_since_ms = last_ms
         end_ms = candidate.over_since_ms
         if end_ms is None:
@@ -357,7 +388,9 @@ class OverlapTracker:
         settled = self.settled_backchannels(candidate.by, candidate.onset_ms)
         timing = timing_completeness(candidate.raw_ms, settled, still_on=candidate.other_on)
         candidate.p_complete, candidate.source = timing, "timing"
-        if candidate.other_on:
+        if candidate.resumed_ms is not None:
+            candidate.p_complete = min(timing, _WENT_ON)
+        if candidate.other_on or candidate.resumed_ms is not None:
             return
         stop_ms = self._stop_ms(candidate, now_ms)
         lexical = lexical_completeness(self._clause(candidate.over, stop_ms) or "", self._words)
@@ -405,15 +438,23 @@ class OverlapTracker:
         chain = self._utterance_spans(candidate, 10**12)
         end_ms = min(chain[-1][1], onset_ms + 3_000) if chain else onset_ms
         words = speech.words_between(onset_ms - 100, end_ms + 100)
-        if words:
-            return " ".join(w.text for w in words)
-        if speech.words_known_to(end_ms) and not speech.speaking:
-            return ""
+        text = " ".join(w.text for w in words)
+        covered_ms = speech.decoded_to_ms
         partial = speech.partial
-        if partial is not None and abs(partial.start_ms - onset_ms) <= _WORD_SLACK_MS:
-            text = f"{partial.stable} {partial.tail}".strip()
-            return text or None
-        return None
+        if (
+            partial is not None
+            and partial.audio_end_ms > covered_ms
+            and onset_ms - _WORD_SLACK_MS <= partial.start_ms <= end_ms
+        ):
+            text = f"{text} {partial.stable} {partial.tail}".strip()
+            covered_ms = partial.audio_end_ms
+        if covered_ms < end_ms - _WORD_SLACK_MS and (
+            not text or is_backchannel_text(text, self._words)
+        ):
+            return None
+        if covered_ms <= onset_ms or (not text and speech.speaking):
+            return None
+        return text
 
     def _clause(self, party: Channel, stop_ms: int) -> str | None:
         """Return what `party` had said when it stopped; None unless the words reach the stop."""
@@ -450,10 +491,10 @@ class OverlapTracker:
         if self._length_ms(candidate, now_ms) < settings.commit_ms:
             return None
         if candidate.other_on:
-            if candidate.raw_ms < settings.overlap_commit_ms:
+            if candidate.overlap_ms < settings.overlap_commit_ms:
                 return None
             return OverlapClass.TALK_OVER
-        if candidate.raw_ms <= settings.terminal_ms or candidate.p_complete > 0.5:
+        if candidate.overlap_ms <= settings.terminal_ms or candidate.p_complete > 0.5:
             return OverlapClass.TERMINAL_OVERLAP
         return OverlapClass.SUCCESSFUL
 

@@ -302,10 +302,13 @@ class _Writer:
 
 
 def _talks(item: Said, at_ms: int) -> bool:
-    """Whether the clip is speech, not a pause, from 100 ms before to 200 ms after `at_ms`."""
-    spans = _spans(item)
-    covered = sum(max(0, min(e, at_ms + 200) - max(b, at_ms - 100)) for b, e in spans)
-    return covered >= 200
+    """Whether the clip is speech, without a pause, from 500 ms before to 200 ms after `at_ms`.
+
+    Nearer to the speaker's own start, a newcomer would be a collision.
+    """
+    begin_ms, end_ms = at_ms - 500, at_ms + 200
+    covered = sum(max(0, min(e, end_ms) - max(b, begin_ms)) for b, e in _spans(item))
+    return covered >= end_ms - begin_ms - _HOLE_MS
 
 
 def _cut(item: Said, at_ms: int) -> None:
