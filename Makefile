@@ -10,10 +10,10 @@ DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*
 NPM = $(shell command -v npm || echo "$(CURDIR)/$(BIN)/npm")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e dashboard bench clean format
+.PHONY: help setup demo test check e2e dashboard bench bench-floor clean format
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about a minute with a warm package cache) ..."
@@ -55,6 +55,10 @@ dashboard: $(DASHBOARD) ## build the dashboard into server/static
 
 bench: $(VENV)/.dev ## time the analysis of the sample call
 	$(BIN)/python -m bench.analyze
+
+bench-floor: $(VENV)/.dev ## who interrupted whom on generated calls (QUICK=1: a few)
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,sample]'
+	$(BIN)/python -m bench.floor
 
 format: $(VENV)/.dev ## format the Python code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -26,6 +26,8 @@ COUNTED_CONFIDENCE = 0.6
 INTERRUPTING = (OverlapClass.SUCCESSFUL, OverlapClass.TALK_OVER, OverlapClass.BUTTING_IN)
 _GRADE = {"A": 1.0, "B": 0.95, "C": 0.5}
 _LEAST_SHARED_WORDS = 3
+_CLEARLY_OPEN = 0.2
+"""A clause that breaks off like this was cut, however short the overlap (our choice)."""
 
 
 class LineQuality(msgspec.Struct):
@@ -104,7 +106,9 @@ def classify(
         return OverlapClass.BACKCHANNEL, True
     if found.raw_ms >= settings.talk_over_ms:
         return OverlapClass.TALK_OVER, True
-    if found.overlap_ms <= settings.terminal_ms:
+    if found.overlap_ms <= settings.terminal_ms and not (
+        found.source == "words" and found.stopped and found.p_complete <= _CLEARLY_OPEN
+    ):
         return OverlapClass.TERMINAL_OVERLAP, True
     quick = found.stop_after_ms <= settings.quick_stop_ms
     if found.stopped and quick and found.p_complete > 0.5:

@@ -50,8 +50,9 @@ from conversation.speech import PartySpeech, Span, longest_stretch_ms, overlap_s
 
 _LOOK_BACK_MS = 100
 _WORD_SLACK_MS = 400
-_STOP_SLACK_MS = 150
-"""Words that reach this close to a stop cover it."""
+_STOP_SLACK_MS = 40
+"""A partial that reaches this close to a stop, or beyond it, covers it."""
+_CLEARLY_OPEN = 0.2
 _MOST_UPDATES = 3
 _WENT_ON = 0.2
 """Completeness of a clause that was gone on with (C)."""
@@ -77,6 +78,8 @@ class Candidate(msgspec.Struct):
     updates: int = 0
     stated: OverlapClass | None = None
     over_since_ms: int | None = None
+    stop_ms: int | None = None
+    """When the other stopped; None while, or when, it went on."""
     resumed_ms: int | None = None
     """When the other went on after a stop of less than 1 s."""
     raw_ms: int = 0
@@ -354,14 +357,14 @@ class OverlapTracker:
                 candidate.over_since_ms = last_ms
         end_ms = candidate.over_since_ms
         if end_ms is None:
+            candidate.stop_ms = None if theirs.speaking else theirs.last_end_ms
             candidate.other_on = theirs.active_within(
                 self._known_ms(now_ms) - settings.bridge_ms, now_ms
             )
         else:
-            candidate.other_on = theirs.active_within(
-                end_ms + 1, min(end_ms + settings.stop_ms, now_ms)
-            )
-        self._complete(candidate, now_ms)
+            candidate.stop_ms = self._stop_ms(candidate, end_ms)
+            candidate.other_on = candidate.stop_ms is None
+        self._complete(candidate)
         length_ms = self._length_ms(candidate, now_ms)
         candidate.p_backchannel = backchannel_score(
             length_ms,
@@ -383,7 +386,7 @@ class OverlapTracker:
         ):
             candidate.p_backchannel = min(candidate.p_backchannel, 0.4)
 
-    def _complete(self, candidate: Candidate, now_ms: int) -> None:
+    def _complete(self, candidate: Candidate) -> None:
         """Judge how complete the other's clause was: words, voice, or timing alone."""
         settled = self.settled_backchannels(candidate.by, candidate.onset_ms)
         timing = timing_completeness(candidate.raw_ms, settled, still_on=candidate.other_on)
@@ -392,7 +395,9 @@ class OverlapTracker:
             candidate.p_complete = min(timing, _WENT_ON)
         if candidate.other_on or candidate.resumed_ms is not None:
             return
-        stop_ms = self._stop_ms(candidate, now_ms)
+        stop_ms = candidate.stop_ms
+        if stop_ms is None:
+            return
         lexical = lexical_completeness(self._clause(candidate.over, stop_ms) or "", self._words)
         tail_db = self._parties[candidate.over].tail_db(stop_ms)
         if tail_db is not None:
@@ -400,11 +405,17 @@ class OverlapTracker:
         if lexical is not None:
             candidate.p_complete, candidate.source = with_tail(lexical, tail_db), "words"
 
-    def _stop_ms(self, candidate: Candidate, now_ms: int) -> int:
-        """End of the other's speech at the end of the overlap."""
-        until_ms = candidate.over_since_ms or self._known_ms(now_ms)
-        ends = [e for b, e in self._parties[candidate.over].spans if b <= until_ms + 1]
-        return ends[-1] if ends else candidate.onset_ms
+    def _stop_ms(self, candidate: Candidate, end_ms: int) -> int | None:
+        """Return when the other stopped after the overlap ended; None when it went on."""
+        theirs, settings = self._parties[candidate.over], self._settings
+        stop_ms = end_ms
+        for begin, end in theirs.spans_between(end_ms - 1, end_ms + 2 * settings.stop_ms):
+            if begin - stop_ms > settings.bridge_ms:
+                break
+            stop_ms = max(stop_ms, end)
+        if theirs.open_ms is not None and theirs.open_ms <= stop_ms:
+            return None
+        return None if stop_ms - end_ms >= settings.stop_ms else stop_ms
 
     def _length_ms(self, candidate: Candidate, now_ms: int) -> int:
         spans = self._utterance_spans(candidate, now_ms)
@@ -463,7 +474,7 @@ class OverlapTracker:
             words = speech.words_between(stop_ms - _CLAUSE_MS, stop_ms + 50)
             return " ".join(w.text for w in words) or None
         partial = speech.partial
-        if partial is not None and abs(partial.audio_end_ms - stop_ms) <= _STOP_SLACK_MS:
+        if partial is not None and 0 <= partial.audio_end_ms - stop_ms + _STOP_SLACK_MS <= 600:
             return f"{partial.stable} {partial.tail}".strip() or None
         return None
 
@@ -494,7 +505,8 @@ class OverlapTracker:
             if candidate.overlap_ms < settings.overlap_commit_ms:
                 return None
             return OverlapClass.TALK_OVER
-        if candidate.overlap_ms <= settings.terminal_ms or candidate.p_complete > 0.5:
+        limit = 0.5 if candidate.overlap_ms > settings.terminal_ms else _CLEARLY_OPEN
+        if candidate.p_complete > limit:
             return OverlapClass.TERMINAL_OVERLAP
         return OverlapClass.SUCCESSFUL
 
@@ -545,7 +557,7 @@ class OverlapTracker:
             source=candidate.source,
             text=self._newcomer_text(candidate),
             other_text=self._other_text(candidate, end_ms),
-            took_up=self._took_up(candidate, end_ms) if stopped else None,
+            took_up=self._took_up(candidate, candidate.stop_ms or end_ms) if stopped else None,
             level_delta_db=level_db,
             f0_delta_st=pitch_st,
             again=self.interruptions(candidate.by, candidate.onset_ms, 60_000) > 0,
@@ -566,7 +578,8 @@ class OverlapTracker:
         overlap_class, sure = classify(findings, self._settings, self._words, self.line)
         certainty = confidence(findings, self.line, overlap_class) if sure else 0.5
         counts = overlap_class in INTERRUPTING
-        measured_ms = findings.end_ms - candidate.onset_ms
+        stop_ms = candidate.stop_ms or findings.end_ms
+        measured_ms = stop_ms - candidate.onset_ms
         yields = counts and findings.stopped
         theirs = self._parties[candidate.over]
         resumed = findings.took_up or theirs.active_within(
