@@ -19,7 +19,7 @@ from conversation.events import (
     RaisedVoiceStarted,
     TurnEnded,
 )
-from conversation.overlap_classes import COUNTED_CONFIDENCE, INTERRUPTING
+from conversation.overlap_classes import COUNTED_CONFIDENCE, INTERRUPTING, LIMITED_RTT_MS
 from reports.audit import cue_audit, live_cues
 from reports.intervals import poisson_interval, rate_interval
 from reports.log import PARTIES, CallLog
@@ -45,8 +45,6 @@ from reports.talk import talk
 
 MIN_SCORED_SPEECH_MS = 120_000
 """Rates need this much speech (`interruptions.md` section 13)."""
-LIMITED_RTT_MS = 600
-"""From this round trip on single overlaps say nothing (`interruptions.md` section 6)."""
 
 
 def build_report(events: Iterable[Event]) -> Report:

@@ -84,6 +84,28 @@ FIRES: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
     ("customer_upset", {"customer.voice_raised": True}, UPSET[1:]),
     ("bad_phrase", {}, [act("agent.avoid_phrase", 19_900, text="calm down")]),
     ("vague_time", {}, [act("agent.vague_time", 19_000)]),
+    ("repeat_talk_over", {"interruptions.agent_60s": 2}, []),
+    ("repeat_talk_over", {"interruptions.agent_60s": 1, "interruptions.agent_180s": 3}, []),
+    (
+        "give_floor_back",
+        {
+            "taken_floor.severity": 40,
+            "taken_floor.ago_ms": 9_000,
+            "taken_floor.customer_ms": 300,
+            "agent.silent_ms": 6_000,
+        },
+        [],
+    ),
+    ("customer_cut_ins", {"interruptions.customer_120s": 3}, []),
+    (
+        "quiet_customer",
+        {
+            "silence.mutual_ms": 12_000,
+            "silence.owed_by": "customer",
+            "customer.asked_to_wait_ago_ms": 86_400_000,
+        },
+        [],
+    ),
 ]
 SILENT: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
     ("talk_over", {**OVERLAP, "overlap.p_backchannel": 0.6}, []),
@@ -123,6 +145,40 @@ SILENT: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
     ("bad_phrase", {}, [act("agent.avoid_phrase", 19_000), act("agent.next_steps", 19_900)]),
     ("vague_time", {}, [act("agent.vague_time", 19_000), act("agent.specific_time", 19_900)]),
     ("vague_time", {}, [act("agent.specific_time", 19_000)]),
+    ("repeat_talk_over", {"interruptions.agent_60s": 1, "interruptions.agent_180s": 2}, []),
+    ("repeat_talk_over", {"interruptions.agent_60s": 2, "bleed": "C"}, []),
+    (
+        "give_floor_back",
+        {
+            "taken_floor.severity": 30,
+            "taken_floor.ago_ms": 9_000,
+            "taken_floor.customer_ms": 300,
+            "agent.silent_ms": 7_000,
+        },
+        [],
+    ),
+    (
+        "give_floor_back",
+        {
+            "taken_floor.severity": 40,
+            "taken_floor.ago_ms": 9_000,
+            "taken_floor.customer_ms": 2_000,
+            "agent.silent_ms": 7_000,
+        },
+        [],
+    ),
+    ("customer_cut_ins", {"interruptions.customer_120s": 2}, []),
+    ("customer_cut_ins", {"interruptions.customer_120s": 3, "direction_known": False}, []),
+    ("quiet_customer", {"silence.mutual_ms": 12_000, "silence.owed_by": "agent"}, []),
+    (
+        "quiet_customer",
+        {
+            "silence.mutual_ms": 14_000,
+            "silence.owed_by": "customer",
+            "customer.asked_to_wait_ago_ms": 15_000,
+        },
+        [],
+    ),
 ]
 
 

@@ -25,7 +25,8 @@ def test_the_packaged_rules_load_and_keep_to_six_words() -> None:
     rules = {rule.id: rule for rule in packaged_rules()}
     assert set(rules) == {
         "talk_over", "monologue", "dead_air", "slow_reply", "pace_fast", "customer_upset",
-        "bad_phrase", "vague_time",
+        "bad_phrase", "vague_time", "repeat_talk_over", "give_floor_back", "customer_cut_ins",
+        "quiet_customer",
     }  # fmt: skip
     assert all(len(rule.text.split()) <= 6 and rule.icon in ICONS for rule in rules.values())
     assert rules["talk_over"].text == "Let them finish"
