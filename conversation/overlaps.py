@@ -24,7 +24,7 @@ from itertools import pairwise
 
 import msgspec
 
-from conversation.backchannels import Listener, backchannel_score, is_backchannel_text
+from conversation.backchannels import Listener, backchannel_score
 from conversation.completeness import lexical_completeness, timing_completeness, with_tail
 from conversation.events import (
     Channel,
@@ -57,6 +57,7 @@ _MOST_UPDATES = 3
 _WENT_ON = 0.2
 """Completeness of a clause that was gone on with (C)."""
 _CLAUSE_MS = 6_000
+_EVER_MS = 10**12
 _RESUMPTION_MS = 8_000
 
 
@@ -289,7 +290,7 @@ class OverlapTracker:
             return False
         took_up = theirs.active_within(candidate.onset_ms, candidate.onset_ms + settings.pause_ms)
         candidate.p_complete, candidate.source = lexical, "words"
-        return took_up or self._revision > 0
+        return took_up or settings.decide_at_end
 
     # ------------------------------------------------------------------ counts
 
@@ -366,9 +367,10 @@ class OverlapTracker:
             candidate.other_on = candidate.stop_ms is None
         self._complete(candidate)
         length_ms = self._length_ms(candidate, now_ms)
+        text, all_words = self._newcomer_words(candidate)
         candidate.p_backchannel = backchannel_score(
             length_ms,
-            self._newcomer_text(candidate),
+            text,
             Listener(
                 backchannels=self.settled_backchannels(candidate.by, candidate.onset_ms),
                 level_delta_db=mine.effort(candidate.onset_ms - 120, now_ms)[0]
@@ -378,9 +380,10 @@ class OverlapTracker:
                 asked=(self._clause(candidate.over, candidate.onset_ms) or "").endswith("?"),
             ),
             self._words,
+            all_words=all_words,
         )
         if (
-            self._revision
+            settings.decide_at_end
             and end_ms is not None
             and not self._keeps_listening(candidate, length_ms)
         ):
@@ -443,10 +446,11 @@ class OverlapTracker:
             and theirs.active_within(end_ms, end_ms + 500)
         )
 
-    def _newcomer_text(self, candidate: Candidate) -> str | None:
+    def _newcomer_words(self, candidate: Candidate) -> tuple[str | None, bool]:
+        """Return what the newcomer has said, None while unknown, and whether that is all of it."""
         speech = self._parties[candidate.by]
         onset_ms = candidate.utterance_ms
-        chain = self._utterance_spans(candidate, 10**12)
+        chain = self._utterance_spans(candidate, _EVER_MS)
         end_ms = min(chain[-1][1], onset_ms + 3_000) if chain else onset_ms
         words = speech.words_between(onset_ms - 100, end_ms + 100)
         text = " ".join(w.text for w in words)
@@ -459,13 +463,9 @@ class OverlapTracker:
         ):
             text = f"{text} {partial.stable} {partial.tail}".strip()
             covered_ms = partial.audio_end_ms
-        if covered_ms < end_ms - _WORD_SLACK_MS and (
-            not text or is_backchannel_text(text, self._words)
-        ):
-            return None
         if covered_ms <= onset_ms or (not text and speech.speaking):
-            return None
-        return text
+            return None, False
+        return text, covered_ms >= end_ms - _WORD_SLACK_MS
 
     def _clause(self, party: Channel, stop_ms: int) -> str | None:
         """Return what `party` had said when it stopped; None unless the words reach the stop."""
@@ -505,8 +505,10 @@ class OverlapTracker:
             if candidate.overlap_ms < settings.overlap_commit_ms:
                 return None
             return OverlapClass.TALK_OVER
-        limit = 0.5 if candidate.overlap_ms > settings.terminal_ms else _CLEARLY_OPEN
-        if candidate.p_complete > limit:
+        short = candidate.overlap_ms <= settings.terminal_ms
+        if short and candidate.source != "words":
+            return OverlapClass.TERMINAL_OVERLAP
+        if candidate.p_complete > (_CLEARLY_OPEN if short else 0.5):
             return OverlapClass.TERMINAL_OVERLAP
         return OverlapClass.SUCCESSFUL
 
@@ -555,7 +557,7 @@ class OverlapTracker:
             p_backchannel=candidate.p_backchannel,
             p_complete=candidate.p_complete,
             source=candidate.source,
-            text=self._newcomer_text(candidate),
+            text=self._newcomer_words(candidate)[0],
             other_text=self._other_text(candidate, end_ms),
             took_up=self._took_up(candidate, candidate.stop_ms or end_ms) if stopped else None,
             level_delta_db=level_db,
