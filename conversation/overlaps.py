@@ -185,7 +185,6 @@ class OverlapTracker:
                 and other.speaking
                 and candidate.p_backchannel < 0.5
             ):
-                candidate.over_since_ms = None
                 candidate.resumed_ms = onset_ms
                 return True
         return False
@@ -290,7 +289,7 @@ class OverlapTracker:
             return False
         took_up = theirs.active_within(candidate.onset_ms, candidate.onset_ms + settings.pause_ms)
         candidate.p_complete, candidate.source = lexical, "words"
-        return took_up or settings.decide_at_end
+        return took_up or bool(self._took_up(candidate, stop_ms))
 
     # ------------------------------------------------------------------ counts
 
@@ -365,7 +364,7 @@ class OverlapTracker:
         else:
             candidate.stop_ms = self._stop_ms(candidate, end_ms)
             candidate.other_on = candidate.stop_ms is None
-        self._complete(candidate)
+        self._complete(candidate, now_ms)
         length_ms = self._length_ms(candidate, now_ms)
         text, all_words = self._newcomer_words(candidate)
         candidate.p_backchannel = backchannel_score(
@@ -389,14 +388,15 @@ class OverlapTracker:
         ):
             candidate.p_backchannel = min(candidate.p_backchannel, 0.4)
 
-    def _complete(self, candidate: Candidate) -> None:
+    def _complete(self, candidate: Candidate, now_ms: int) -> None:
         """Judge how complete the other's clause was: words, voice, or timing alone."""
         settled = self.settled_backchannels(candidate.by, candidate.onset_ms)
         timing = timing_completeness(candidate.raw_ms, settled, still_on=candidate.other_on)
         candidate.p_complete, candidate.source = timing, "timing"
-        if candidate.resumed_ms is not None:
+        if self._went_on(candidate, now_ms):
             candidate.p_complete = min(timing, _WENT_ON)
-        if candidate.other_on or candidate.resumed_ms is not None:
+            return
+        if candidate.other_on:
             return
         stop_ms = candidate.stop_ms
         if stop_ms is None:
@@ -407,6 +407,14 @@ class OverlapTracker:
             candidate.p_complete, candidate.source = with_tail(timing, tail_db), "voice"
         if lexical is not None:
             candidate.p_complete, candidate.source = with_tail(lexical, tail_db), "words"
+
+    def _went_on(self, candidate: Candidate, now_ms: int) -> bool:
+        """Whether the other took its turn up again: more than a listening signal's worth."""
+        if candidate.resumed_ms is None:
+            return False
+        until_ms = min(self._known_ms(now_ms), candidate.resumed_ms + 2 * self._settings.keep_ms)
+        spoken_ms = self._parties[candidate.over].speech_ms(candidate.resumed_ms, until_ms)
+        return spoken_ms >= self._settings.commit_ms
 
     def _stop_ms(self, candidate: Candidate, end_ms: int) -> int | None:
         """Return when the other stopped after the overlap ended; None when it went on."""
