@@ -177,8 +177,9 @@ class OverlapTracker:
             if candidate.over is not by or candidate.collision:
                 continue
             since = candidate.over_since_ms
+            paused_ms = onset_ms - self._parties[by].last_end_ms
             if candidate.pause and since is None:
-                return True
+                return paused_ms <= self._settings.pause_ms
             if (
                 since is not None
                 and onset_ms - since <= self._settings.pause_ms
