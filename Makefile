@@ -11,7 +11,7 @@ NPM = $(shell command -v npm || echo "$(CURDIR)/$(BIN)/npm")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check e2e dashboard bench bench-asr bench-batch bench-coaching \
-	bench-cues bench-dashboard screenshots clean format
+	bench-cues bench-dashboard bench-floor screenshots clean format
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ bench-cues: $(VENV)/.dev ## cues on scripted dialogues, and redaction (QUICK=1 f
 
 bench-coaching: $(VENV)/.dev ## how well what is said is understood
 	$(BIN)/python -m bench.coaching
+
+bench-floor: $(VENV)/.dev ## who interrupted whom on generated calls (QUICK=1: a few)
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,sample]'
+	$(BIN)/python -m bench.floor
 
 format: $(VENV)/.dev ## format the Python code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

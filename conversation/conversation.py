@@ -22,6 +22,7 @@ from conversation.events import (
     ClockAdvanced,
     Derived,
     FinalTranscript,
+    FloorState,
     HoldEnded,
     HoldStarted,
     MetricsUpdated,
@@ -143,6 +144,10 @@ class Conversation:
         if isinstance(observation, CallEnded):
             return derived + self._end(observation.at_ms)
         return derived + self._evaluate(observation.at_ms)
+
+    def floor_spans(self, end_ms: int) -> list[tuple[int, int, FloorState, Channel | None]]:
+        """Return who held the floor as spans that cover [0, `end_ms`)."""
+        return self._floor.spans(end_ms)
 
     def final_pass(self, observations: Iterable[Observation]) -> list[OverlapEnded]:
         """Judge all overlaps again with everything known; revision 1, after `CallEnded`.

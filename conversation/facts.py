@@ -11,6 +11,9 @@ from conversation.overlaps import Candidate, OverlapTracker
 from conversation.ports import FactValue
 from conversation.speech import PartySpeech
 
+_EVER_MS = 86_400_000
+"""Stands for "never in this call"."""
+
 
 def build_facts(
     now_ms: int,
@@ -36,6 +39,7 @@ def build_facts(
         "hold": hold_since_ms is not None,
         "hold_ms": None if hold_since_ms is None else now_ms - hold_since_ms,
         "asr.available": words_seen_ms is not None,
+        "speech_ms_180s": sum(parties[p].speech_ms(now_ms - 180_000, now_ms) for p in PARTIES),
         "talk_share_agent_180s": talk_share_agent(parties, now_ms - 180_000, now_ms),
         "silence.mutual_ms": mutual_ms,
         "silence.owed_by": last.other.value if anyone and mutual_ms > 0 else None,
@@ -136,7 +140,7 @@ def _party_facts(
         f"{name}.utterance_ms": speech.utterance_length_ms(known_ms) if speech.speaking else 0,
         f"{name}.reply_offset_ms": speech.reply_offset_ms,
         f"{name}.asked_to_wait_ago_ms": (
-            None if speech.asked_to_wait_ms is None else now_ms - speech.asked_to_wait_ms
+            _EVER_MS if speech.asked_to_wait_ms is None else now_ms - speech.asked_to_wait_ms
         ),
         f"{name}.silent_ms": speech.silent_ms(now_ms),
         f"{name}.voiced_ago_ms": max(0, voiced_ago_ms),

@@ -14,6 +14,8 @@ signals do not break it. A run that gets the floor becomes a turn.
 
 from __future__ import annotations
 
+import msgspec
+
 from conversation.events import Channel, FloorState, TurnEnded, TurnStarted
 from conversation.settings import FloorSettings
 from conversation.speech import PartySpeech, longest_stretch_ms, overlap_spans
@@ -34,6 +36,27 @@ class Floor:
         self._turn: TurnStarted | None = None
         self._turns = 0
         self._last_turn_end_ms: int | None = None
+        self.history: list[tuple[int, FloorState, Channel | None]] = [(0, FloorState.FREE, None)]
+        """Every change: from when, what state, who holds the floor."""
+
+    def spans(self, end_ms: int) -> list[tuple[int, int, FloorState, Channel | None]]:
+        """Return the floor as spans that cover [0, `end_ms`) without gap or overlap."""
+        begins = [change[0] for change in self.history]
+        ends = [*begins[1:], end_ms]
+        return [
+            (begin, min(end, end_ms), state, holder)
+            for (begin, state, holder), end in zip(self.history, ends, strict=True)
+            if begin < min(end, end_ms)
+        ]
+
+    def _note(self, now_ms: int) -> None:
+        """Write down what the floor is from `now_ms` on, when that is new."""
+        at_ms = max(now_ms, self.history[-1][0])
+        if self.history[-1][1:] == (self.state, self.holder):
+            return
+        if at_ms == self.history[-1][0]:
+            self.history.pop()
+        self.history.append((at_ms, self.state, self.holder))
 
     @property
     def turn_start_ms(self) -> int | None:
@@ -45,6 +68,7 @@ class Floor:
         ended = self._end_turn(now_ms)
         self._suspended = True
         self.state = FloorState.SUSPENDED
+        self._note(now_ms)
         return ended
 
     def resume(self, now_ms: int) -> None:
@@ -52,11 +76,16 @@ class Floor:
         self._suspended = False
         self.state = FloorState.FREE
         self._run_ms = dict.fromkeys(PARTIES, now_ms)
+        self._note(now_ms)
 
-    def advance(self, now_ms: int) -> list[TurnStarted | TurnEnded]:
-        """Bring the floor up to `now_ms` of confirmed time."""
-        if self._suspended:
-            return []
+    def advance(self, now_ms: int, at_ms: int | None = None) -> list[TurnStarted | TurnEnded]:
+        """Bring the floor up to `now_ms` of confirmed time; `at_ms` is when that is known."""
+        events = [] if self._suspended else self._advance(now_ms)
+        self._note(now_ms)
+        known_ms = now_ms if at_ms is None else at_ms
+        return [msgspec.structs.replace(event, at_ms=known_ms) for event in events]
+
+    def _advance(self, now_ms: int) -> list[TurnStarted | TurnEnded]:
         events: list[TurnStarted | TurnEnded] = []
         agent, customer = (self._parties[p] for p in PARTIES)
         mutual_ms = min(agent.silent_ms(now_ms), customer.silent_ms(now_ms))
@@ -73,7 +102,10 @@ class Floor:
 
     def finish(self, now_ms: int) -> list[TurnStarted | TurnEnded]:
         """End the call."""
-        return self._end_turn(now_ms)
+        events = self._end_turn(now_ms)
+        self.state = FloorState.SUSPENDED if self._suspended else FloorState.FREE
+        self._note(now_ms)
+        return events
 
     def _contested(self, now_ms: int) -> bool:
         agent, customer = (self._parties[p] for p in PARTIES)

@@ -63,7 +63,7 @@ class Interaction:
         if self.held:
             return []
         known_ms = now_ms - self._settings.interruptions.confirm_ms
-        return [*self.floor.advance(known_ms), *self.overlaps.advance(now_ms)]
+        return [*self.floor.advance(known_ms, now_ms), *self.overlaps.advance(now_ms)]
 
     def observe(self, observation: Observation) -> Sequence[Derived]:
         """Take one observation; kinds that say nothing of the floor are ignored."""

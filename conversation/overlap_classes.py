@@ -16,6 +16,8 @@ The first rule that matches gives the class:
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 
 from conversation.events import Channel, Evidence, OverlapClass
@@ -24,8 +26,15 @@ from conversation.settings import InterruptionSettings
 
 COUNTED_CONFIDENCE = 0.6
 INTERRUPTING = (OverlapClass.SUCCESSFUL, OverlapClass.TALK_OVER, OverlapClass.BUTTING_IN)
+_CALIBRATION = ((0.0, 0.0), (0.45, 0.2), (0.65, 0.4), (0.72, 0.6), (0.85, 0.83), (1.0, 0.92))
+"""Isotonic fit over 94 settled interruptions of 36 generated development calls (measured)."""
 _GRADE = {"A": 1.0, "B": 0.95, "C": 0.5}
+LIMITED_RTT_MS = 600
+"""From this round trip on a single overlap is only possible, and gets no cue (S: 600 ms more lag
+multiplies false cues by 3.7)."""
 _LEAST_SHARED_WORDS = 3
+_CLEARLY_OPEN = 0.2
+"""A clause that breaks off like this was cut, however short the overlap (our choice)."""
 
 
 class LineQuality(msgspec.Struct):
@@ -104,7 +113,9 @@ def classify(
         return OverlapClass.BACKCHANNEL, True
     if found.raw_ms >= settings.talk_over_ms:
         return OverlapClass.TALK_OVER, True
-    if found.overlap_ms <= settings.terminal_ms:
+    if found.overlap_ms <= settings.terminal_ms and not (
+        found.source == "words" and found.stopped and found.p_complete <= _CLEARLY_OPEN
+    ):
         return OverlapClass.TERMINAL_OVERLAP, True
     quick = found.stop_after_ms <= settings.quick_stop_ms
     if found.stopped and quick and found.p_complete > 0.5:
@@ -143,14 +154,21 @@ def confidence(
     elif overlap_class is OverlapClass.TERMINAL_OVERLAP:
         value = voice * max(0.6, found.p_complete)
     else:
-        value = voice * taking * (1 - found.p_complete / 2) + _BONUS
+        value = voice * taking * (1 - found.p_complete / 2)
     rtt_ms = line.longest_rtt_ms
     value *= _GRADE[line.grade]
-    value *= 1.0 if rtt_ms <= 200 else 0.95 if rtt_ms <= 600 else 0.7
+    value *= 1.0 if rtt_ms <= 200 else 0.95 if rtt_ms <= LIMITED_RTT_MS else 0.5
+    if overlap_class in INTERRUPTING:
+        value = calibrated(value)
     return round(min(1.0, max(0.0, value)), 3)
 
 
-_BONUS = 0.0
+def calibrated(value: float) -> float:
+    """Return the share of settled interruptions of this raw confidence that were planted as one."""
+    for (low, low_share), (high, high_share) in pairwise(_CALIBRATION):
+        if value <= high:
+            return low_share + (high_share - low_share) * (value - low) / (high - low)
+    return _CALIBRATION[-1][1]
 
 
 def severity(

@@ -50,10 +50,14 @@ from conversation.speech import PartySpeech, Span, longest_stretch_ms, overlap_s
 
 _LOOK_BACK_MS = 100
 _WORD_SLACK_MS = 400
-_STOP_SLACK_MS = 150
-"""Words that reach this close to a stop cover it."""
+_STOP_SLACK_MS = 40
+"""A partial that reaches this close to a stop, or beyond it, covers it."""
+_CLEARLY_OPEN = 0.2
 _MOST_UPDATES = 3
+_WENT_ON = 0.2
+"""Completeness of a clause that was gone on with (C)."""
 _CLAUSE_MS = 6_000
+_EVER_MS = 10**12
 _RESUMPTION_MS = 8_000
 
 
@@ -75,7 +79,13 @@ class Candidate(msgspec.Struct):
     updates: int = 0
     stated: OverlapClass | None = None
     over_since_ms: int | None = None
+    stop_ms: int | None = None
+    """When the other stopped; None while, or when, it went on."""
+    resumed_ms: int | None = None
+    """When the other went on after a stop of less than 1 s."""
     raw_ms: int = 0
+    """Longest simultaneous stretch, short holes bridged."""
+    overlap_ms: int = 0
     other_on: bool = True
     """Whether the other party still talks, or talked on."""
     p_backchannel: float = 0.0
@@ -119,7 +129,7 @@ class OverlapTracker:
         """Take an onset of `by`, known at `now_ms`; return a candidate if it is one."""
         settings = self._settings
         mine, theirs = self._parties[by], self._parties[by.other]
-        if any(c.pause and c.over is by and c.over_since_ms is None for c in self.open):
+        if self._resumes(by, onset_ms):
             return []
         if onset_ms - mine.last_end_ms < settings.onset_after_silence_ms:
             return []
@@ -156,6 +166,29 @@ class OverlapTracker:
         )
         self.open.append(candidate)
         return [] if pause else [_started(candidate, now_ms)]
+
+    def _resumes(self, by: Channel, onset_ms: int) -> bool:
+        """Whether `by` goes on with what it was saying when the other came in.
+
+        Who stops for less than 1 s and goes on was not finished; its going on is no coming in.
+        """
+        other = self._parties[by.other]
+        for candidate in self.open:
+            if candidate.over is not by or candidate.collision:
+                continue
+            since = candidate.over_since_ms
+            paused_ms = onset_ms - self._parties[by].last_end_ms
+            if candidate.pause and since is None:
+                return paused_ms <= self._settings.pause_ms
+            if (
+                since is not None
+                and onset_ms - since <= self._settings.pause_ms
+                and other.speaking
+                and candidate.p_backchannel < 0.5
+            ):
+                candidate.resumed_ms = onset_ms
+                return True
+        return False
 
     def _collides(self, by: Channel, onset_ms: int, now_ms: int) -> bool:
         """Whether the other's utterance began within the reaction window, after a silence."""
@@ -257,7 +290,7 @@ class OverlapTracker:
             return False
         took_up = theirs.active_within(candidate.onset_ms, candidate.onset_ms + settings.pause_ms)
         candidate.p_complete, candidate.source = lexical, "words"
-        return took_up or self._revision > 0
+        return took_up or bool(self._took_up(candidate, stop_ms))
 
     # ------------------------------------------------------------------ counts
 
@@ -316,25 +349,28 @@ class OverlapTracker:
         settings = self._settings
         shared = self._shared(candidate, now_ms)
         candidate.raw_ms = longest_stretch_ms(shared, settings.bridge_ms)
+        candidate.overlap_ms = sum(end - begin for begin, end in shared)
         if candidate.over_since_ms is None and not candidate.pause:
             last_ms = shared[-1][1] if shared else candidate.onset_ms
             both_on = mine.speaking and theirs.speaking
-            if not both_on and self._known_ms(now_ms) - last_ms > settings.bridge_ms:
+            hole_ms = settings.newcomer_join_ms if theirs.speaking else settings.bridge_ms
+            if not both_on and self._known_ms(now_ms) - last_ms > hole_ms:
                 candidate.over_since_ms = last_ms
         end_ms = candidate.over_since_ms
         if end_ms is None:
+            candidate.stop_ms = None if theirs.speaking else theirs.last_end_ms
             candidate.other_on = theirs.active_within(
                 self._known_ms(now_ms) - settings.bridge_ms, now_ms
             )
         else:
-            candidate.other_on = theirs.active_within(
-                end_ms + 1, min(end_ms + settings.stop_ms, now_ms)
-            )
+            candidate.stop_ms = self._stop_ms(candidate, end_ms)
+            candidate.other_on = candidate.stop_ms is None
         self._complete(candidate, now_ms)
         length_ms = self._length_ms(candidate, now_ms)
+        text, all_words = self._newcomer_words(candidate)
         candidate.p_backchannel = backchannel_score(
             length_ms,
-            self._newcomer_text(candidate),
+            text,
             Listener(
                 backchannels=self.settled_backchannels(candidate.by, candidate.onset_ms),
                 level_delta_db=mine.effort(candidate.onset_ms - 120, now_ms)[0]
@@ -344,9 +380,10 @@ class OverlapTracker:
                 asked=(self._clause(candidate.over, candidate.onset_ms) or "").endswith("?"),
             ),
             self._words,
+            all_words=all_words,
         )
         if (
-            self._revision
+            settings.decide_at_end
             and end_ms is not None
             and not self._keeps_listening(candidate, length_ms)
         ):
@@ -357,9 +394,14 @@ class OverlapTracker:
         settled = self.settled_backchannels(candidate.by, candidate.onset_ms)
         timing = timing_completeness(candidate.raw_ms, settled, still_on=candidate.other_on)
         candidate.p_complete, candidate.source = timing, "timing"
+        if self._went_on(candidate, now_ms):
+            candidate.p_complete = min(timing, _WENT_ON)
+            return
         if candidate.other_on:
             return
-        stop_ms = self._stop_ms(candidate, now_ms)
+        stop_ms = candidate.stop_ms
+        if stop_ms is None:
+            return
         lexical = lexical_completeness(self._clause(candidate.over, stop_ms) or "", self._words)
         tail_db = self._parties[candidate.over].tail_db(stop_ms)
         if tail_db is not None:
@@ -367,11 +409,25 @@ class OverlapTracker:
         if lexical is not None:
             candidate.p_complete, candidate.source = with_tail(lexical, tail_db), "words"
 
-    def _stop_ms(self, candidate: Candidate, now_ms: int) -> int:
-        """End of the other's speech at the end of the overlap."""
-        until_ms = candidate.over_since_ms or self._known_ms(now_ms)
-        ends = [e for b, e in self._parties[candidate.over].spans if b <= until_ms + 1]
-        return ends[-1] if ends else candidate.onset_ms
+    def _went_on(self, candidate: Candidate, now_ms: int) -> bool:
+        """Whether the other took its turn up again: more than a listening signal's worth."""
+        if candidate.resumed_ms is None:
+            return False
+        until_ms = min(self._known_ms(now_ms), candidate.resumed_ms + 2 * self._settings.keep_ms)
+        spoken_ms = self._parties[candidate.over].speech_ms(candidate.resumed_ms, until_ms)
+        return spoken_ms >= self._settings.commit_ms
+
+    def _stop_ms(self, candidate: Candidate, end_ms: int) -> int | None:
+        """Return when the other stopped after the overlap ended; None when it went on."""
+        theirs, settings = self._parties[candidate.over], self._settings
+        stop_ms = end_ms
+        for begin, end in theirs.spans_between(end_ms - 1, end_ms + 2 * settings.stop_ms):
+            if begin - stop_ms > settings.bridge_ms:
+                break
+            stop_ms = max(stop_ms, end)
+        if theirs.open_ms is not None and theirs.open_ms <= stop_ms:
+            return None
+        return None if stop_ms - end_ms >= settings.stop_ms else stop_ms
 
     def _length_ms(self, candidate: Candidate, now_ms: int) -> int:
         spans = self._utterance_spans(candidate, now_ms)
@@ -399,21 +455,26 @@ class OverlapTracker:
             and theirs.active_within(end_ms, end_ms + 500)
         )
 
-    def _newcomer_text(self, candidate: Candidate) -> str | None:
+    def _newcomer_words(self, candidate: Candidate) -> tuple[str | None, bool]:
+        """Return what the newcomer has said, None while unknown, and whether that is all of it."""
         speech = self._parties[candidate.by]
         onset_ms = candidate.utterance_ms
-        chain = self._utterance_spans(candidate, 10**12)
+        chain = self._utterance_spans(candidate, _EVER_MS)
         end_ms = min(chain[-1][1], onset_ms + 3_000) if chain else onset_ms
         words = speech.words_between(onset_ms - 100, end_ms + 100)
-        if words:
-            return " ".join(w.text for w in words)
-        if speech.words_known_to(end_ms) and not speech.speaking:
-            return ""
+        text = " ".join(w.text for w in words)
+        covered_ms = speech.decoded_to_ms
         partial = speech.partial
-        if partial is not None and abs(partial.start_ms - onset_ms) <= _WORD_SLACK_MS:
-            text = f"{partial.stable} {partial.tail}".strip()
-            return text or None
-        return None
+        if (
+            partial is not None
+            and partial.audio_end_ms > covered_ms
+            and onset_ms - _WORD_SLACK_MS <= partial.start_ms <= end_ms
+        ):
+            text = f"{text} {partial.stable} {partial.tail}".strip()
+            covered_ms = partial.audio_end_ms
+        if covered_ms <= onset_ms or (not text and speech.speaking):
+            return None, False
+        return text, covered_ms >= end_ms - _WORD_SLACK_MS
 
     def _clause(self, party: Channel, stop_ms: int) -> str | None:
         """Return what `party` had said when it stopped; None unless the words reach the stop."""
@@ -422,7 +483,7 @@ class OverlapTracker:
             words = speech.words_between(stop_ms - _CLAUSE_MS, stop_ms + 50)
             return " ".join(w.text for w in words) or None
         partial = speech.partial
-        if partial is not None and abs(partial.audio_end_ms - stop_ms) <= _STOP_SLACK_MS:
+        if partial is not None and 0 <= partial.audio_end_ms - stop_ms + _STOP_SLACK_MS <= 600:
             return f"{partial.stable} {partial.tail}".strip() or None
         return None
 
@@ -450,10 +511,13 @@ class OverlapTracker:
         if self._length_ms(candidate, now_ms) < settings.commit_ms:
             return None
         if candidate.other_on:
-            if candidate.raw_ms < settings.overlap_commit_ms:
+            if candidate.overlap_ms < settings.overlap_commit_ms:
                 return None
             return OverlapClass.TALK_OVER
-        if candidate.raw_ms <= settings.terminal_ms or candidate.p_complete > 0.5:
+        short = candidate.overlap_ms <= settings.terminal_ms
+        if short and candidate.source != "words":
+            return OverlapClass.TERMINAL_OVERLAP
+        if candidate.p_complete > (_CLEARLY_OPEN if short else 0.5):
             return OverlapClass.TERMINAL_OVERLAP
         return OverlapClass.SUCCESSFUL
 
@@ -502,9 +566,9 @@ class OverlapTracker:
             p_backchannel=candidate.p_backchannel,
             p_complete=candidate.p_complete,
             source=candidate.source,
-            text=self._newcomer_text(candidate),
+            text=self._newcomer_words(candidate)[0],
             other_text=self._other_text(candidate, end_ms),
-            took_up=self._took_up(candidate, end_ms) if stopped else None,
+            took_up=self._took_up(candidate, candidate.stop_ms or end_ms) if stopped else None,
             level_delta_db=level_db,
             f0_delta_st=pitch_st,
             again=self.interruptions(candidate.by, candidate.onset_ms, 60_000) > 0,
@@ -525,7 +589,8 @@ class OverlapTracker:
         overlap_class, sure = classify(findings, self._settings, self._words, self.line)
         certainty = confidence(findings, self.line, overlap_class) if sure else 0.5
         counts = overlap_class in INTERRUPTING
-        measured_ms = findings.end_ms - candidate.onset_ms
+        stop_ms = candidate.stop_ms or findings.end_ms
+        measured_ms = stop_ms - candidate.onset_ms
         yields = counts and findings.stopped
         theirs = self._parties[candidate.over]
         resumed = findings.took_up or theirs.active_within(

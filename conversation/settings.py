@@ -70,9 +70,6 @@ class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Louder than usual, against the speaker's own level (C)."""
     high_st: float = 2.0
     """Higher than usual, semitones against the speaker's own median (C)."""
-    limited_rtt_ms: int = 600
-    """No cue on a single overlap from this round trip on (S: 600 ms more lag multiplies false
-    cues by 3.7)."""
     decide_at_end: bool = False
     """Settle nothing before the call is over: the post-call pass."""
 

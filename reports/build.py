@@ -23,11 +23,15 @@ from conversation.events import (
     RaisedVoiceStarted,
     RolesSwapped,
     SourceNotice,
+    TurnEnded,
 )
+from conversation.overlap_classes import COUNTED_CONFIDENCE, INTERRUPTING, LIMITED_RTT_MS
+from reports.audit import cue_audit, live_cues
 from reports.corrected import corrected
 from reports.curves import curves, holds
 from reports.customer_words import customer_words
-from reports.log import COUNTED_CONFIDENCE, PARTIES, CallLog
+from reports.intervals import poisson_interval, rate_interval
+from reports.log import PARTIES, CallLog
 from reports.model import (
     ActPart,
     CallPart,
@@ -53,8 +57,6 @@ MIN_SCORED_SPEECH_MS = 120_000
 """Rates need this much speech (`interruptions.md` section 13)."""
 _WHOLE_CALL = frozenset({"ended"})
 """Reasons after which nothing of the call is missing at its end."""
-_CUE_WINDOW_MS = 2_500
-"""A live cue belongs to an interruption raised at most this long before it."""
 
 
 def build_report(events: Iterable[Event]) -> Report:
@@ -106,6 +108,7 @@ def build_report(events: Iterable[Event]) -> Report:
         scorecard=build_scorecard(log) if log.direction_known else (),
         timing=_timing(log),
         customer_words=customer_words(log),
+        cue_audit=cue_audit(log),
     )
     return msgspec.structs.replace(report, summary=summary(report), practise=practise(report))
 
@@ -115,9 +118,20 @@ def _quality(log: CallLog, scored_ms: int) -> QualityPart:
         event.channel: event for event in log.events if isinstance(event, ChannelQuality)
     }
     warnings = []
-    if not log.direction_known:
+    if log.same_signal:
+        warnings.append("direction unknown: both channels carry the same signal")
+    elif not log.direction_known:
         warnings.append("direction unknown: one channel only, so nobody is said to interrupt")
     warnings += _source_warnings(log)
+    if log.offset_ms:
+        warnings.append(
+            f"channels_misaligned: the customer's channel seems {log.offset_ms} ms late; "
+            "nobody is said to interrupt"
+        )
+    if any(quality.bleed_grade == "C" for quality in newest.values()):
+        warnings.append("bleed: one channel is heard in the other, events are only possible")
+    if any((quality.rtt_ms or 0) > LIMITED_RTT_MS for quality in newest.values()):
+        warnings.append("latency_limited: the round trip is too long to blame single overlaps")
     undecoded = sum(final.text is None for final in log.finals)
     if undecoded:
         warnings.append(f"{undecoded} utterances could not be transcribed")
@@ -126,7 +140,7 @@ def _quality(log: CallLog, scored_ms: int) -> QualityPart:
             channel: newest[channel].bleed_grade if channel in newest else None
             for channel in PARTIES
         },
-        offset_ms=0,
+        offset_ms=log.offset_ms,
         snr_db={
             channel: newest[channel].snr_db if channel in newest else None for channel in PARTIES
         },
@@ -156,9 +170,9 @@ def _source_warnings(log: CallLog) -> list[str]:
 
 
 def _interruptions(log: CallLog, scored_ms: int) -> InterruptionsPart:
-    cues = [e for e in log.events if isinstance(e, CueRaised) and e.rule == "talk_over"]
+    cues = live_cues(log)
     speech_ms = sum(total_ms(log.speech[party]) for party in PARTIES)
-    events = tuple(_interruption(event, cues) for event in log.overlaps)
+    events = tuple(_interruption(event, cues.get(event.id)) for event in log.overlaps)
     return InterruptionsPart(
         by={
             party: _interrupter(log, [e for e in events if e.by is party], scored_ms, speech_ms)
@@ -168,12 +182,7 @@ def _interruptions(log: CallLog, scored_ms: int) -> InterruptionsPart:
     )
 
 
-def _interruption(event: OverlapEnded, cues: Sequence[CueRaised]) -> InterruptionPart:
-    shown = [
-        cue.at_ms
-        for cue in cues
-        if event.by is Channel.AGENT and 0 <= cue.at_ms - event.begin_ms <= _CUE_WINDOW_MS
-    ]
+def _interruption(event: OverlapEnded, cue_ms: int | None) -> InterruptionPart:
     return InterruptionPart(
         id=event.id,
         by=event.by,
@@ -188,7 +197,7 @@ def _interruption(event: OverlapEnded, cues: Sequence[CueRaised]) -> Interruptio
         interrupted_text=event.interrupted_text,
         interrupting_text=event.interrupting_text,
         resumed=event.resumed,
-        live_cue_ms=shown[0] if shown else None,
+        live_cue_ms=cue_ms,
         evidence=event.evidence,
     )
 
@@ -196,17 +205,17 @@ def _interruption(event: OverlapEnded, cues: Sequence[CueRaised]) -> Interruptio
 def _interrupter(
     log: CallLog, events: Sequence[InterruptionPart], scored_ms: int, speech_ms: int
 ) -> InterrupterPart:
+    known = log.direction_known and not log.offset_ms
     sure = [event for event in events if event.confidence >= COUNTED_CONFIDENCE]
     counts = Counter(event.overlap_class for event in sure)
-    weighted = (
-        counts[OverlapClass.SUCCESSFUL]
-        + counts[OverlapClass.TALK_OVER]
-        + counts[OverlapClass.BUTTING_IN] / 2
-    )
-    enough = speech_ms >= MIN_SCORED_SPEECH_MS and scored_ms > 0
+    cut = [event for event in sure if event.overlap_class in INTERRUPTING]
+    weighted = len(cut) - counts[OverlapClass.BUTTING_IN] / 2
+    rated = known and speech_ms >= MIN_SCORED_SPEECH_MS and scored_ms > 0
+    yields = sorted(event.yield_ms for event in cut if event.yield_ms is not None)
+    stopped = [event for event in cut if event.resumed is not None]
 
     def count(overlap_class: OverlapClass) -> int | None:
-        return counts[overlap_class] if log.direction_known else None
+        return counts[overlap_class] if known else None
 
     return InterrupterPart(
         successful=count(OverlapClass.SUCCESSFUL),
@@ -217,11 +226,30 @@ def _interrupter(
         backchannel=count(OverlapClass.BACKCHANNEL),
         collision=count(OverlapClass.COLLISION),
         pause_cut_in=count(OverlapClass.PAUSE_CUT_IN),
-        possible=len(events) - len(sure) if log.direction_known else None,
-        per_10min=(
-            round(weighted * 600_000 / scored_ms, 2) if log.direction_known and enough else None
+        possible=len(events) - len(sure) if known else None,
+        per_10min=round(weighted * 600_000 / scored_ms, 2) if rated else None,
+        overlap_ms=sum(event.overlap_ms for event in sure) if known else None,
+        count=len(cut) if known else None,
+        count_interval=poisson_interval(len(cut)) if known else None,
+        per_10min_interval=rate_interval(len(cut), 600_000 / scored_ms) if rated else None,
+        turns_interrupted=_turns_cut(log, cut) if known else None,
+        success_rate=(
+            round(counts[OverlapClass.SUCCESSFUL] / len(cut), 4) if known and cut else None
         ),
-        overlap_ms=sum(event.overlap_ms for event in sure) if log.direction_known else None,
+        yield_ms_median=quantile(yields, 0.5) if known else None,
+        taken_up_again=(
+            round(sum(bool(e.resumed) for e in stopped) / len(stopped), 4)
+            if known and stopped
+            else None
+        ),
+    )
+
+
+def _turns_cut(log: CallLog, cut: Sequence[InterruptionPart]) -> int:
+    turns = [event for event in log.events if isinstance(event, TurnEnded)]
+    return sum(
+        any(e.over is turn.channel and turn.start_ms <= e.begin_ms <= turn.end_ms for e in cut)
+        for turn in turns
     )
 
 
@@ -312,17 +340,8 @@ def _promises(log: CallLog) -> tuple[PromisePart, ...]:
 
 
 def _timing(log: CallLog) -> TimingPart:
-    onset_to_cue = sorted(
-        part.live_cue_ms - part.begin_ms
-        for part in (
-            _interruption(
-                event,
-                [e for e in log.events if isinstance(e, CueRaised) and e.rule == "talk_over"],
-            )
-            for event in log.overlaps
-        )
-        if part.live_cue_ms is not None
-    )
+    begins = {event.id: event.begin_ms for event in log.overlaps}
+    onset_to_cue = sorted(at_ms - begins[name] for name, at_ms in live_cues(log).items())
     end_to_final = sorted(final.at_ms - final.end_ms for final in log.finals)
     return TimingPart(
         asr_rtf=None,

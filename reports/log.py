@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from conversation.alignment import misalignment_ms
+from conversation.conversation import SAME_SIGNAL
 from conversation.events import (
     ActDetected,
     AudioGap,
@@ -12,6 +14,7 @@ from conversation.events import (
     CapturePaused,
     CaptureResumed,
     Channel,
+    ChannelQuality,
     Event,
     FinalTranscript,
     HoldEnded,
@@ -41,10 +44,14 @@ class CallLog:
         self.started = self.events[0]
         ends = [event.at_ms for event in self.events if isinstance(event, CallEnded)]
         self.end_ms = ends[-1] if ends else max(event.at_ms for event in self.events)
-        self.direction_known = set(self.started.channels) >= set(PARTIES)
+        self.same_signal = any(
+            isinstance(e, ChannelQuality) and SAME_SIGNAL in e.flags for e in self.events
+        )
+        self.direction_known = set(self.started.channels) >= set(PARTIES) and not self.same_signal
         self.gaps = [event for event in self.events if isinstance(event, AudioGap)]
         self.unknown = union([*self._held_spans(), *((g.begin_ms, g.end_ms) for g in self.gaps)])
         self.speech = {channel: self._speech(channel) for channel in Channel}
+        self.offset_ms = misalignment_ms(*(self.speech[party] for party in PARTIES))
         self.finals = self._newest_finals()
         self.overlaps = self._newest_overlaps()
         self.acts = [event for event in self.events if isinstance(event, ActDetected)]

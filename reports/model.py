@@ -56,6 +56,22 @@ class TalkPart(_Part, frozen=True, kw_only=True):
     response_latency_ms: dict[str, dict[str, float | None]]
     words_per_minute: dict[str, float | None]
     backchannels: dict[str, int | None]
+    overlap_share: float | None = None
+    """Simultaneous speech over scored time, 0 to 1."""
+    silence_share: float | None = None
+    transfer_offset_ms: dict[str, dict[str, float | None]] = {}
+    """From the end of the other's turn to the start of this party's: `n`, `median`, `p25`, `p75`,
+    `p90`, and the shares `early` (below -200 ms), `smooth` (within 200 ms), `late` (above 2 s)."""
+    patience_ms: float | None = None
+    """Median silence that the agent leaves after the customer."""
+    switches_per_min: float | None = None
+    """Changes of turn per minute of scored time; None below 120 s of speech."""
+    backchannels_per_min: dict[str, float | None] = {}
+    """Listening signals per minute of the other's talk; None below 120 s of speech."""
+    flags: tuple[str, ...] = ()
+    """What is out of the ordinary; limits of `interruptions.md` section 13."""
+    intervals: dict[str, tuple[float, float] | None] = {}
+    """95 % intervals: Poisson of rates, order statistics of medians."""
 
 
 class InterrupterPart(_Part, frozen=True, kw_only=True):
@@ -74,6 +90,19 @@ class InterrupterPart(_Part, frozen=True, kw_only=True):
     per_10min: float | None
     """(successful + talk_over + half of butting_in) per 10 minutes; None below 120 s of speech."""
     overlap_ms: int | None
+    count: int | None = None
+    """Interruptions: successful, talk_over and butting_in."""
+    count_interval: tuple[float, float] | None = None
+    """95 % Poisson interval of the count."""
+    per_10min_interval: tuple[float, float] | None = None
+    turns_interrupted: int | None = None
+    """Turns of the other party that this one came in on."""
+    success_rate: float | None = None
+    """Successful over all three kinds; None when there were none."""
+    yield_ms_median: float | None = None
+    """Time until the other stopped, less their round trip."""
+    taken_up_again: float | None = None
+    """Share of cut turns that were gone on with afterwards."""
 
 
 class InterruptionPart(_Part, frozen=True, kw_only=True):
@@ -286,6 +315,24 @@ class PracticePart(_Part, frozen=True, kw_only=True):
     attempts: tuple[AttemptPart, ...]
 
 
+class CueAuditPart(_Part, frozen=True, kw_only=True):
+    """How right the live cues about interruptions were in this call."""
+
+    rule: str
+    fired: int
+    confirmed: int
+    """Shown for what the whole call also calls an interruption."""
+    false: int
+    missed: int
+    """Interruptions by the agent without a cue: budget and cooldown make them, too."""
+    precision: float | None
+    precision_interval: tuple[float, float] | None
+    """95 % interval (Wilson)."""
+    fired_by_rule: dict[str, int]
+    withheld: dict[str, dict[str, int]]
+    """Rule, reason, how often it was true and not shown."""
+
+
 class TimingPart(msgspec.Struct, frozen=True, kw_only=True):
     """Delays in stream time."""
 
@@ -322,6 +369,7 @@ class Report(_Part, frozen=True, kw_only=True):
     practice: PracticePart | None = None
     """Present when nobody called: a practice run."""
     customer_words: CustomerWordsPart | None = None
+    cue_audit: CueAuditPart | None = None
 
 
 def encode(report: Report) -> bytes:

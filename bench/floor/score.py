@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.floor.script import PARTIES, Planted, Script
 from conversation.events import Channel, CueRaised, Event, OverlapUpdated, SpeechEnded
-from conversation.overlaps import INTERRUPTING
+from conversation.overlap_classes import INTERRUPTING
 from reports.spans import intersect, total_ms, union
 
 _EARLY_MS, _LATE_MS = 250, 3_000

@@ -165,12 +165,7 @@ class _Writer:
             if not last:
                 self.now_ms += self.lognormal(330, 0.4, 150, 900)
         begin_ms, end_ms = turn[0].begin_ms, turn[-1].end_ms
-        after = None
-        for _ in range(_TRIES if cut else 0):
-            planted = len(self.planted)
-            after = self._interrupt(other, turn[-1], begin_ms)
-            if len(self.planted) > planted:
-                break
+        after = self._interrupt(other, turn[-1], begin_ms) if cut else None
         limit_ms = min([p.begin_ms for p in self.planted[-1:] if p.begin_ms > begin_ms] or [end_ms])
         self._listen(other, turn, limit_ms - 1_300)
         if after is not None:
@@ -178,12 +173,22 @@ class _Writer:
         return other, end_ms
 
     def _interrupt(self, by: str, item: Said, turn_ms: int) -> tuple[str, int] | None:
-        label = str(self.random.choice(["successful", "successful", "talk_over", "butting_in"]))
-        return {
+        """Plant one of the kinds where there is room for it, another kind where there is not."""
+        kinds = {
             "successful": self._cut_off,
             "talk_over": self._talk_over,
             "butting_in": self._butt_in,
-        }[label](by, item, turn_ms)
+        }
+        labels = [str(label) for label in self.random.permutation(list(kinds))]
+        if self.random.random() < 0.4:
+            labels.insert(0, "successful")
+        for label in labels:
+            for _ in range(_TRIES):
+                planted = len(self.planted)
+                after = kinds[label](by, item, turn_ms)
+                if len(self.planted) > planted:
+                    return after
+        return None
 
     def _cut_off(self, by: str, item: Said, turn_ms: int) -> tuple[str, int] | None:
         """The speaker stops in mid-clause; the newcomer keeps the floor for 1 s or more."""
@@ -253,9 +258,9 @@ class _Writer:
     def _listen(self, by: str, turn: list[Said], limit_ms: int) -> None:
         """Give listening signals inside the other's turn."""
         late_ms = self.rtt_ms if by == "customer" else 0
-        at_ms = turn[0].begin_ms + 1_500 + late_ms
+        at_ms = turn[0].begin_ms + 1_000 + late_ms
         while True:
-            at_ms += self.lognormal(60_000 / self.signals_per_min, 0.6, 2_000, 30_000)
+            at_ms += self.lognormal(30_000 / self.signals_per_min, 0.6, 1_000, 20_000)
             clip = self.draw(by, "backchannels")
             end_ms = at_ms + round(clip.seconds * 1000)
             if end_ms > min(turn[-1].end_ms - 300, limit_ms):
@@ -263,7 +268,7 @@ class _Writer:
             if self.free(by, at_ms, end_ms, 1_300):
                 self.say(by, clip, at_ms, "backchannel")
                 over = next((i for i in turn if i.begin_ms <= at_ms < i.end_ms), None)
-                if over is not None and _talks(over, at_ms):
+                if over is not None and _talks(over, at_ms, before_ms=100):
                     self.planted.append(Planted(by, "backchannel", at_ms, min(end_ms, over.end_ms)))
 
     # ------------------------------------------------------------------ the switch
@@ -301,11 +306,14 @@ class _Writer:
         )
 
 
-def _talks(item: Said, at_ms: int) -> bool:
-    """Whether the clip is speech, not a pause, from 100 ms before to 200 ms after `at_ms`."""
-    spans = _spans(item)
-    covered = sum(max(0, min(e, at_ms + 200) - max(b, at_ms - 100)) for b, e in spans)
-    return covered >= 200
+def _talks(item: Said, at_ms: int, before_ms: int = 500) -> bool:
+    """Whether the clip is speech, without a pause, from `before_ms` before to 200 ms after `at_ms`.
+
+    Nearer to the speaker's own start, a newcomer would be a collision.
+    """
+    begin_ms, end_ms = at_ms - before_ms, at_ms + 200
+    covered = sum(max(0, min(e, end_ms) - max(b, begin_ms)) for b, e in _spans(item))
+    return covered >= end_ms - begin_ms - _HOLE_MS
 
 
 def _cut(item: Said, at_ms: int) -> None:

@@ -81,6 +81,28 @@ FIRES: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
         {"agent.silent_ms": 9_000, "customer.silent_ms": 3_000},
         [act("customer.question", 17_000)],
     ),
+    ("repeat_talk_over", {"interruptions.agent_60s": 2}, []),
+    ("repeat_talk_over", {"interruptions.agent_60s": 1, "interruptions.agent_180s": 3}, []),
+    (
+        "give_floor_back",
+        {
+            "taken_floor.severity": 40,
+            "taken_floor.ago_ms": 9_000,
+            "taken_floor.customer_ms": 300,
+            "agent.silent_ms": 6_000,
+        },
+        [],
+    ),
+    ("customer_cut_ins", {"interruptions.customer_120s": 3}, []),
+    (
+        "quiet_customer",
+        {
+            "silence.mutual_ms": 12_000,
+            "silence.owed_by": "customer",
+            "customer.asked_to_wait_ago_ms": 86_400_000,
+        },
+        [],
+    ),
 ]
 SILENT: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
     ("talk_over", {**OVERLAP, "overlap.p_backchannel": 0.6}, []),
@@ -109,6 +131,40 @@ SILENT: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
         "slow_reply",
         {"agent.silent_ms": 9_000, "customer.silent_ms": 3_000, "asr.available": None},
         [act("customer.question", 17_000)],
+    ),
+    ("repeat_talk_over", {"interruptions.agent_60s": 1, "interruptions.agent_180s": 2}, []),
+    ("repeat_talk_over", {"interruptions.agent_60s": 2, "bleed": "C"}, []),
+    (
+        "give_floor_back",
+        {
+            "taken_floor.severity": 30,
+            "taken_floor.ago_ms": 9_000,
+            "taken_floor.customer_ms": 300,
+            "agent.silent_ms": 7_000,
+        },
+        [],
+    ),
+    (
+        "give_floor_back",
+        {
+            "taken_floor.severity": 40,
+            "taken_floor.ago_ms": 9_000,
+            "taken_floor.customer_ms": 2_000,
+            "agent.silent_ms": 7_000,
+        },
+        [],
+    ),
+    ("customer_cut_ins", {"interruptions.customer_120s": 2}, []),
+    ("customer_cut_ins", {"interruptions.customer_120s": 3, "direction_known": False}, []),
+    ("quiet_customer", {"silence.mutual_ms": 12_000, "silence.owed_by": "agent"}, []),
+    (
+        "quiet_customer",
+        {
+            "silence.mutual_ms": 14_000,
+            "silence.owed_by": "customer",
+            "customer.asked_to_wait_ago_ms": 15_000,
+        },
+        [],
     ),
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conversation.backchannels import backchannel_score, is_backchannel_text
+from conversation.backchannels import Listener, backchannel_score, is_backchannel_text
 from conversation.completeness import lexical_completeness, timing_completeness
 
 pytestmark = pytest.mark.unit
@@ -29,15 +29,15 @@ def test_what_is_no_listening_signal(text: str) -> None:
     [(100, 0.9), (400, 0.9), (550, 0.75), (700, 0.6), (1_100, 0.3), (1_500, 0.1), (9_000, 0.1)],
 )
 def test_without_words_a_sound_is_judged_by_its_length(length_ms: int, score: float) -> None:
-    assert backchannel_score(length_ms, None, 0) == pytest.approx(score)
+    assert backchannel_score(length_ms, None) == pytest.approx(score)
 
 
 def test_words_outweigh_length_and_a_warm_listener_needs_more_evidence() -> None:
-    assert backchannel_score(3_000, "okay", 0) == 0.95
-    assert backchannel_score(100, "can you give me", 0) == 0.05
-    assert backchannel_score(600, "", 0) == 0.75
-    assert backchannel_score(1_100, None, 5) == pytest.approx(0.4)
-    assert backchannel_score(1_100, None, 50) == pytest.approx(0.5)
+    assert backchannel_score(3_000, "okay") == 0.95
+    assert backchannel_score(100, "can you give me") == 0.05
+    assert backchannel_score(600, "") == 0.75
+    assert backchannel_score(1_100, None, Listener(backchannels=5)) == pytest.approx(0.4)
+    assert backchannel_score(1_100, None, Listener(backchannels=50)) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

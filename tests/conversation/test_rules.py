@@ -35,7 +35,8 @@ ON = """customer_upset missed_ack customer_raised abuse paraphrase_due customer_
     solution_too_soon own_it plan_missing escalation_ask close_well bad_phrase vague_time
     over_promise pace_fast volume_high volume_low vulnerable consent_notice promise_logged
     card_data sup_escalation sup_churn sup_vulnerable sup_abuse sup_upset_lasting sup_hold
-    sup_raise_hand sup_consent sup_quality talk_over monologue dead_air slow_reply""".split()
+    sup_raise_hand sup_consent sup_quality talk_over monologue dead_air slow_reply
+    repeat_talk_over give_floor_back customer_cut_ins quiet_customer""".split()
 OFF = "canned_empathy apology_loop praise few_questions use_name loyalty pace_slow".split()
 
 
