@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import defaultdict
 
 import msgspec
@@ -14,6 +15,7 @@ from asr.settings import AsrSettings
 from audio.settings import AudioSettings
 from audio.vad import SileroVad, SpeechProbability, VadStream
 from conversation.settings import ConversationSettings
+from prosody.score import Load
 from prosody.settings import ProsodySettings
 
 
@@ -45,6 +47,8 @@ class Hearing:
         self._given = transcriber
         self._pool: WorkerPool | None = None
         self._router: _Router | None = None
+        self.live_calls: weakref.WeakSet[object] = weakref.WeakSet()
+        """Live sessions that share this object; they enter and leave by themselves."""
 
     def load(self, *, wait_for_recogniser_s: float = 60.0) -> None:
         """Load all models.
@@ -85,6 +89,12 @@ class Hearing:
     def pool(self) -> WorkerPool | None:
         """The supervised worker processes, when this object started them."""
         return self._pool
+
+    @property
+    def prosody_load(self) -> Load:
+        """How much of the processor the prosody of one live call may have."""
+        many = len(self.live_calls) > self.settings.prosody.many_calls
+        return Load.MANY if many else Load.FULL
 
     def vad_stream(self) -> SpeechProbability:
         """Return a fresh voice-activity stream for one channel."""

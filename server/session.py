@@ -44,6 +44,7 @@ from conversation.events import (
     SpeechStarted,
 )
 from conversation.redaction import Redactor
+from prosody.rate import SpeakingRate
 from prosody.stage import ProsodyStage
 from server.hearing import Hearing
 from server.merge import Merger
@@ -139,10 +140,14 @@ class CallSession:
             sample_rate_hz if native else ANALYSIS_RATE_HZ,
             hearing.settings.prosody,
         )
+        self._rate = SpeakingRate(hearing.settings.prosody.rate)
         self._ears = {
             channel: _Ears(channel, sample_rate_hz, hearing, self._prosody)
             for channel in started.channels
         }
+        self._hearing = hearing
+        if clock is Clock.LIVE:
+            hearing.live_calls.add(self)
         self._transcriber = transcriber
         self._clock = clock
         self._merger = Merger()
@@ -241,6 +246,7 @@ class CallSession:
         if self._ended:
             return []
         self._ended = True
+        self._hearing.live_calls.discard(self)
         events = self.end_audio()
         self._drain(wait_s)
         events += self._receive(self._merger.release(self._merger.newest_ms))
@@ -255,6 +261,7 @@ class CallSession:
     def _advance(self) -> list[Event]:
         watermark_ms = min(ears.front_end.watermark_ms for ears in self._ears.values())
         if self._clock is Clock.LIVE:
+            self._prosody.load = self._hearing.prosody_load
             self._step(watermark_ms)
             self._collect(0.0)
         else:
@@ -359,9 +366,10 @@ class CallSession:
                 observation = self._redactor.redact(observation)
             assert isinstance(observation, Observation)  # noqa: S101 - the merger holds nothing else
             events.extend(self._core.receive(ClockAdvanced(at_ms=observation.at_ms)))
-            self._observations.append(observation)
-            events.append(observation)
-            events.extend(self._core.receive(observation))
+            for heard in (observation, *self._rate.hear(observation)):
+                self._observations.append(heard)
+                events.append(heard)
+                events.extend(self._core.receive(heard))
         return events
 
 

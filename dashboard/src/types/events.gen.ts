@@ -139,6 +139,22 @@ export interface RaisedVoiceEnded {
   readonly reason: string;
 }
 
+/** How fast somebody has just spoken, against their own usual; sent with a final transcript. */
+export interface PaceMeasured {
+  readonly type: "pace_measured";
+  readonly at_ms: number;
+  readonly channel: Channel;
+  readonly begin_ms: number;
+  readonly end_ms: number;
+  readonly words: number;
+  readonly words_per_minute: number;
+  readonly gross_words_per_minute: number;
+  readonly usual_words_per_minute: number | null;
+  readonly pace: string;
+  readonly pauses: number;
+  readonly longest_pause_ms: number;
+}
+
 /** Output of a language model for one final utterance, so that replay runs no model. */
 export interface UtteranceScored {
   readonly type: "utterance_scored";
@@ -400,7 +416,7 @@ export interface MetricsUpdated {
   readonly floor_holder: Channel | null;
 }
 
-export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | ClockAdvanced | CallEnded;
+export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | PaceMeasured | UtteranceScored | ChannelQuality | AudioGap | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | ClockAdvanced | CallEnded;
 
 export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | MetricsUpdated;
 
