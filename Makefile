@@ -10,7 +10,7 @@ DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*
 NPM = $(shell command -v npm || echo "$(CURDIR)/$(BIN)/npm")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check e2e dashboard bench clean format
+.PHONY: help setup demo test check e2e dashboard bench bench-prosody clean format
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ dashboard: $(DASHBOARD) ## build the dashboard into server/static
 
 bench: $(VENV)/.dev ## time the analysis of the sample call
 	$(BIN)/python -m bench.analyze
+
+bench-prosody: $(VENV)/.dev ## raised voices: detection, pitch, cost (QUICK=1 for a few minutes)
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[sample]'
+	$(BIN)/python -m bench.prosody
 
 format: $(VENV)/.dev ## format the Python code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
