@@ -11,7 +11,7 @@ NPM = $(shell command -v npm || echo "$(CURDIR)/$(BIN)/npm")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check e2e dashboard bench bench-asr bench-batch bench-coaching \
-	bench-cues bench-dashboard bench-floor screenshots clean format
+	bench-cues bench-dashboard bench-floor bench-prosody screenshots clean format
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ bench-coaching: $(VENV)/.dev ## how well what is said is understood
 bench-floor: $(VENV)/.dev ## who interrupted whom on generated calls (QUICK=1: a few)
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,sample]'
 	$(BIN)/python -m bench.floor
+
+bench-prosody: $(VENV)/.dev ## raised voices: detection, pitch, cost (QUICK=1 for a few minutes)
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[sample]'
+	$(BIN)/python -m bench.prosody
 
 format: $(VENV)/.dev ## format the Python code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -248,6 +248,28 @@ class RaisedVoiceEnded(Event, frozen=True, kw_only=True, tag="raised_voice_ended
     """`off`, `silence`, `hold`, `reset` or `call_ended`."""
 
 
+class PaceMeasured(Event, frozen=True, kw_only=True, tag="pace_measured"):
+    """How fast somebody has just spoken, against their own usual; sent with a final transcript."""
+
+    channel: Channel
+    begin_ms: int
+    """Start of the stretch of speech that the final belongs to."""
+    end_ms: int
+    words: int
+    """Words of the stretch that count; numbers, spelling and overlapped words do not."""
+    words_per_minute: float
+    """Articulation rate over the newest 10 s of speech: words over speech without pauses."""
+    gross_words_per_minute: float
+    """Words of the stretch over its whole length, pauses included."""
+    usual_words_per_minute: float | None
+    """Median articulation rate of this speaker in this call, None before 60 words."""
+    pace: str
+    """`fast`, `slow`, `usual`, or `unknown` while the usual is."""
+    pauses: int
+    """Silent pauses of 250 ms or more inside the stretch, from voice activity."""
+    longest_pause_ms: int
+
+
 class UtteranceScored(Event, frozen=True, kw_only=True, tag="utterance_scored"):
     """Output of a language model for one final utterance, so that replay runs no model.
 
@@ -391,6 +413,7 @@ Observation = (
     | ProsodyFrame
     | RaisedVoiceStarted
     | RaisedVoiceEnded
+    | PaceMeasured
     | UtteranceScored
     | ChannelQuality
     | AudioGap

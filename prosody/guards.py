@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ class GainGuard:
         if noise is None or noise <= settings.noise_rise_db or not voice:
             return False
         speech = _change([t.speech_db for t in new], [t.speech_db for t in old])
-        snr_db = float(np.median(voice) - np.median(_known([t.noise_db for t in new])))
+        snr_db = median(voice) - median(_known([t.noise_db for t in new]))
         return snr_db < settings.lombard_snr_db and (speech is None or speech < noise / 2)
 
 
@@ -146,7 +147,7 @@ class LineGuard:
         pitches = [entry[2] for entry in self._recent if entry[2] is not None]
         moved = float(np.quantile(np.abs(shifts), 0.25)) >= settings.line_shift_db
         one_way = min(shifts) > 0 or max(shifts) < 0
-        still = bool(pitches) and abs(float(np.median(pitches))) < 1.0
+        still = bool(pitches) and abs(median(pitches)) < 1.0
         return moved and one_way and still
 
     def recent(self) -> list[WindowValues]:
@@ -232,4 +233,4 @@ def _change(new: list[float | None], old: list[float | None]) -> float | None:
     now, before = _known(new), _known(old)
     if len(now) < 2 or len(before) < 2:
         return None
-    return float(np.median(now) - np.median(before))
+    return median(now) - median(before)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from statistics import median
 
 import msgspec
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import soxr
 from swift_f0 import PitchStream, SwiftF0
 
-from prosody.features import HOP_MS, TICK_MS, Floats
+from prosody.features import HOP_MS, TICK_MS
 from prosody.settings import ProsodySettings
 from prosody.usable import Hops
 
@@ -165,9 +166,9 @@ class PitchCascade:
         for old in [h for h in self._f0 if h < earliest]:
             del self._f0[old]
 
-    def contour(self, hops: Hops) -> Floats:
+    def contour(self, hops: Hops) -> list[float]:
         """Return the pitch of those frames that are voiced, semitones re 55 Hz."""
-        return np.array([self._f0[h] for h in hops.tolist() if h in self._f0])
+        return [self._f0[h] for h in hops.tolist() if h in self._f0]
 
     def steadiness(self, first_hop: int) -> float | None:
         """Share of neighbouring voiced frames whose pitch stands still, or None without enough.
@@ -189,7 +190,7 @@ class PitchCascade:
         voiced = self.contour(hops)
         if len(voiced) < settings.min_voiced_frames:
             return None, False
-        f0, tilt = float(np.median(voiced)), z_tilt or 0.0
+        f0, tilt = median(voiced), z_tilt or 0.0
         last = self._last
         if (
             last is not None

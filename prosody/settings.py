@@ -5,6 +5,47 @@ from __future__ import annotations
 import msgspec
 
 
+class RateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Thresholds of speaking rate; `prosody.md` section 8, P published, C our choice."""
+
+    window_ms: int = 10_000
+    """Newest speech that the rate is taken over (C)."""
+    min_speech_ms: int = 3_000
+    """Least speech that says anything about pace (C)."""
+    min_turn_words: int = 8
+    """Turns of fewer words are left out (P, Yuan, Liberman & Cieri 2006)."""
+    min_turn_ms: int = 2_000
+    """Turns with less speech are left out (P, the same)."""
+    stretch_gap_ms: int = 1_000
+    """Finals closer than this belong to one stretch (C)."""
+    usual_words: int = 60
+    """Words after which a speaker's own usual is known (C)."""
+    fast_wpm: float = 180.0
+    """Nobody slower than this is fast (C)."""
+    fast_ratio: float = 1.25
+    """Nor anybody below this multiple of their own usual (C)."""
+    fast_ms: int = 15_000
+    """Speech over which that must hold (C)."""
+    fast_clear: float = 1.10
+    """Multiple of the usual at which `fast` is over (C)."""
+    slow_wpm: float = 100.0
+    """Nobody faster than this is slow (C)."""
+    slow_ratio: float = 0.75
+    """Nor anybody above this multiple of their own usual (C)."""
+    slow_ms: int = 20_000
+    """Speech over which that must hold (C)."""
+    slow_clear: float = 0.90
+    """Multiple of the usual at which `slow` is over (C)."""
+    clear_ms: int = 8_000
+    """Newest speech by which either is cleared (C)."""
+    pause_ms: int = 250
+    """Shorter silence within speech is articulation, not a pause (P)."""
+    kept_spans: int = 400
+    """Speech spans remembered per party; bounds memory (C)."""
+    kept_stretches: int = 60
+    """Stretches that make up the usual; bounds memory (C)."""
+
+
 class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Thresholds of features, baseline and raised-voice detector.
 
@@ -18,6 +59,9 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """`numpy`, or `librosa` at the price of its start-up; equal to 1e-5 dB."""
     many_calls: int = 30
     """Live calls from which pitch is rationed (`reliability.md` section 11)."""
+
+    rate: RateSettings = RateSettings()
+    """Speaking rate and pauses."""
 
     lag_ms: int = 208
     """A tick is judged this long after its end: speech onsets are confirmed, pitch is in."""

@@ -41,6 +41,11 @@ class ProsodyStage:
         """How much may be computed from the next tick on; the shell sets it."""
 
     @property
+    def ticks(self) -> int:
+        """Ticks judged so far, with speech or without."""
+        return self._tick
+
+    @property
     def usable_ticks(self) -> int:
         """Ticks with usable speech so far, of all channels."""
         return sum(tracker.usable_ticks for tracker in self._trackers.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -175,7 +176,7 @@ class ChannelTracker:
         self._levels.push(measured.level_db[known])
         self._envelope.hear(np.where(known, measured.level_db, -np.inf))
         enough = len(levels) >= self._settings.min_tick_frames
-        speech_db = float(np.median(levels)) if enough else None
+        speech_db = median(levels.tolist()) if enough else None
         skipped = load is Load.SHED and tick % 2 == 1
         out: list[ProsodyEvent] = []
         values: WindowValues | None = None

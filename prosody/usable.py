@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +67,7 @@ class UsableFrames:
         settings = self._settings
         quiet = known & ~speech
         noise = measured.level_db[quiet]
-        self.noise_db = float(np.median(noise)) if len(noise) >= _NOISE_FRAMES else None
+        self.noise_db = median(noise.tolist()) if len(noise) >= _NOISE_FRAMES else None
         self._noise.push(noise)
         heard = known & speech & ~masked
         clipped = measured.clipped >= settings.clip_samples

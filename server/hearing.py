@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -16,6 +17,7 @@ from audio.settings import AudioSettings
 from audio.vad import SileroVad, SpeechProbability, VadStream
 from conversation.events import Channel
 from conversation.settings import ConversationSettings
+from prosody.score import Load
 from prosody.settings import ProsodySettings
 from server.act_model import ActModel, CallScorer, load_act_model
 from server.auto_capture import CaptureSettings
@@ -67,6 +69,8 @@ class Hearing:
         self._router: _Router | None = None
         self.act_model: ActModel | None = None
         """Scores what was said; None before `load()` and where its encoder is not installed."""
+        self.live_calls: weakref.WeakSet[object] = weakref.WeakSet()
+        """Live sessions that share this object; they enter and leave by themselves."""
 
     def load(self, *, wait_for_recogniser_s: float = 60.0) -> None:
         """Load all models.
@@ -117,6 +121,12 @@ class Hearing:
         if self._pool is None:
             return Advice(hop_ms=self.settings.asr.hop_ms)
         return self._pool.advice(call_id, channel)
+
+    @property
+    def prosody_load(self) -> Load:
+        """How much of the processor the prosody of one live call may have."""
+        many = len(self.live_calls) > self.settings.prosody.many_calls
+        return Load.MANY if many else Load.FULL
 
     def vad_stream(self) -> SpeechProbability:
         """Return a fresh voice-activity stream for one channel."""

@@ -54,6 +54,7 @@ from conversation.events import (
     SpeechStarted,
 )
 from conversation.redaction import Redactor
+from prosody.rate import SpeakingRate
 from prosody.stage import ProsodyStage
 from server.auto_capture import AutoCapture
 from server.hearing import Hearing
@@ -219,6 +220,7 @@ class CallSession:
             sample_rate_hz if native else ANALYSIS_RATE_HZ,
             hearing.settings.prosody,
         )
+        self._rate = SpeakingRate(hearing.settings.prosody.rate)
         gate = None
         if {Channel.AGENT, Channel.CUSTOMER} <= set(started.channels):
             bleed = hearing.settings.audio.bleed
@@ -229,6 +231,8 @@ class CallSession:
             for channel in started.channels
         }
         self._advice = Advice(hop_ms=self._asr.hop_ms)
+        if clock is Clock.LIVE:
+            hearing.live_calls.add(self)
         self._transcriber = transcriber
         self._clock = clock
         self._merger = Merger()
@@ -355,6 +359,7 @@ class CallSession:
         if self._ended:
             return []
         self._ended = True
+        self._hearing.live_calls.discard(self)
         events = self.end_audio()
         self._drain(wait_s)
         events += self._receive(self._merger.release(self._merger.newest_ms))
@@ -370,6 +375,7 @@ class CallSession:
         watermark_ms = min(ears.front_end.watermark_ms for ears in self._ears.values())
         if self._clock is Clock.LIVE:
             self._take_advice()
+            self._prosody.load = self._hearing.prosody_load
             self._step(watermark_ms)
             self._collect(0.0)
             self._redecode()
@@ -522,9 +528,10 @@ class CallSession:
                 events.extend([] if scored is None else self._enter([scored]))
             assert isinstance(observation, Observation)  # noqa: S101 - the merger holds nothing else
             events.extend(self._core.receive(ClockAdvanced(at_ms=observation.at_ms)))
-            self._observations.append(observation)
-            events.append(observation)
-            events.extend(self._core.receive(observation))
+            for heard in (observation, *self._rate.hear(observation)):
+                self._observations.append(heard)
+                events.append(heard)
+                events.extend(self._core.receive(heard))
         return events
 
 

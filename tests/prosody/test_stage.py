@@ -40,7 +40,7 @@ def test_a_strong_voice_sends_the_same_id_again() -> None:
 
 
 def test_pitch_alone_is_no_raised_voice() -> None:
-    assert not starts(run(voice(24, raised=(16, 22), semitones=5, tilt_db=0), [(0, 24_000)]))
+    assert not starts(run(voice(24, raised=(16, 22), semitones=9, tilt_db=0), [(0, 24_000)]))
 
 
 def test_mu_law_changes_no_verdict() -> None:

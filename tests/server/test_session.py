@@ -19,6 +19,8 @@ from audio.sources import open_recording
 from conversation.conversation import Conversation
 from conversation.events import Channel, Event, EventLog, FinalTranscript, Observation, Word
 from conversation.settings import ConversationSettings
+from prosody.score import Load
+from prosody.settings import ProsodySettings
 from server.hearing import Hearing, HearingSettings
 from server.session import Clock, open_session
 
@@ -140,3 +142,24 @@ def test_replaying_the_observations_gives_the_derived_events_byte_for_byte() -> 
     replayed += core.final_pass(observations)
     derived = [e for e in events if not isinstance(e, Observation)]
     assert [EventLog.encode(e) for e in replayed] == [EventLog.encode(e) for e in derived]
+
+
+def test_pitch_is_rationed_while_many_calls_are_live_and_free_again_afterwards() -> None:
+    prosody = ProsodySettings(many_calls=1)
+    hearing = Hearing(HearingSettings(prosody=prosody), transcriber=FakeTranscriber())
+    hearing.load()
+    sessions = [
+        open_session(
+            call_id=f"c{i}",
+            channels=(Channel.AGENT, Channel.CUSTOMER),
+            sample_rate_hz=RATE_HZ,
+            source="ingest",
+            started_at="2026-01-01T00:00:00+00:00",
+            hearing=hearing,
+        )
+        for i in range(2)
+    ]
+    loads = [hearing.prosody_load]
+    sessions[0].finish(wait_s=0)
+    loads.append(hearing.prosody_load)
+    assert loads == [Load.MANY, Load.FULL]

@@ -161,6 +161,22 @@ export interface RaisedVoiceEnded {
   readonly reason: string;
 }
 
+/** How fast somebody has just spoken, against their own usual; sent with a final transcript. */
+export interface PaceMeasured {
+  readonly type: "pace_measured";
+  readonly at_ms: number;
+  readonly channel: Channel;
+  readonly begin_ms: number;
+  readonly end_ms: number;
+  readonly words: number;
+  readonly words_per_minute: number;
+  readonly gross_words_per_minute: number;
+  readonly usual_words_per_minute: number | null;
+  readonly pace: string;
+  readonly pauses: number;
+  readonly longest_pause_ms: number;
+}
+
 /** Output of a language model for one final utterance, so that replay runs no model. */
 export interface UtteranceScored {
   readonly type: "utterance_scored";
@@ -499,7 +515,7 @@ export interface MetricsUpdated {
   readonly customer_word_sentiment: number | null;
 }
 
-export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAnswered | ClockAdvanced | CallEnded;
+export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | PaceMeasured | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAnswered | ClockAdvanced | CallEnded;
 
 export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared | MetricsUpdated;
 
