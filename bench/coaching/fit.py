@@ -100,6 +100,7 @@ def fit(
     layers: Sequence[Params],
     pools: Sequence[Sequence[Stored]],
     progress: Callable[[str], None],
+    start: Params | None = None,
 ) -> Params:
     """Return the tuned parameters: `{"layers": [...], "head": {...}}`.
 
@@ -108,12 +109,13 @@ def fit(
         layers: All layers of the encoder; the upper ones are tuned.
         pools: Differently drawn forms of the corpus, one an epoch in turn.
         progress: Told the loss of every epoch.
+        start: Parameters to go on from, instead of the encoder's own layers and fresh heads.
     """
-    tuned = {
+    fresh = {
         "layers": list(layers[recipe.frozen_layers :]),
         "head": model.head_params(len(KINDS), layers[0]["q_b"].shape[0], recipe.seed),
     }
-    tuned = jax.tree.map(jnp.asarray, tuned)
+    tuned = jax.tree.map(jnp.asarray, fresh if start is None else start)
     zeros = jax.tree.map(jnp.zeros_like, tuned)
     state = (tuned, zeros, zeros, tuned)
     steps = recipe.epochs * len(pools[0]) / recipe.batch
