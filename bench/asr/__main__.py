@@ -51,8 +51,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Of each kind, on the accelerated clock."""
 
 
-FULL = Plan(call=120, load=60, ablation=40, noise=300)
-QUICK = Plan(call=24, load=14, ablation=12, noise=20)
+FULL = Plan(call=100, load=60, ablation=30, noise=300)
+QUICK = Plan(call=15, load=10, ablation=7, noise=10)
 
 PEERS: tuple[System, ...] = (
     WhisperLiveKit("whisperlivekit"),
