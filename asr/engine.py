@@ -46,6 +46,8 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     words: tuple[DecodedWord, ...] = ()
     no_speech_probability: float = 0.0
+    probability: float = 1.0
+    """Geometric mean of the tokens' probabilities."""
     flags: tuple[str, ...] = ()
 
 
@@ -231,6 +233,7 @@ class Engine:
             text=text,
             words=words,
             no_speech_probability=float(result.no_speech_prob),
+            probability=math.exp(min(0.0, float(result.scores[0]))),
             flags=("echo",) if echo else (),
         )
         return decoded, looped
@@ -277,6 +280,7 @@ class Engine:
             speech_ms=request.speech_ms,
             clip_ms=samples * 1000 // _RATE_HZ,
             no_speech=decoded.no_speech_probability,
+            probability=decoded.probability,
             voice=request.voice,
             prompt=self._prompt(request)[1],
         )

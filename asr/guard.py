@@ -1,7 +1,7 @@
 """Tells speech from what Whisper invents: loops, stock phrases, the prompt read back.
 
-Average log-probability is no judge of either: a 30-token loop over digital zeros scored -0.11
-(`streaming-asr.md` section 4).
+Average log-probability alone is no judge of either: a 30-token loop over digital zeros scored -0.11
+(`streaming-asr.md` section 4). It counts only where the model also doubts that anybody spoke.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ def drop_reason(
     speech_ms: int,
     clip_ms: int,
     no_speech: float,
+    probability: float,
     voice: float | None,
     prompt: str = "",
 ) -> str | None:
@@ -83,6 +84,7 @@ def drop_reason(
         speech_ms: voice activity in the clip.
         clip_ms: length of the clip.
         no_speech: Whisper's no-speech probability.
+        probability: geometric mean of the tokens' probabilities.
         voice: mean voice-activity probability over the speech; None when it is not known.
         prompt: the glossary that the model was given.
     """
@@ -91,6 +93,8 @@ def drop_reason(
         return "silence"
     if unsure and speech_ms < settings.thin_speech_share * max(1, clip_ms):
         return "silence"
+    if unsure and probability < settings.doubtful_probability:
+        return "doubtful"
     words = [plain(word) for word in text.split()]
     stock = " ".join(words) in language_words(settings.language).stock_phrases
     if stock and (unsure or (voice is not None and voice < settings.stock_voice_limit)):

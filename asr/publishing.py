@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from asr.guard import plain
 from asr.jobs import JobResult
 from asr.settings import AsrSettings
 from asr.stabiliser import Stabiliser
@@ -21,6 +24,18 @@ class Shown:
         self.end_ms = begin_ms
         self.stabiliser = Stabiliser(settings)
         self.rev = 0
+
+
+def without_echo(result: JobResult, begin_ms: int, last_word: str) -> JobResult:
+    """Drop a first word from before the utterance's voice that ends the utterance before, too.
+
+    Alignment sometimes puts the last word of the context into the pause after it.
+    """
+    words = result.words
+    if not words or words[0].start_ms >= begin_ms or plain(words[0].text) != last_word:
+        return result
+    rest = words[1:]
+    return msgspec.structs.replace(result, words=rest, text=" ".join(word.text for word in rest))
 
 
 def partial_transcript(

@@ -91,6 +91,9 @@ class AsrSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """No-speech probability above which thin or stock output is dropped (section 4)."""
     thin_speech_share: float = 0.3
     """Voice activity covering less of the clip than this is thin (section 4)."""
+    doubtful_probability: float = 0.5
+    """Output less probable than this is dropped where no-speech is above its limit: six voices at
+    once gave "and no one is" at 0.2 and 0.86 (measured)."""
     stock_voice_limit: float = 0.6
     """Stock phrases are dropped below this mean voice activity (section 4)."""
     leak_voice_limit: float = 0.7

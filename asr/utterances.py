@@ -18,10 +18,11 @@ from collections import deque
 
 import msgspec
 
+from asr.guard import plain
 from asr.jobs import Advice, Job, JobKind, JobResult
 from asr.languages import language_words
 from asr.listening import ListeningBuffer
-from asr.publishing import Shown, final_transcript, partial_transcript
+from asr.publishing import Shown, final_transcript, partial_transcript, without_echo
 from asr.settings import AsrSettings
 from audio.chunks import AudioChunk
 from conversation.events import (
@@ -48,12 +49,21 @@ _REDECODED = frozenset({"delayed", "failed", "truncated", "skipped"})
 Transcripts = list[PartialTranscript | FinalTranscript]
 
 
+class _Lead(msgspec.Struct, frozen=True):
+    """The audio before an utterance that its final may hear."""
+
+    from_ms: int
+    speech_ms: int = 0
+    words_from_ms: int = 0
+    """Where the final of the utterance before stopped to listen: words after it are new, also
+    where voice activity missed them."""
+
+
 class _Utterance:
-    def __init__(self, utterance_id: str, begin_ms: int, lead: tuple[int, int]) -> None:
+    def __init__(self, utterance_id: str, begin_ms: int, lead: _Lead) -> None:
         self.id = utterance_id
         self.begin_ms = begin_ms
-        self.lead_from_ms, self.lead_speech_ms = lead
-        """Where the audio before it begins that its final may hear, and the speech in that."""
+        self.lead = lead
         self.speech: list[list[int | None]] = []
         self.last_partial_ms = begin_ms
         """End of the audio of the last partial."""
@@ -116,6 +126,8 @@ class UtteranceTracker:
         self._promoted: set[str] = set()
         """Speculative jobs that have become the final of their utterance."""
         self._ready: list[JobResult] = []
+        self._last_word = ""
+        """Of the newest final."""
         self._redo: list[Job] = []
         self._redo_bytes = 0
 
@@ -162,7 +174,7 @@ class UtteranceTracker:
         settings = self._settings
         keep_ms = self._grid_ms - settings.lead_gap_ms - settings.lead_ms - _LATE_ONSET_MS
         if self._open is not None:
-            keep_ms = min(keep_ms, self._open.lead_from_ms)
+            keep_ms = min(keep_ms, self._open.lead.from_ms)
         self._buffer.forget(keep_ms)
         return jobs
 
@@ -224,12 +236,13 @@ class UtteranceTracker:
 
     def _begin(self, begin_ms: int, speech_ms: int) -> None:
         self._count += 1
-        lead = begin_ms, 0
-        former = self._former
-        if former is not None and begin_ms - former.last_end_ms <= self._settings.lead_gap_ms:
-            from_ms = max(former.begin_ms, begin_ms - self._settings.lead_ms)
+        lead = _Lead(begin_ms)
+        former, settings = self._former, self._settings
+        if former is not None and begin_ms - former.last_end_ms <= settings.lead_gap_ms:
+            from_ms = min(begin_ms, max(former.begin_ms, begin_ms - settings.lead_ms))
             spoken_ms = former.speech_ms(begin_ms) - former.speech_ms(from_ms)
-            lead = min(from_ms, begin_ms), max(0, spoken_ms)
+            heard_ms = min(begin_ms, former.last_end_ms + settings.speculate_after_ms)
+            lead = _Lead(from_ms, max(0, spoken_ms), heard_ms)
         self._open = _Utterance(f"{self._channel[0]}-{self._count}", begin_ms, lead)
         self._open.last_partial_ms = speech_ms
         self._shown[self._open.id] = Shown(speech_ms, self._settings)
@@ -365,14 +378,15 @@ class UtteranceTracker:
         pcm = self._buffer.pcm(utterance.begin_ms, end_ms)
         if not any(pcm):
             return []
-        begin_ms, speech_ms = utterance.begin_ms, utterance.speech_ms(end_ms)
+        begin_ms, speech_ms, lead = utterance.begin_ms, utterance.speech_ms(end_ms), utterance.lead
+        words_from_ms = None
         if (
             kind is not JobKind.PARTIAL
-            and utterance.lead_from_ms < begin_ms
-            and end_ms - utterance.lead_from_ms <= self._settings.lead_total_ms
+            and lead.from_ms < begin_ms
+            and end_ms - lead.from_ms <= self._settings.lead_total_ms
         ):
-            begin_ms = utterance.lead_from_ms
-            speech_ms += utterance.lead_speech_ms
+            begin_ms, words_from_ms = lead.from_ms, lead.words_from_ms
+            speech_ms += lead.speech_ms
             pcm = self._buffer.pcm(begin_ms, end_ms)
         self._jobs += 1
         speech_end_ms = end_ms
@@ -391,7 +405,7 @@ class UtteranceTracker:
             voice=self._buffer.mean_voice(spans),
             hinted=hinted if kind is JobKind.PARTIAL else utterance.overlapped,
             hotwords=self._hotwords,
-            words_from_ms=utterance.begin_ms if begin_ms < utterance.begin_ms else None,
+            words_from_ms=words_from_ms,
             extra_frames=utterance.extra_frames if kind is JobKind.PARTIAL else 0,
             patient=self._patient,
         )
@@ -413,6 +427,9 @@ class UtteranceTracker:
         self, job: Job, result: JobResult, shown: Shown, at_ms: int, end_ms: int
     ) -> Transcripts:
         self._promoted.discard(result.job_id)
+        result = without_echo(result, shown.begin_ms, self._last_word)
+        if result.text:
+            self._last_word = plain(result.text.split()[-1])
         if result.error is None and not result.text and shown.rev == 0:
             del self._shown[result.utterance_id]
             return []

@@ -29,8 +29,6 @@ from conversation.events import Word
 
 _NICENESS = 5
 """Below the process that hears and cues, so that a decode never starves it."""
-_WARM_UP_FRAMES = (1000, 1400)
-"""Contexts whose first decode is slower than the others (section 8)."""
 _RATE_HZ = 16_000
 
 
@@ -89,18 +87,14 @@ def main() -> None:
     except AsrError as error:
         write_message(sink, msgspec.msgpack.encode(Hello(failed=str(error), code=error.code)))
         return
-    _warm_up(engine)
+    # The first decode is slower than the others (section 8).
+    noise = np.random.default_rng(1).normal(0, 0.01, _RATE_HZ).astype(np.float32)
+    engine.decode(noise, Request(final=True, speech_ms=1_000))
     write_message(sink, msgspec.msgpack.encode(Hello(ready=True)))
     decoder = msgspec.msgpack.Decoder(Job)
     while (message := read_message(source)) is not None:
         answer = _answer(engine, decoder.decode(message)) if message else None
         write_message(sink, b"" if answer is None else msgspec.msgpack.encode(answer))
-
-
-def _warm_up(engine: Engine) -> None:
-    noise = np.random.default_rng(1).normal(0, 0.01, _RATE_HZ).astype(np.float32)
-    for frames in _WARM_UP_FRAMES:
-        engine.decode(noise, Request(final=True, speech_ms=1_000, least_frames=frames))
 
 
 def _answer(engine: Engine, job: Job) -> JobResult:

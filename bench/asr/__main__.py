@@ -51,8 +51,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Of each kind, on the accelerated clock."""
 
 
-FULL = Plan(call=120, load=60, ablation=40, noise=300)
-QUICK = Plan(call=24, load=14, ablation=12, noise=20)
+FULL = Plan(call=100, load=60, ablation=30, noise=300)
+QUICK = Plan(call=15, load=10, ablation=7, noise=10)
 
 PEERS: tuple[System, ...] = (
     WhisperLiveKit("whisperlivekit"),
@@ -78,8 +78,10 @@ def main() -> None:
     plan = QUICK if is_quick() else FULL
     began_s = time.monotonic()
     bank = SpeechBank()
-    _say("building calls")
-    calls = [build_call(bank, i, plan.call if i == 0 else plan.load, SEED) for i in range(8)]
+    calls = []
+    for index in range(8):
+        _say(f"building call {index + 1} of 8")
+        calls.append(build_call(bank, index, plan.load if index else plan.call, SEED))
     rows = list(_all_rows(plan, bank, calls))
     path = write_results("asr", rows, seed=SEED)
     chart = draw(rows, OUT / "asr.svg")

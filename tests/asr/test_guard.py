@@ -17,6 +17,7 @@ def reason(
     speech_ms: int = 1_000,
     clip_ms: int = 1_500,
     no_speech: float = 0.1,
+    probability: float = 0.8,
     voice: float | None = 0.9,
     prompt: str = "",
 ) -> str | None:
@@ -26,6 +27,7 @@ def reason(
         speech_ms=speech_ms,
         clip_ms=clip_ms,
         no_speech=no_speech,
+        probability=probability,
         voice=voice,
         prompt=prompt,
     )
@@ -89,6 +91,12 @@ def test_thin_speech_is_dropped_only_when_the_model_is_unsure_too() -> None:
     assert reason("and so", speech_ms=200, clip_ms=3_000) is None
     assert reason("and so", speech_ms=200, clip_ms=3_000, no_speech=0.7) == "silence"
     assert reason("anything", speech_ms=100) == "silence"
+
+
+def test_improbable_words_are_dropped_only_when_the_model_doubts_that_anybody_spoke() -> None:
+    assert reason("and no one is", probability=0.2) is None
+    assert reason("and no one is", probability=0.2, no_speech=0.86) == "doubtful"
+    assert reason("and no one is", probability=0.7, no_speech=0.86) is None
 
 
 def test_a_glossary_read_back_over_noise_is_dropped() -> None:

@@ -251,13 +251,35 @@ def test_a_final_hears_the_utterance_before_it_but_not_across_a_pause_of_capture
     line.speak(2_900, 3_500)
     first, second = line.run(4_000)
     assert (first.start_ms, first.words_from_ms) == (700, None)
-    assert (second.start_ms, second.words_from_ms) == (700, 2_600)
+    assert (second.start_ms, second.words_from_ms) == (700, 2_200)
     assert second.speech_ms == 1_600
     line.tracker.observe(CapturePaused(at_ms=4_050, mode="manual"))
     line.run(4_100)
     line.speak(4_400, 5_000)
     (third,) = line.run(6_000)
     assert (third.start_ms, third.words_from_ms) == (4_100, None)
+
+
+def test_a_word_of_the_context_that_slid_into_the_pause_is_not_said_again() -> None:
+    line = Line(partials=False)
+    line.speak(1_000, 2_000)
+    line.speak(2_900, 3_500)
+    first, second = line.run(4_000)
+    line.tracker.receive(answer(first, "the last part, please"), 4_000)
+    result = answer(second, "Please? Yes, it is")
+    slid = [
+        Word(text=w.text, start_ms=at_ms, end_ms=at_ms + 150, probability=0.9)
+        for w, at_ms in zip(result.words, (2_500, 2_900, 3_100, 3_300), strict=True)
+    ]
+    result = JobResult(
+        job_id=second.job_id,
+        kind=second.kind,
+        channel=AGENT,
+        utterance_id=second.utterance_id,
+        text=result.text,
+        words=tuple(slid),
+    )
+    assert finals([*line.tracker.receive(result, 4_100)]) == ["Yes, it is"]
 
 
 def test_a_partial_that_loops_is_not_shown_and_the_next_hears_more_context() -> None:

@@ -32,7 +32,9 @@ VOICE_PATH_MS = 1_600
 
 @pytest.fixture
 def hearing() -> Iterator[Hearing]:
-    with Hearing(HearingSettings(asr=AsrSettings(partials_enabled=False))) as loaded:
+    with Hearing(
+        HearingSettings(asr=AsrSettings(partials_enabled=False, workers=2, threads=1))
+    ) as loaded:
         yield loaded
 
 
