@@ -54,13 +54,15 @@ class Running(msgspec.Struct, frozen=True):
 class _Server(uvicorn.Server):
     """A server that says goodbye to its sources before it closes their sockets."""
 
-    def __init__(self, config: uvicorn.Config, calls: Calls) -> None:
+    def __init__(
+        self, config: uvicorn.Config, calls: Calls, audiosocket: socket.socket | None
+    ) -> None:
         super().__init__(config)
         self._calls = calls
-        self.audiosocket_port = 0
+        self._audiosocket = audiosocket
 
     async def main_loop(self) -> None:
-        async with audiosocket_server(self._calls) as self.audiosocket_port:
+        async with audiosocket_server(self._calls, self._audiosocket):
             await super().main_loop()
         await self._calls.drain()
 
@@ -77,13 +79,14 @@ def running_server(
     Raises:
         PortTakenError: something else listens on the port.
     """
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-    except OSError as error:
-        listener.close()
-        raise PortTakenError(f"Port {port} is in use; choose another with --port.") from error
+    ingest = ingest or IngestSettings()
+    listener = _listen("127.0.0.1", port, "--port")
+    audiosocket = None
+    if ingest.audiosocket_port:
+        audiosocket = _listen(
+            ingest.audiosocket_host, max(0, ingest.audiosocket_port), "ingest.audiosocket_port"
+        )
+        audiosocket.listen()
     user, journal = SingleUser(), Journal(database)
     calls = Calls(hearing, journal, ingest)
     server = _Server(
@@ -102,6 +105,7 @@ def running_server(
             log_config=None,
         ),
         calls,
+        audiosocket,
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
     thread.start()
@@ -111,10 +115,29 @@ def running_server(
             if server.started:
                 break
             waits.wait(0.02)
-        yield Running(listener.getsockname()[1], user, calls, server.audiosocket_port, thread)
+        yield Running(
+            listener.getsockname()[1],
+            user,
+            calls,
+            audiosocket.getsockname()[1] if audiosocket else 0,
+            thread,
+        )
     finally:
         server.should_exit = True
         thread.join()
         listener.close()
+        if audiosocket is not None:
+            audiosocket.close()
         calls.close()
         journal.close()
+
+
+def _listen(host: str, port: int, setting: str) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTakenError(f"Port {port} is in use; choose another with {setting}.") from error
+    return listener

@@ -114,8 +114,23 @@ def until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
 
 def finished(server: Running, call_id: str) -> list[Event]:
     """Return the events of a call once it has ended."""
-    until(lambda: call_id not in server.calls.running)
+    until(
+        lambda: (
+            call_id not in server.calls.running
+            and any(r.call_id == call_id and not r.live for r in server.calls.journal.calls())
+        )
+    )
     return server.calls.journal.events(call_id)
+
+
+def reached(server: Running, call_id: str, position_ms: int) -> None:
+    """Wait until a call has been heard up to a time."""
+
+    def heard() -> bool:
+        call = server.calls.running.get(call_id)
+        return call is not None and call.session.position_ms >= position_ms
+
+    until(heard)
 
 
 def the_call(server: Running) -> list[Event]:

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -253,7 +254,8 @@ def test_a_probe_completes_the_dance_and_is_no_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "ended"), [("end", "ended"), ("error", "source_error"), ("disconnect", "disconnected")]
+    ("reason", "ended"),
+    [("end", "ended"), ("error", "source_error"), ("disconnect", "disconnected")],
 )
 def test_a_close_is_answered_and_ends_the_call(reason: str, ended: str) -> None:
     script = Script()
@@ -330,14 +332,11 @@ def test_a_duration_has_one_form(duration: Any) -> None:
 
 
 def test_an_unknown_client_is_told_half_a_second_after_open_and_never_heard() -> None:
-    for named, opened in (
-        ({"authorized": False}, {}),
-        ({"authorized": True}, {"organizationId": NULL}),
-    ):
+    for authorized, organization in ((False, ORGANIZATION), (True, NULL)):
         client = Client()
-        decoder = AudioHookDecoder(SESSION, ORGANIZATION, **named)
+        decoder = AudioHookDecoder(SESSION, ORGANIZATION, authorized=authorized)
         decoder.tick(1_000)
-        assert decoder.feed(client.open(**opened)) == []
+        assert decoder.feed(client.open(organizationId=organization)) == []
         assert decoder.feed(frames()) == []
         decoder.tick(1_499)
         assert decoder.reply() == []
@@ -361,12 +360,10 @@ def session(
     }
     target = "/v1/ingest/audiohook"
     if signed:
-        created = int(time.time()) + changes.pop("age_s", 0)
+        created = int(datetime.now(UTC).timestamp()) + changes.pop("age_s", 0)
         nonce = changes.pop("nonce", secrets.token_urlsafe(18))
         parameters = f';keyid="{KEY}";nonce="{nonce}";created={created};expires={created + 10}'
-        stated, signature = sign(
-            headers, target, f"127.0.0.1:{server.port}", SECRET, parameters
-        )
+        stated, signature = sign(headers, target, f"127.0.0.1:{server.port}", SECRET, parameters)
         headers |= {"signature-input": stated, "signature": signature}
     headers |= changes
     url = f"ws://127.0.0.1:{server.port}{target}"
@@ -425,9 +422,10 @@ def refusal(socket: ClientConnection, client: Client) -> tuple[str, float]:
     began_s = time.monotonic()
     answer = exchange(socket, client, client.open())
     passed_s = time.monotonic() - began_s
-    assert exchange(socket, client, client.message("close", {"reason": "disconnect"}))[
-        "type"
-    ] == "closed"
+    assert (
+        exchange(socket, client, client.message("close", {"reason": "disconnect"}))["type"]
+        == "closed"
+    )
     return str(answer["parameters"].get("reason")), passed_s
 
 

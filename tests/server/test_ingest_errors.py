@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -85,10 +86,8 @@ def test_too_large_a_message(server_: Running) -> None:
 
 def test_a_message_of_many_fragments_is_summed(server_: Running) -> None:
     with native(server_) as (socket, _):
-        with pytest.raises(ConnectionClosed):
+        with contextlib.suppress(ConnectionClosed):
             socket.send(iter([bytes(16_000)] * 200))
-            socket.send(b"")
-            socket.recv(timeout=10)
         assert close_code(socket) == 1009
 
 
@@ -115,11 +114,8 @@ def test_a_flood_of_text_is_told_when_to_come_back(server_: Running) -> None:
 
 def test_audio_faster_than_the_limit_is_told_when_to_come_back() -> None:
     with serving(replay=False) as limited, native(limited, call_id="fast") as (socket, _):
-        with pytest.raises(ConnectionClosed):
+        with contextlib.suppress(ConnectionClosed):
             send_audio(socket, 0, 10_000, 500)
-            socket.recv(timeout=10)
-            while True:
-                socket.recv(timeout=10)
         assert close_code(socket) == 4429
         with native(limited, call_id="fast", resume_from_ms=5_000) as (again, _):
             send_audio(again, 5_000, 6_000)

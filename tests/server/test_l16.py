@@ -67,7 +67,13 @@ HELLOS: dict[str, tuple[str, dict[str, str], int, tuple[str, ...], str | None]] 
     ),
     "sinch": (
         json.dumps(
-            {"command": "connect", "version": "1", "callId": "s-1", "codec": "PCM", "sampleRate": 8000}
+            {
+                "command": "connect",
+                "version": "1",
+                "callId": "s-1",
+                "codec": "PCM",
+                "sampleRate": 8000,
+            }
         ),
         {},
         8_000,
