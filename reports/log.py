@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from conversation.events import (
     ActDetected,
     AudioGap,
@@ -40,7 +42,7 @@ class CallLog:
         ends = [event.at_ms for event in self.events if isinstance(event, CallEnded)]
         self.end_ms = ends[-1] if ends else max(event.at_ms for event in self.events)
         self.direction_known = set(self.started.channels) >= set(PARTIES)
-        self.gaps = [event for event in self.events if isinstance(event, AudioGap)]
+        self.gaps = _joined(event for event in self.events if isinstance(event, AudioGap))
         self.unknown = union([*self._held_spans(), *((g.begin_ms, g.end_ms) for g in self.gaps)])
         self.speech = {channel: self._speech(channel) for channel in Channel}
         self.finals = self._newest_finals()
@@ -89,3 +91,18 @@ class CallLog:
         newest = max((event.revision for event in ended), default=0)
         chosen = [event for event in ended if event.revision == newest]
         return sorted(chosen, key=lambda event: (event.begin_ms, event.id))
+
+
+def _joined(gaps: Iterable[AudioGap]) -> list[AudioGap]:
+    """Join parts of one gap, as a pause has one for each message that was thrown away."""
+    joined: list[AudioGap] = []
+    newest: dict[tuple[Channel, str, str | None], int] = {}
+    for gap in gaps:
+        kind = (gap.channel, gap.reason, gap.clock)
+        at = newest.get(kind)
+        if at is not None and joined[at].end_ms == gap.begin_ms:
+            joined[at] = msgspec.structs.replace(joined[at], at_ms=gap.at_ms, end_ms=gap.end_ms)
+        else:
+            newest[kind] = len(joined)
+            joined.append(gap)
+    return joined

@@ -96,6 +96,12 @@ class Decoder(Protocol):
 
     ends_with_socket: bool
     """Whether an orderly close of the socket is how this source ends a call."""
+    audio_is_text: bool
+    """Whether audio comes as text, which then has no limit of its own."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether the stream has begun although it is no call, as when it is a probe."""
 
     def feed(self, message: str | bytes) -> list[Item]:
         """Take a message.
@@ -121,6 +127,12 @@ class BaseDecoder:
     """A decoder that never answers and needs no time."""
 
     ends_with_socket = False
+    audio_is_text = False
+
+    @property
+    def idle(self) -> bool:
+        """Never: a stream that begins is a call."""
+        return False
 
     def __init__(self) -> None:
         self._replies: list[str | bytes] = []

@@ -198,6 +198,11 @@ def test_update_is_answered_and_an_error_is_counted_and_waited_out() -> None:
     limited = {"code": 429, "message": "slow", "retryAfter": "PT5S"}
     assert script.say(script.client.message("error", limited)) == ([], [])
     assert script.decoder.errors == {429: 1}
+    script.decoder.pause(True)
+    assert script.decoder.reply() == []
+    script.decoder.tick(5_000)
+    script.decoder.pause(True)
+    assert len(script.decoder.reply()) == 1
 
 
 @pytest.mark.parametrize("moved", [False, True])
