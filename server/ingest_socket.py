@@ -23,6 +23,7 @@ _CREDENTIAL_S = 5.0
 """How long a source without a key in its headers may take to show one."""
 _ACK_EVERY_S = 1.0
 _SUBPROTOCOL = "heartline.v1"
+_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 GONE = (WebSocketDisconnect, OSError, RuntimeError)
 """What sending raises when the peer, or our own side, has closed the socket already."""
 
@@ -106,7 +107,8 @@ async def _first_message(socket: WebSocket[Any, Any, Any], state: State) -> str 
         IngestError: `unauthorized` or `start_timeout`.
     """
     header = socket.headers.get("authorization")
-    allowed = state.user.is_key(header) if header else state.calls.ingest.anonymous
+    anonymous = state.calls.ingest.anonymous and not is_proxied(socket)
+    allowed = state.user.is_key(header) if header else anonymous
     refused = IngestError(
         "unauthorized", 4401, "Send the key of the data folder as Authorization: Bearer KEY."
     )
@@ -123,6 +125,11 @@ async def _first_message(socket: WebSocket[Any, Any, Any], state: State) -> str 
         return await _receive(socket, FIRST_MESSAGE_S)
     except TimeoutError as error:
         raise IngestError("start_timeout", 4408, "No start message came within 10 s.") from error
+
+
+def is_proxied(socket: WebSocket[Any, Any, Any]) -> bool:
+    """Whether a proxy says that the peer is not on this machine, as its address suggests."""
+    return any(name in socket.headers for name in _PROXY_HEADERS)
 
 
 class _Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="auth"):

@@ -58,6 +58,8 @@ class StreamSession:
 
     async def feed(self, message: str | bytes) -> None:
         """Take a message of the peer; an error of it closes the socket."""
+        if self._ended:
+            return
         if self._call is not None and not self._call.is_current(self._epoch):
             self.over = True
             return

@@ -178,6 +178,13 @@ def test_no_credential_and_nothing_is_processed(monkeypatch: pytest.MonkeyPatch)
         assert closed.calls.journal.calls() == []
 
 
+def test_a_peer_behind_a_proxy_is_not_on_this_machine(server_: Running) -> None:
+    for name in ("X-Forwarded-For", "Forwarded", "Via"):
+        with connect(server_.ingest_url, additional_headers={name: "203.0.113.7"}) as socket:
+            socket.send(json.dumps(START))
+            assert refused(socket) == ("unauthorized", 4401)
+
+
 def test_a_wrong_key_is_refused_and_the_right_one_or_a_ticket_passes() -> None:
     with serving(anonymous=False) as closed:
         wrong = {"Authorization": "Bearer guess"}
