@@ -84,6 +84,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.close_timeout = _CLOSE_S
+        self._heard_since_ping = False
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Bound the kernel's and the transport's buffers."""
@@ -97,7 +98,26 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if user_timeout is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, user_timeout, _USER_TIMEOUT_MS)
 
+    def data_received(self, data: bytes) -> None:
+        """Take note that the peer lives."""
+        self._heard_since_ping = True
+        super().data_received(data)
+
+    def send_keepalive_ping(self) -> None:
+        """Ask for a sign of life."""
+        self._heard_since_ping = False
+        super().send_keepalive_ping()
+
     def keepalive_timeout(self) -> None:
-        """Drop a peer that does not answer: it would not read a goodbye either."""
+        """Drop a peer that does not answer: it would not read a goodbye either.
+
+        A peer that sends is alive, and its answer may stand behind audio that is not read yet
+        because the analysis is behind.
+        """
+        if self._heard_since_ping or self.read_paused:
+            self.pong_timer = None
+            self.pending_ping_payload = None
+            self.schedule_ping()
+            return
         super().keepalive_timeout()
         self.transport.abort()

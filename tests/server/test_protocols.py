@@ -6,13 +6,13 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 import server.protocols
 from server.runner import Running
+from server.session import CallSession
 from tests.server.live import close_code, expect, native, send_audio, serving
 
 pytestmark = pytest.mark.server
@@ -111,20 +111,54 @@ def test_many_half_open_sockets_do_not_keep_a_call_out(server_: Running) -> None
         connection.close()
 
 
-def test_a_peer_that_answers_no_ping_is_aborted(
+UPGRADE = (
+    b"GET /v1/ingest HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"Sec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = server.protocols.WebSocketProtocol.__init__
+
+    def make(self: server.protocols.WebSocketProtocol, *given: Any, **named: Any) -> None:
+        made(self, *given, **named)
+        self.ping_interval = self.ping_timeout = 0.1
+
+    monkeypatch.setattr(server.protocols.WebSocketProtocol, "__init__", make)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_peer_that_answers_no_ping_is_aborted(server_: Running) -> None:
+    with socket.create_connection(("127.0.0.1", server_.port)) as peer:
+        peer.settimeout(10)
+        peer.sendall(UPGRADE)
+        began_s = time.monotonic()
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while data := peer.recv(4_096):
+                received += data
+        assert received.startswith(b"HTTP/1.1 101")
+        assert time.monotonic() - began_s < 5
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_source_whose_answer_waits_behind_its_audio_is_not_taken_for_dead(
     server_: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aborted = []
-    timeout = server.protocols.WebSocketProtocol.keepalive_timeout
+    push = CallSession.push
 
-    def notice(self: server.protocols.WebSocketProtocol) -> None:
-        timeout(self)
-        aborted.append(self.transport.is_closing())
+    def slow(self: CallSession, items: Any) -> Any:
+        time.sleep(0.01)
+        return push(self, items)
 
-    monkeypatch.setattr(server.protocols.WebSocketProtocol, "start_keepalive", notice)
-    with contextlib.suppress(ConnectionClosed, OSError), connect(server_.ingest_url) as peer:
-        peer.recv(timeout=10)
-    assert aborted == [True]
+    monkeypatch.setattr(CallSession, "push", slow)
+    with native(server_) as (call, _):
+        for _ in range(2):
+            send_audio(call, 0, 10_000)
+        call.send('{"type":"stop"}')
+        assert expect(call, "stopped")["report"]
 
 
 def test_buffers_of_a_socket_are_bounded(server_: Running, monkeypatch: pytest.MonkeyPatch) -> None:
