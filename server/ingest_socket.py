@@ -14,7 +14,7 @@ from litestar.exceptions import WebSocketDisconnect
 
 from conversation.events import CallEnded, SourceNotice
 from server.adapters.contract import IngestError, Item
-from server.adapters.pace import AudioLimit, Rate, RateCheck, TextLimit
+from server.adapters.pace import Rate, RateCheck, TextLimit, check_age
 from server.calls import RunningCall
 from server.ingest import read_start
 
@@ -79,7 +79,7 @@ async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
         acknowledging = asyncio.ensure_future(_acknowledge(socket, call))
         try:
             reader = _Reader(socket, source, call, epoch, replay=state.calls.ingest.replay)
-            reader.audio_limit.resumed(away_ms)
+            call.audio_limit.resumed(away_ms)
             stopped = await reader.read()
         finally:
             acknowledging.cancel()
@@ -91,7 +91,7 @@ async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
                 await socket.close()
     except IngestError as error:
         await source.fail(error)
-        if call is not None and error.code == "unsupported_format":
+        if call is not None and error.ends_call:
             await call.leave(epoch, error.code)
     except WebSocketDisconnect:
         pass
@@ -170,7 +170,6 @@ class _Reader:
         self._epoch = epoch
         self._replay = replay
         self._texts = TextLimit()
-        self.audio_limit = AudioLimit(_now_ms())
         self._rate = RateCheck()
 
     async def read(self) -> bool:
@@ -198,10 +197,14 @@ class _Reader:
         now_ms = _now_ms()
         if isinstance(message, str):
             self._texts.add(now_ms)
-            return decoder.feed_text(message, now_ms)
+            before_ms = decoder.newest_ms
+            items = decoder.feed_text(message, now_ms)
+            if not self._replay and decoder.newest_ms > before_ms:
+                check_age(decoder.newest_ms, now_ms - self._call.opened_ms)
+            return items
         if self._replay:
             return decoder.feed_bytes(message)
-        self.audio_limit.add(decoder.fresh_ms(message), now_ms)
+        self._call.audio_limit.add(decoder.fresh_ms(message), now_ms)
         items = decoder.feed_bytes(message)
         return [*items, *judge_rate(self._rate, decoder.newest_ms, now_ms)]
 
@@ -218,6 +221,7 @@ def judge_rate(check: RateCheck, position_ms: int, now_ms: int) -> list[SourceNo
             "unsupported_format",
             4415,
             f"The audio comes at {check.factor:.2f} times its stated sample rate.",
+            ends_call=True,
         )
     if verdict is Rate.RIGHT:
         return []

@@ -16,6 +16,12 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 REQUEST_S = 10.0
 """Time for a request's head, from the connection or its first byte; and again for its body."""
+MAX_CONNECTIONS = 4_096
+"""Connections at a time: 200 calls, 2,000 dashboards, and room for browsers."""
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
 _BODY_BYTES_PER_S = 65_536
 _SEND_BUFFER_BYTES = 65_536
 _USER_TIMEOUT_MS = 10_000
@@ -24,7 +30,7 @@ _CLOSE_S = 2.0
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """HTTP with a deadline for receiving each request."""
+    """HTTP with a deadline for receiving each request, and a bound on connections."""
 
     _deadline: asyncio.TimerHandle | None = None
     _body_bytes = 0
@@ -33,6 +39,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._arm()
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.write(_FULL)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""

@@ -14,7 +14,7 @@ from typing import Protocol
 from audio.chunks import AudioChunk
 from conversation.events import CallEnded
 from server.adapters.contract import CallOpened, Decoder, IngestError, Item
-from server.adapters.pace import AudioLimit, RateCheck, TextLimit
+from server.adapters.pace import RateCheck, TextLimit
 from server.audio_queue import Queued
 from server.calls import GRACE_S, Calls, RunningCall
 from server.ingest import MAX_MESSAGE_BYTES
@@ -49,7 +49,6 @@ class StreamSession:
         self._epoch = 0
         self._offset = 0
         self._rate = RateCheck()
-        self._limit = AudioLimit(_now_ms())
         self._texts = TextLimit()
         self._closed_by_s = asyncio.get_running_loop().time() + _OPEN_S
         """When a stream that has not begun, or one that has ended, is closed."""
@@ -139,7 +138,7 @@ class StreamSession:
         now_ms = _now_ms()
         placed: list[Queued] = list(self._call.lanes.place(items, now_ms, self._offset))
         if not self._calls.ingest.replay:
-            self._limit.add(_audio_ms(placed), now_ms)
+            self._call.audio_limit.add(_audio_ms(placed), now_ms)
         placed += judge_rate(self._rate, self._call.lanes.newest_ms, now_ms)
         await self._call.put_soon(placed)
 
@@ -151,7 +150,7 @@ class StreamSession:
         if self._call.away_ms:
             missing = lanes.cover(self._call.away_ms, "disconnect", "server")
             await self._call.put_soon(missing)
-            self._limit.resumed(self._call.away_ms)
+            self._call.audio_limit.resumed(self._call.away_ms)
         newest = lanes.newest_ms * opened.sample_rate_hz // 1000
         self._offset = newest - opened.first_sample
 

@@ -37,7 +37,8 @@ _MAX_PAIRS = 32
 class IngestError(Exception):
     """The source broke the protocol or may not go on.
 
-    `close_code` ends the socket when the error is `fatal`; `retry_after_ms` says when to come back.
+    `close_code` ends the socket when the error is `fatal`; `ends_call` says that no other socket
+    may go on with the call; `retry_after_ms` says when to come back.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class IngestError(Exception):
         message: str,
         *,
         fatal: bool = True,
+        ends_call: bool = False,
         retry_after_ms: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.close_code = close_code
         self.fatal = fatal
+        self.ends_call = ends_call
         self.retry_after_ms = retry_after_ms
 
 

@@ -1,9 +1,13 @@
-"""Every way in which the native protocol refuses, by code and close code, on real sockets."""
+"""Every way in which the native protocol refuses, by code and close code, on real sockets.
+
+Assertions: A1, A14, A18 to A21.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -119,9 +123,22 @@ def test_audio_faster_than_the_limit_is_told_when_to_come_back() -> None:
         assert close_code(socket) == 4429
         with native(limited, call_id="fast", resume_from_ms=5_000) as (again, _):
             send_audio(again, 5_000, 6_000)
+            assert refused(again) == ("rate_limited", 4429)
+        time.sleep(1)
+        with native(limited, call_id="fast", resume_from_ms=5_000) as (again, _):
+            send_audio(again, 5_000, 6_000)
             again.send('{"type":"stop"}')
             expect(again, "stopped")
         assert end_of(finished(limited, "fast")).reason == "ended"
+
+
+def test_a_gap_that_is_longer_than_the_call_ends_it() -> None:
+    with serving(replay=False) as limited:
+        with native(limited, call_id="gap") as (socket, _):
+            socket.send('{"type":"gap","ms":4000}')
+            socket.send('{"type":"gap","ms":43200000}')
+            assert refused(socket) == ("rate_limited", 4429)
+        assert end_of(finished(limited, "gap")).reason == "rate_limited"
 
 
 def test_no_start_message(server_: Running, monkeypatch: pytest.MonkeyPatch) -> None:

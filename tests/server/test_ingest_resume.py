@@ -1,4 +1,4 @@
-"""A source that loses its socket, however often, has the call of one that never did."""
+"""A source that loses its socket, however often, has the call of one that never did (F1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whatever is thrown at it, no decoder crashes, and good calls beside it are the same."""
+"""Whatever is thrown at it, no decoder crashes, and good calls beside it are the same.
+
+Assertions: A18, A23, A24.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Peers that dribble, stall or read nothing are gone in time and hold little memory."""
+"""Peers that dribble, stall or read nothing are gone in time and hold little memory (A22, F18)."""
 
 from __future__ import annotations
 
@@ -127,6 +127,21 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         self.ping_interval = self.ping_timeout = 0.1
 
     monkeypatch.setattr(server.protocols.WebSocketProtocol, "__init__", make)
+
+
+def test_a_connection_too_many_is_told_to_come_back(
+    server_: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.protocols, "MAX_CONNECTIONS", 3)
+    address = ("127.0.0.1", server_.port)
+    held = [socket.create_connection(address) for _ in range(3)]
+    time.sleep(0.2)
+    with socket.create_connection(address) as one_more:
+        one_more.settimeout(10)
+        one_more.sendall(UPGRADE)
+        assert one_more.recv(4_096).startswith(b"HTTP/1.1 503")
+    for connection in held:
+        connection.close()
 
 
 @pytest.mark.usefixtures("impatient")

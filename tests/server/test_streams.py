@@ -1,4 +1,7 @@
-"""What every telephony stream has in common: joining a call, being lost, being paused, its rate."""
+"""What every telephony stream has in common: joining a call, being lost, being paused, its rate.
+
+Assertions: F2, F15.
+"""
 
 from __future__ import annotations
 

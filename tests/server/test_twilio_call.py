@@ -1,4 +1,7 @@
-"""`streamdouble`, a Twilio simulator from the registry, plays two-track calls to a real server."""
+"""`streamdouble`, a Twilio simulator from the registry, plays two-track calls to a real server.
+
+Assertions: F2.
+"""
 
 from __future__ import annotations
 
