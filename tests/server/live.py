@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,15 @@ def close_code(socket: ClientConnection) -> int | None:
             socket.recv(timeout=20)
     except ConnectionClosed as closed:
         return closed.rcvd.code if closed.rcvd else None
+
+
+def ticket(server: Running) -> str:
+    """Return a ticket that opens one socket, as the command line gets it."""
+    headers = {"Authorization": f"Bearer {server.user.key}", "Content-Type": "application/json"}
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        connection.request("POST", "/v1/tickets", headers=headers)
+        answer: dict[str, str] = json.loads(connection.getresponse().read())
+    return answer["ticket"]
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:

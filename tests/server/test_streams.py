@@ -35,6 +35,7 @@ from tests.server.live import (
     reached,
     serving,
     started_of,
+    ticket,
     until,
 )
 
@@ -201,7 +202,7 @@ def test_the_agents_pause_is_passed_on_to_a_client_that_can_stop() -> None:
             assert json.loads(socket.recv(timeout=10))["type"] == "opened"
             socket.send(bytes(1_600))
             with connect(panel) as agent:
-                agent.send(json.dumps({"type": "ticket", "ticket": server.user.new_ticket()}))
+                agent.send(json.dumps({"type": "ticket", "ticket": ticket(server)}))
                 expect(agent, "snapshot")
                 agent.send('{"type":"pause_capture"}')
                 assert json.loads(socket.recv(timeout=10))["type"] == "pause"
