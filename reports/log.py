@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from conversation.alignment import misalignment_ms
 from conversation.conversation import SAME_SIGNAL
 from conversation.events import (
@@ -48,7 +50,7 @@ class CallLog:
             isinstance(e, ChannelQuality) and SAME_SIGNAL in e.flags for e in self.events
         )
         self.direction_known = set(self.started.channels) >= set(PARTIES) and not self.same_signal
-        self.gaps = [event for event in self.events if isinstance(event, AudioGap)]
+        self.gaps = _joined(event for event in self.events if isinstance(event, AudioGap))
         self.unknown = union([*self._held_spans(), *((g.begin_ms, g.end_ms) for g in self.gaps)])
         self.speech = {channel: self._speech(channel) for channel in Channel}
         self.offset_ms = misalignment_ms(*(self.speech[party] for party in PARTIES))
@@ -98,3 +100,18 @@ class CallLog:
         newest = max((event.revision for event in ended), default=0)
         chosen = [event for event in ended if event.revision == newest]
         return sorted(chosen, key=lambda event: (event.begin_ms, event.id))
+
+
+def _joined(gaps: Iterable[AudioGap]) -> list[AudioGap]:
+    """Join parts of one gap, as a pause has one for each message that was thrown away."""
+    joined: list[AudioGap] = []
+    newest: dict[tuple[Channel, str, str | None], int] = {}
+    for gap in gaps:
+        kind = (gap.channel, gap.reason, gap.clock)
+        at = newest.get(kind)
+        if at is not None and joined[at].end_ms == gap.begin_ms:
+            joined[at] = msgspec.structs.replace(joined[at], at_ms=gap.at_ms, end_ms=gap.end_ms)
+        else:
+            newest[kind] = len(joined)
+            joined.append(gap)
+    return joined

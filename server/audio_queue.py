@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
+import msgspec
+
 from audio.chunks import AudioChunk
 from conversation.events import AudioGap, RolesSwapped
 from server.adapters.contract import Item
@@ -16,6 +18,8 @@ _LIMIT_MS = 5_000
 """Audio of each channel that may wait (`reliability.md` section 4)."""
 _TURN_MS = 100
 """Audio of each channel that is analysed in one turn, so that calls take turns."""
+_GAP_MS = 10_000
+"""Lost time that is settled in one turn: an hour of it must not keep other calls waiting."""
 _MAX_CONTROLS = 1_000
 """Other items that may wait; beyond it the sender waits too."""
 
@@ -94,11 +98,33 @@ class AudioQueue:
         turn_ms = 0.0
         while self._items and turn_ms < self._turn_ms:
             item = self._items.popleft()
+            if isinstance(item, AudioGap) and item.end_ms - item.begin_ms > _GAP_MS:
+                turn += self._first_of_long_gap(item)
+                break
             turn_ms += _length_ms(item)
             turn.append(item)
         self._audio_ms -= turn_ms
         self._taken.set()
         return turn
+
+    def _first_of_long_gap(self, gap: AudioGap) -> list[Queued]:
+        """Return the first part of a long gap, on every channel that it is on; the rest waits."""
+        gaps = [gap]
+        while self._items:
+            other = self._items[0]
+            if not isinstance(other, AudioGap) or other.begin_ms != gap.begin_ms:
+                break
+            gaps.append(other)
+            self._items.popleft()
+        cut_ms = gap.begin_ms + _GAP_MS
+        long = [each for each in gaps if each.end_ms > cut_ms]
+        self._items.extendleft(
+            msgspec.structs.replace(each, begin_ms=cut_ms) for each in reversed(long)
+        )
+        return [
+            msgspec.structs.replace(each, at_ms=cut_ms, end_ms=cut_ms) if each in long else each
+            for each in gaps
+        ]
 
     def close(self) -> None:
         """Say that nothing more comes; what waits is still given out."""

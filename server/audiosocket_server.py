@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Sequence
 
 from server.adapters.audiosocket import AudioSocketDecoder
@@ -31,15 +32,10 @@ class _TcpPeer:
 
 
 @contextlib.asynccontextmanager
-async def audiosocket_server(calls: Calls) -> AsyncIterator[int]:
-    """Listen while the block runs; gives the port, 0 when it is off.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    settings = calls.ingest
-    if settings.audiosocket_port == 0:
-        yield 0
+async def audiosocket_server(calls: Calls, listener: socket.socket | None) -> AsyncIterator[None]:
+    """Take connections of a listening socket while the block runs; None is off."""
+    if listener is None:
+        yield
         return
     connections = 0
 
@@ -55,10 +51,9 @@ async def audiosocket_server(calls: Calls) -> AsyncIterator[int]:
             connections -= 1
             writer.close()
 
-    port = max(settings.audiosocket_port, 0)
-    server = await asyncio.start_server(connected, settings.audiosocket_host, port)
+    server = await asyncio.start_server(connected, sock=listener)
     async with server:
-        yield server.sockets[0].getsockname()[1]
+        yield
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, calls: Calls) -> None:

@@ -15,7 +15,7 @@ from litestar.exceptions import WebSocketDisconnect
 from conversation.events import CallEnded, SourceNotice
 from server.access import Access
 from server.adapters.contract import IngestError, Item
-from server.adapters.pace import AudioLimit, Rate, RateCheck, TextLimit
+from server.adapters.pace import Rate, RateCheck, TextLimit, check_age
 from server.calls import RunningCall
 from server.ingest import read_start
 
@@ -24,6 +24,7 @@ _CREDENTIAL_S = 5.0
 """How long a source without a key in its headers may take to show one."""
 _ACK_EVERY_S = 1.0
 _SUBPROTOCOL = "heartline.v1"
+_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 GONE = (WebSocketDisconnect, OSError, RuntimeError)
 """What sending raises when the peer, or our own side, has closed the socket already."""
 
@@ -79,7 +80,7 @@ async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
         acknowledging = asyncio.ensure_future(_acknowledge(socket, call))
         try:
             reader = _Reader(socket, source, call, epoch, replay=state.calls.ingest.replay)
-            reader.audio_limit.resumed(away_ms)
+            call.audio_limit.resumed(away_ms)
             stopped = await reader.read()
         finally:
             acknowledging.cancel()
@@ -91,7 +92,7 @@ async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
                 await socket.close()
     except IngestError as error:
         await source.fail(error)
-        if call is not None and error.code == "unsupported_format":
+        if call is not None and error.ends_call:
             await call.leave(epoch, error.code)
     except WebSocketDisconnect:
         pass
@@ -112,7 +113,7 @@ async def _first_message(socket: WebSocket[Any, Any, Any], state: State) -> str 
         allowed = await asyncio.to_thread(access.may_send, header)
     else:
         users = await asyncio.to_thread(access.accounts.any)
-        allowed = state.calls.ingest.anonymous and not users
+        allowed = state.calls.ingest.anonymous and not is_proxied(socket) and not users
     refused = IngestError(
         "unauthorized", 4401, "Send a key with the scope ingest as Authorization: Bearer KEY."
     )
@@ -129,6 +130,11 @@ async def _first_message(socket: WebSocket[Any, Any, Any], state: State) -> str 
         return await _receive(socket, FIRST_MESSAGE_S)
     except TimeoutError as error:
         raise IngestError("start_timeout", 4408, "No start message came within 10 s.") from error
+
+
+def is_proxied(socket: WebSocket[Any, Any, Any]) -> bool:
+    """Whether a proxy says that the peer is not on this machine, as its address suggests."""
+    return any(name in socket.headers for name in _PROXY_HEADERS)
 
 
 class _Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="auth"):
@@ -169,7 +175,6 @@ class _Reader:
         self._epoch = epoch
         self._replay = replay
         self._texts = TextLimit()
-        self.audio_limit = AudioLimit(_now_ms())
         self._rate = RateCheck()
 
     async def read(self) -> bool:
@@ -197,10 +202,14 @@ class _Reader:
         now_ms = _now_ms()
         if isinstance(message, str):
             self._texts.add(now_ms)
-            return decoder.feed_text(message, now_ms)
+            before_ms = decoder.newest_ms
+            items = decoder.feed_text(message, now_ms)
+            if not self._replay and decoder.newest_ms > before_ms:
+                check_age(decoder.newest_ms, now_ms - self._call.opened_ms)
+            return items
         if self._replay:
             return decoder.feed_bytes(message)
-        self.audio_limit.add(decoder.fresh_ms(message), now_ms)
+        self._call.audio_limit.add(decoder.fresh_ms(message), now_ms)
         items = decoder.feed_bytes(message)
         return [*items, *judge_rate(self._rate, decoder.newest_ms, now_ms)]
 
@@ -217,6 +226,7 @@ def judge_rate(check: RateCheck, position_ms: int, now_ms: int) -> list[SourceNo
             "unsupported_format",
             4415,
             f"The audio comes at {check.factor:.2f} times its stated sample rate.",
+            ends_call=True,
         )
     if verdict is Rate.RIGHT:
         return []

@@ -16,6 +16,12 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 REQUEST_S = 10.0
 """Time for a request's head, from the connection or its first byte; and again for its body."""
+MAX_CONNECTIONS = 4_096
+"""Connections at a time: 200 calls, 2,000 dashboards, and room for browsers."""
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
 _BODY_BYTES_PER_S = 65_536
 _SEND_BUFFER_BYTES = 65_536
 _USER_TIMEOUT_MS = 10_000
@@ -24,7 +30,7 @@ _CLOSE_S = 2.0
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """HTTP with a deadline for receiving each request."""
+    """HTTP with a deadline for receiving each request, and a bound on connections."""
 
     _deadline: asyncio.TimerHandle | None = None
     _body_bytes = 0
@@ -33,6 +39,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._arm()
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.write(_FULL)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
@@ -84,6 +93,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.close_timeout = _CLOSE_S
+        self._heard_since_ping = False
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Bound the kernel's and the transport's buffers."""
@@ -97,7 +107,26 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if user_timeout is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, user_timeout, _USER_TIMEOUT_MS)
 
+    def data_received(self, data: bytes) -> None:
+        """Take note that the peer lives."""
+        self._heard_since_ping = True
+        super().data_received(data)
+
+    def send_keepalive_ping(self) -> None:
+        """Ask for a sign of life."""
+        self._heard_since_ping = False
+        super().send_keepalive_ping()
+
     def keepalive_timeout(self) -> None:
-        """Drop a peer that does not answer: it would not read a goodbye either."""
+        """Drop a peer that does not answer: it would not read a goodbye either.
+
+        A peer that sends is alive, and its answer may stand behind audio that is not read yet
+        because the analysis is behind.
+        """
+        if self._heard_since_ping or self.read_paused:
+            self.pong_timer = None
+            self.pending_ping_payload = None
+            self.schedule_ping()
+            return
         super().keepalive_timeout()
         self.transport.abort()

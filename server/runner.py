@@ -57,13 +57,15 @@ class Running(msgspec.Struct, frozen=True):
 class _Server(uvicorn.Server):
     """A server that says goodbye to its sources before it closes their sockets."""
 
-    def __init__(self, config: uvicorn.Config, calls: Calls) -> None:
+    def __init__(
+        self, config: uvicorn.Config, calls: Calls, audiosocket: socket.socket | None
+    ) -> None:
         super().__init__(config)
         self._calls = calls
-        self.audiosocket_port = 0
+        self._audiosocket = audiosocket
 
     async def main_loop(self) -> None:
-        async with audiosocket_server(self._calls) as self.audiosocket_port:
+        async with audiosocket_server(self._calls, self._audiosocket):
             await super().main_loop()
         await self._calls.drain()
 
@@ -84,19 +86,15 @@ def running_server(
     """
     settings = settings or Settings()
     listen = settings.server
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((listen.host, port))
-    except socket.gaierror as error:
-        listener.close()
-        raise SettingsError(
-            f"server.host = {listen.host} is no address of this machine."
-        ) from error
-    except OSError as error:
-        listener.close()
-        raise PortTakenError(f"Port {port} is in use; choose another with --port.") from error
+    listener = _listen(listen.host, port, "--port")
+    audiosocket = None
+    if settings.ingest.audiosocket_port:
+        audiosocket = _listen(
+            settings.ingest.audiosocket_host,
+            max(0, settings.ingest.audiosocket_port),
+            "ingest.audiosocket_port",
+        )
+        audiosocket.listen()
     user, journal = SingleUser(), Journal(database)
     folder = database.parent if isinstance(database, Path) else Path(settings.server.data)
     audit = Audit(journal.engine, read_secret(folder))
@@ -105,6 +103,8 @@ def running_server(
         listen.check(has_users=access.accounts.any())
     except SettingsError:
         listener.close()
+        if audiosocket is not None:
+            audiosocket.close()
         journal.close()
         raise
     calls = Calls(hearing, journal, settings.ingest)
@@ -126,6 +126,7 @@ def running_server(
             log_config=None,
         ),
         calls,
+        audiosocket,
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
     thread.start()
@@ -136,11 +137,32 @@ def running_server(
                 break
             waits.wait(0.02)
         yield Running(
-            listener.getsockname()[1], user, access, calls, server.audiosocket_port, thread
+            listener.getsockname()[1],
+            user,
+            access,
+            calls,
+            audiosocket.getsockname()[1] if audiosocket else 0,
+            thread,
         )
     finally:
         server.should_exit = True
         thread.join()
         listener.close()
+        if audiosocket is not None:
+            audiosocket.close()
         calls.close()
         journal.close()
+
+
+def _listen(host: str, port: int, setting: str) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except socket.gaierror as error:
+        listener.close()
+        raise SettingsError(f"{host} is no address of this machine; see {setting}.") from error
+    except OSError as error:
+        listener.close()
+        raise PortTakenError(f"Port {port} is in use; choose another with {setting}.") from error
+    return listener

@@ -21,6 +21,7 @@ from conversation.events import (
     RolesSwapped,
 )
 from server.adapters.contract import IngestError
+from server.adapters.pace import AudioLimit
 from server.adapters.tracks import Lanes
 from server.audio_queue import AudioQueue, Queued
 from server.hub import LiveCall
@@ -84,6 +85,10 @@ class RunningCall:
         self.epoch = 0
         """Rises with every socket that takes over."""
         self.over = False
+        self.opened_ms = _now_ms()
+        """When the call began, by this machine's clock."""
+        self.audio_limit = AudioLimit(self.opened_ms)
+        """One for all sockets of the call, so that a new one buys nothing."""
         self.acked_ms = 0
         """Everything before was analysed and committed, and no open utterance needs it."""
         self._journal = journal

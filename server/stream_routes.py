@@ -34,7 +34,7 @@ from server.adapters.twilio_signature import is_signed
 from server.auth import is_loopback_host
 from server.calls import Calls
 from server.expected import ExpectedStream
-from server.ingest_socket import GONE, content
+from server.ingest_socket import GONE, content, is_proxied
 from server.people.roles import Action, Person
 from server.stream_session import StreamSession
 
@@ -93,14 +93,14 @@ def _refuses(socket: Socket, settings: IngestSettings, *, secret: str) -> bool:
     """Whether a stream may not even connect: a web page, another name, or no secret is set.
 
     Without a secret only programs on this machine that call it by a loopback name may connect;
-    calls through a proxy come under the public name and need one.
+    what comes through a proxy needs one, whatever name the proxy gives us.
     """
     hosts = socket.headers.getall("host", [])
     if socket.headers.get("origin") is not None or len(hosts) != 1:
         return True
     host = hosts[0]
     if is_loopback_host(host):
-        return False
+        return is_proxied(socket) and not secret
     public = urlsplit(settings.public_url).netloc.lower()
     return not secret or host.lower().removesuffix(":443") != public.removesuffix(":443")
 
@@ -148,7 +148,8 @@ async def audiohook(socket: Socket, state: State) -> None:
         await socket.close(4403, "forbidden")
         return
     headers = {name.lower(): value for name, value in socket.headers.items()}
-    authorized = not settings.audiohook_keys
+    known = bool(headers.get("audiohook-session-id"))
+    authorized = known and not settings.audiohook_keys
     if settings.audiohook_keys:
         scope = socket.scope
         query = scope["query_string"].decode("latin-1")
@@ -163,7 +164,7 @@ async def audiohook(socket: Socket, state: State) -> None:
                 nonces=_NONCES,
                 wall_s=time.time(),  # noqa: TID251 - the client's wall time is what is judged
             )
-            authorized = True
+            authorized = known
     await _serve(
         socket,
         state,

@@ -14,14 +14,17 @@ from typing import Protocol
 from audio.chunks import AudioChunk
 from conversation.events import CallEnded
 from server.adapters.contract import CallOpened, Decoder, IngestError, Item
-from server.adapters.pace import AudioLimit, RateCheck
+from server.adapters.pace import RateCheck, TextLimit
 from server.audio_queue import Queued
 from server.calls import GRACE_S, Calls, RunningCall
+from server.ingest import MAX_MESSAGE_BYTES
 from server.ingest_socket import judge_rate
 
 _TICK_S = 0.1
 _OPEN_S = 10.0
 """How long a stream may take to say what it is."""
+_CLOSE_S = 10.0
+"""How long a peer may take to close the socket of a call that has ended."""
 _LOG = logging.getLogger("heartline.ingest")
 
 
@@ -46,17 +49,26 @@ class StreamSession:
         self._epoch = 0
         self._offset = 0
         self._rate = RateCheck()
-        self._limit = AudioLimit(_now_ms())
-        self._opened_by_s = asyncio.get_running_loop().time() + _OPEN_S
+        self._texts = TextLimit()
+        self._closed_by_s = asyncio.get_running_loop().time() + _OPEN_S
+        """When a stream that has not begun, or one that has ended, is closed."""
+        self._ended = False
         self.over = False
 
     async def feed(self, message: str | bytes) -> None:
         """Take a message of the peer; an error of it closes the socket."""
+        if self._ended:
+            return
         if self._call is not None and not self._call.is_current(self._epoch):
             self.over = True
             return
-        self._decoder.tick(_now_ms())
+        now_ms = _now_ms()
+        self._decoder.tick(now_ms)
         try:
+            if len(message) > MAX_MESSAGE_BYTES:
+                raise IngestError("too_large", 1009, "A message may have 65536 bytes.")
+            if isinstance(message, str) and not self._decoder.audio_is_text:
+                self._texts.add(now_ms)
             items = self._decoder.feed(message)
             await self._take([item for item in items if not isinstance(item, CallEnded)])
         except IngestError as error:
@@ -68,6 +80,8 @@ class StreamSession:
         await self._answer()
         for item in items:
             if isinstance(item, CallEnded) and self._call is not None:
+                self._ended = True
+                self._closed_by_s = asyncio.get_running_loop().time() + _CLOSE_S
                 await self._call.leave(self._epoch, item.reason)
 
     async def keep_time(self) -> None:
@@ -76,8 +90,12 @@ class StreamSession:
             await asyncio.sleep(_TICK_S)
             self._decoder.tick(_now_ms())
             await self._answer()
-            late = asyncio.get_running_loop().time() > self._opened_by_s
-            if self._call is None and late:
+            if asyncio.get_running_loop().time() <= self._closed_by_s:
+                continue
+            if self._ended:
+                self.over = True
+                await self._peer.close(1000, "ended")
+            elif self._call is None and not self._decoder.idle:
                 await self.fail(IngestError("start_timeout", 4408, "No call began within 10 s."))
 
     async def lost(self, *, orderly: bool) -> None:
@@ -120,7 +138,7 @@ class StreamSession:
         now_ms = _now_ms()
         placed: list[Queued] = list(self._call.lanes.place(items, now_ms, self._offset))
         if not self._calls.ingest.replay:
-            self._limit.add(_audio_ms(placed), now_ms)
+            self._call.audio_limit.add(_audio_ms(placed), now_ms)
         placed += judge_rate(self._rate, self._call.lanes.newest_ms, now_ms)
         await self._call.put_soon(placed)
 
@@ -132,7 +150,7 @@ class StreamSession:
         if self._call.away_ms:
             missing = lanes.cover(self._call.away_ms, "disconnect", "server")
             await self._call.put_soon(missing)
-            self._limit.resumed(self._call.away_ms)
+            self._call.audio_limit.resumed(self._call.away_ms)
         newest = lanes.newest_ms * opened.sample_rate_hz // 1000
         self._offset = newest - opened.first_sample
 

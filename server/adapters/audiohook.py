@@ -72,6 +72,8 @@ class AudioHookDecoder(BaseDecoder):
         self._seq = 0
         self._client_seq = 0
         self._refuse_at_ms = 0
+        self._quiet_until_ms = 0
+        """The client asked to be left alone until then."""
         self._channels: tuple[Channel, ...] = ()
         self._encoding, self._width = "mulaw", 1
         self._recorded = False
@@ -89,8 +91,13 @@ class AudioHookDecoder(BaseDecoder):
 
     def pause(self, paused: bool) -> None:
         """Ask the client to stop sending, or to go on."""
-        if self._state is _State.OPEN:
+        if self._state is _State.OPEN and self._now_ms >= self._quiet_until_ms:
             self._send("pause" if paused else "resume", {})
+
+    @property
+    def idle(self) -> bool:
+        """Whether the session is a probe, or one without audio."""
+        return self._state is _State.OPEN and not self._recorded
 
     def drain(self) -> None:
         """Ask the client to connect again."""
@@ -246,6 +253,9 @@ class AudioHookDecoder(BaseDecoder):
         code = parameters.get("code")
         self.errors[code if isinstance(code, int) else 0] += 1
         _LOG.warning("the client reports error %d", code if isinstance(code, int) else 0)
+        if "retryAfter" in parameters:
+            wait_ms = samples_of(parameters["retryAfter"]) * 1000 // RATE_HZ
+            self._quiet_until_ms = self._now_ms + wait_ms
 
     def _close(self, reason: str) -> list[Item]:
         self._state = _State.CLOSED

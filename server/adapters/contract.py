@@ -37,7 +37,8 @@ _MAX_PAIRS = 32
 class IngestError(Exception):
     """The source broke the protocol or may not go on.
 
-    `close_code` ends the socket when the error is `fatal`; `retry_after_ms` says when to come back.
+    `close_code` ends the socket when the error is `fatal`; `ends_call` says that no other socket
+    may go on with the call; `retry_after_ms` says when to come back.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class IngestError(Exception):
         message: str,
         *,
         fatal: bool = True,
+        ends_call: bool = False,
         retry_after_ms: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.close_code = close_code
         self.fatal = fatal
+        self.ends_call = ends_call
         self.retry_after_ms = retry_after_ms
 
 
@@ -96,6 +99,12 @@ class Decoder(Protocol):
 
     ends_with_socket: bool
     """Whether an orderly close of the socket is how this source ends a call."""
+    audio_is_text: bool
+    """Whether audio comes as text, which then has no limit of its own."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether the stream has begun although it is no call, as when it is a probe."""
 
     def feed(self, message: str | bytes) -> list[Item]:
         """Take a message.
@@ -121,6 +130,12 @@ class BaseDecoder:
     """A decoder that never answers and needs no time."""
 
     ends_with_socket = False
+    audio_is_text = False
+
+    @property
+    def idle(self) -> bool:
+        """Never: a stream that begins is a call."""
+        return False
 
     def __init__(self) -> None:
         self._replies: list[str | bytes] = []

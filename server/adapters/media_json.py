@@ -41,6 +41,8 @@ _MAX_MISSING = 10_000
 class MediaJsonDecoder(BaseDecoder):
     """One socket of the family."""
 
+    audio_is_text = True
+
     def __init__(self, dialect: Dialect, *, roles: str = "", token: str = "") -> None:
         """Decode one dialect.
 

@@ -78,6 +78,18 @@ class AudioLimit:
         self._allowed_ms += away_ms
 
 
+def check_age(position_ms: int, age_ms: int) -> None:
+    """Refuse a stream time that no call of this age can have reached, by gaps or otherwise.
+
+    Raises:
+        IngestError: `rate_limited`.
+    """
+    if position_ms > age_ms * _SPEED + _BURST_MS:
+        raise IngestError(
+            "rate_limited", 4429, "A gap reaches further than the call is long.", ends_call=True
+        )
+
+
 class Rate(Enum):
     """What the measured rate says."""
 

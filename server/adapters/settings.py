@@ -29,7 +29,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     roles: dict[str, str] = {}
     """By source, who is heard on its tracks: `{ twilio = "inbound=agent" }`."""
     audiosocket_port: int = 0
-    """TCP port for Asterisk's AudioSocket, usually 9092; 0 is off."""
+    """TCP port for Asterisk's AudioSocket, usually 9092; 0 is off, -1 any free one."""
     audiosocket_host: str = "127.0.0.1"
     """Address that AudioSocket listens on; it knows no passwords, so keep it private."""
     audiosocket_kind_11_hz: int = 0

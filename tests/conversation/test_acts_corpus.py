@@ -86,7 +86,7 @@ def test_contrast_pairs_name_known_acts_and_differ() -> None:
 
 
 def test_recognised_forms_have_no_marks_and_about_the_errors_asked_for() -> None:
-    rng = random.Random(4)  # noqa: S311 - simulated recognition errors, not secrets
+    rng = random.Random(4)
     texts = [e.text for e in read_split("development") if len(e.text.split()) > 5]
     clean = [as_recognised(text, 0.0, rng) for text in texts]
     wrong = [as_recognised(text, 0.15, rng) for text in texts]

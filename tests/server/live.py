@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +46,15 @@ def hearing() -> Hearing:
 
 
 @contextmanager
-def serving(database: Path | str = ":memory:", **settings: Any) -> Iterator[Running]:
-    """Serve with `[ingest]` settings."""
-    with running_server(
-        hearing(), database, 0, Settings(ingest=IngestSettings(**settings))
-    ) as running:
+def serving(database: Path | None = None, **settings: Any) -> Iterator[Running]:
+    """Serve with `[ingest]` settings, into a database of its own when none is given."""
+    given = Settings(ingest=IngestSettings(**settings))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_server(
+            hearing(), database or Path(folder) / "heartline.db", settings=given
+        ) as running,
+    ):
         yield running
 
 
@@ -106,6 +112,15 @@ def close_code(socket: ClientConnection) -> int | None:
         return closed.rcvd.code if closed.rcvd else None
 
 
+def ticket(server: Running) -> str:
+    """Return a ticket that opens one socket, as the command line gets it."""
+    headers = {"Authorization": f"Bearer {server.user.key}", "Content-Type": "application/json"}
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        connection.request("POST", "/v1/tickets", headers=headers)
+        answer: dict[str, str] = json.loads(connection.getresponse().read())
+    return answer["ticket"]
+
+
 def until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
     """Wait for something that happens on another thread."""
     give_up = time.monotonic() + timeout_s
@@ -117,8 +132,23 @@ def until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
 
 def finished(server: Running, call_id: str) -> list[Event]:
     """Return the events of a call once it has ended."""
-    until(lambda: call_id not in server.calls.running)
+    until(
+        lambda: (
+            call_id not in server.calls.running
+            and any(r.call_id == call_id and not r.live for r in server.calls.journal.calls())
+        )
+    )
     return server.calls.journal.events(call_id)
+
+
+def reached(server: Running, call_id: str, position_ms: int) -> None:
+    """Wait until a call has been heard up to a time."""
+
+    def heard() -> bool:
+        call = server.calls.running.get(call_id)
+        return call is not None and call.session.position_ms >= position_ms
+
+    until(heard)
 
 
 def the_call(server: Running) -> list[Event]:

@@ -48,7 +48,7 @@ def centre(hearing: Hearing, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             people.add(str(role), role, PASSWORD, teams=["team1"])
         for role in (Role.AUDITOR, Role.ADMIN):
             people.add(str(role), role, PASSWORD)
-        chance = random.Random(5)  # noqa: S311 - a reproducible draw
+        chance = random.Random(5)
         for n in range(CALLS_MADE):
             agent = chance.randrange(AGENTS)
             finished_call(server, f"call{n}", f"agent{agent}", f"team{agent % 4}", days_ago=n)

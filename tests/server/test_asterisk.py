@@ -29,6 +29,7 @@ from tests.server.live import (
     finished,
     gaps_of,
     mulaw,
+    reached,
     serving,
     sides,
     started_of,
@@ -189,9 +190,8 @@ def test_two_announced_streams_are_the_two_sides_of_a_call(server: Running) -> N
             agent.sendall(agent_frame)
             customer.sendall(customer_frame)
             if number == 0:
-                until(lambda: "pbx-1" in server.calls.running)
-                call = server.calls.running["pbx-1"]
-                until(lambda: call.epoch == 2)
+                reached(server, "pbx-1", 0)
+                until(lambda: server.calls.running["pbx-1"].epoch == 2)
         agent.sendall(frame(0x00))
         customer.sendall(frame(0x00))
     events = finished(server, "pbx-1")
@@ -309,15 +309,10 @@ def test_a_channel_of_a_real_server_ends_with_its_socket(server: Running) -> Non
         peer.send(json.dumps(MEDIA_START))
         for at in range(0, 16_000, 160):
             peer.send(mulaw("customer")[at : at + 160])
-    events = finished_soon(server, "abc")
+    events = finished(server, "abc")
     assert started_of(events).source == "chan_websocket"
     assert end_of(events).reason == "ended"
     assert build_report(events).call.duration_ms == 2_000
-
-
-def finished_soon(server: Running, call_id: str) -> Any:
-    until(lambda: server.calls.journal.has_call(call_id))
-    return finished(server, call_id)
 
 
 def test_a_path_token_or_basic_password_opens_a_guarded_server() -> None:

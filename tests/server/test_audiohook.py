@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -197,6 +198,11 @@ def test_update_is_answered_and_an_error_is_counted_and_waited_out() -> None:
     limited = {"code": 429, "message": "slow", "retryAfter": "PT5S"}
     assert script.say(script.client.message("error", limited)) == ([], [])
     assert script.decoder.errors == {429: 1}
+    script.decoder.pause(True)
+    assert script.decoder.reply() == []
+    script.decoder.tick(5_000)
+    script.decoder.pause(True)
+    assert len(script.decoder.reply()) == 1
 
 
 @pytest.mark.parametrize("moved", [False, True])
@@ -331,14 +337,11 @@ def test_a_duration_has_one_form(duration: Any) -> None:
 
 
 def test_an_unknown_client_is_told_half_a_second_after_open_and_never_heard() -> None:
-    for named, opened in (
-        ({"authorized": False}, {}),
-        ({"authorized": True}, {"organizationId": NULL}),
-    ):
+    for authorized, organization in ((False, ORGANIZATION), (True, NULL)):
         client = Client()
-        decoder = AudioHookDecoder(SESSION, ORGANIZATION, **named)
+        decoder = AudioHookDecoder(SESSION, ORGANIZATION, authorized=authorized)
         decoder.tick(1_000)
-        assert decoder.feed(client.open(**opened)) == []
+        assert decoder.feed(client.open(organizationId=organization)) == []
         assert decoder.feed(frames()) == []
         decoder.tick(1_499)
         assert decoder.reply() == []
@@ -362,7 +365,7 @@ def session(
     }
     target = "/v1/ingest/audiohook"
     if signed:
-        created = int(time.time()) + changes.pop("age_s", 0)
+        created = int(datetime.now(UTC).timestamp()) + changes.pop("age_s", 0)
         nonce = changes.pop("nonce", secrets.token_urlsafe(18))
         parameters = f';keyid="{KEY}";nonce="{nonce}";created={created};expires={created + 10}'
         stated, signature = sign(headers, target, f"127.0.0.1:{server.port}", SECRET, parameters)

@@ -1,4 +1,4 @@
-"""A source that loses its socket, however often, has the call of one that never did."""
+"""A source that loses its socket, however often, has the call of one that never did (F1)."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_socket_cut_at_random_moments_gives_the_report_of_an_uninterrupted_cal
             expect(socket, "stopped")
         at_ms, cuts = 0, 0
         while True:
-            resume = {"resume_from_ms": at_ms} if cuts else {}
+            resume: dict[str, Any] = {"resume_from_ms": at_ms} if cuts else {}
             with native(server, call_id="cut", **resume) as (socket, started):
                 assert (started["epoch"], started["position_ms"]) == (cuts + 1, at_ms)
                 end_ms = min(10_000, at_ms + int(random.integers(1, 1_200)))

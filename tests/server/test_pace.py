@@ -1,4 +1,4 @@
-"""Limits count audio and messages against a clock that the test turns."""
+"""Limits count audio and messages against a clock that the test turns (A21, F15)."""
 
 from __future__ import annotations
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from server.adapters.settings import IngestSettings
 from server.settings import ServerSettings, Settings, SettingsError, load_settings
 
 pytestmark = pytest.mark.unit
@@ -84,6 +87,22 @@ def test_the_example_in_the_guide_is_the_defaults() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
     example = guide.partition("```toml\n")[2].partition("```")[0]
     assert load_settings(write(example), {}) == Settings()
+
+
+def test_every_setting_of_what_comes_in_is_documented_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
+    table = tomllib.loads(page.split("```toml\n")[1].split("```")[0])
+    assert table["ingest"] == msgspec.to_builtins(IngestSettings())
+    assert set(IngestSettings.__struct_fields__) == set(table["ingest"])
+
+
+def test_secrets_are_in_no_text_made_of_the_settings() -> None:
+    secret = "canary"
+    settings = IngestSettings(
+        stream_token=secret, twilio_auth_token=secret, audiohook_keys={"key": secret}
+    )
+    assert secret not in repr(settings)
+    assert secret not in str(Settings(ingest=settings))
 
 
 ORIGIN = ("https://heartline.example.com",)

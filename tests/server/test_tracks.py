@@ -1,4 +1,4 @@
-"""Frames in any order within 200 ms are the frames in order; what is later is a gap."""
+"""Frames in any order within 200 ms are the frames in order; what is later is a gap (F13)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`streamdouble`, a Twilio simulator from the registry, plays two-track calls to a real server."""
+"""`streamdouble`, a Twilio simulator from the registry, plays two-track calls to a real server.
+
+Assertions: F2.
+"""
 
 from __future__ import annotations
 
@@ -146,6 +149,7 @@ def test_without_a_secret_only_this_machine_may_stream() -> None:
         assert upgraded(server, f"127.0.0.1:{server.port}")
         assert not upgraded(server, f"127.0.0.1:{server.port}", Host="heartline.example")
         assert not upgraded(server, f"127.0.0.1:{server.port}", Origin="https://evil.example")
+        assert not upgraded(server, f"127.0.0.1:{server.port}", Forwarded="for=203.0.113.7")
 
 
 def test_the_measured_speech_is_that_of_the_recording(clean: list[Event]) -> None:
