@@ -145,12 +145,16 @@ def _began(report: Report) -> datetime:
     return began if began.tzinfo is not None else began.astimezone()
 
 
+def _is_practice(report: Report) -> bool:
+    return report.practice is not None or report.call.source == "practice"
+
+
 def _chosen(
     reports: Sequence[Report], since: datetime, until: datetime
 ) -> tuple[list[Report], tuple[str, ...]]:
     """Return the real calls of the time in the language most of them are in, and what is not."""
     inside = [report for report in reports if since <= _began(report) <= until]
-    real = [report for report in inside if report.practice is None]
+    real = [report for report in inside if not _is_practice(report)]
     languages = Counter(report.call.language for report in real)
     main = min(languages, key=lambda tag: (-languages[tag], tag), default="")
     kept = [report for report in real if report.call.language == main]
@@ -285,7 +289,7 @@ def usual(report: Report, others: Iterable[Report]) -> tuple[Comparison, ...]:
         if other.call.id != report.call.id
         and other.call.agent == report.call.agent
         and other.call.language == report.call.language
-        and other.practice is None
+        and not _is_practice(other)
         and began - timedelta(days=USUAL_DAYS) <= _began(other) < began
     ]
     rows = (("interruptions_by_agent", "per 10 min", _per_10min), *_PER_CALL)

@@ -27,6 +27,7 @@ from reports.rollup import RollUpError
 from server.analyze import SAMPLE, TranscriptError, write_outputs
 from server.batch import BatchError
 from server.commands.analyze import analyze
+from server.commands.practice import practice
 from server.commands.report import report
 from server.commands.shared import (
     ERR,
@@ -46,6 +47,7 @@ from server.commands.shared import (
 from server.commands.tone import ToneFileError, tone
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import HearingSettings
+from server.practice.scenario import ScenarioError
 from server.runner import PortTakenError, Running, running_server
 from server.settings import SettingsError
 from server.stream_client import StreamError, ingest_url, stream_blocks, to_blocks
@@ -59,6 +61,7 @@ _ERRORS = (
     PackError,
     PortTakenError,
     RollUpError,
+    ScenarioError,
     SettingsError,
     StreamError,
     ToneFileError,
@@ -74,6 +77,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(analyze)
+app.command()(practice)
 app.command()(report)
 app.command()(tone)
 
