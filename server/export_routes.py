@@ -17,7 +17,7 @@ from litestar.params import FromPath
 from reports.build import build_report
 from reports.exports import EXPORTS, export
 
-_PLACES = {
+PLACES = {
     "/transcript.vtt": "vtt",
     "/transcript.srt": "srt",
     "/labels.rttm": "rttm",
@@ -35,7 +35,7 @@ def export_router(guards: Sequence[Callable[..., Any]]) -> Router:
     """Return the download routes behind `guards`."""
     return Router(
         path="/v1/calls/{call_id:str}",
-        route_handlers=[report_csv, *(_download(path, name) for path, name in _PLACES.items())],
+        route_handlers=[report_csv, *(_download(path, name) for path, name in PLACES.items())],
         guards=list(guards),
     )
 
