@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from server.session import Clock, open_session
 from server.stream_client import stream_blocks
 
 _CHANNELS = (Channel.AGENT, Channel.CUSTOMER)
-_POLL_S = 0.005
+_WAIT_S = 1.0
 
 
 def rehearse_offline(
@@ -36,8 +35,7 @@ def rehearse_offline(
         heard = session.push(block)
         # The customer answers what was said, so the words must be there before the next block.
         while session.waits_for_words:
-            time.sleep(_POLL_S)
-            heard += session.poll()
+            heard += session.wait_for_words(_WAIT_S)
         call.hear(heard)
         events += heard
     return events + session.finish()
