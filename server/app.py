@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from litestar.exceptions import (
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 from litestar.static_files import create_static_files_router
+from sqlalchemy.exc import SQLAlchemyError
 
 from reports.build import build_report
 from reports.html import render_html
@@ -34,8 +36,10 @@ from server.contact_lens import ContactLensSettings, analysis_segments_route
 from server.event_socket import call_events
 from server.export_routes import export_router
 from server.ingest_socket import ingest
+from server.store.retention import RetentionSettings, expire
 from server.tone_routes import tone_router
 
+_RETENTION_EVERY_S = 3_600.0
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger("heartline")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -143,15 +147,36 @@ def _add_headers(response: Response[Any]) -> Response[Any]:
     return response
 
 
+async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
+    while True:
+        engine, now = calls.journal.engine, datetime.now(UTC)
+        try:
+            done = await asyncio.to_thread(expire, engine, retention, now=now)
+        except SQLAlchemyError as error:
+            _LOG.error("retention could not run: %s", type(error).__name__)
+        else:
+            if done is not None:
+                _LOG.info("retention deleted %d calls, %d events", done.calls, done.events)
+        await asyncio.sleep(_RETENTION_EVERY_S)
+
+
 def create_app(
-    calls: Calls, user: SingleUser, contact_lens: ContactLensSettings | None = None
+    calls: Calls,
+    user: SingleUser,
+    retention: RetentionSettings | None = None,
+    contact_lens: ContactLensSettings | None = None,
 ) -> Litestar:
     """Build the application for one single-user server."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        yield
-        await calls.stop()
+        async with asyncio.TaskGroup() as group:
+            if retention is not None:
+                expiring = group.create_task(_expire_hourly(calls, retention))
+            yield
+            await calls.stop()
+            if retention is not None:
+                expiring.cancel()
 
     handlers: list[Any] = [
         open_browser_session, new_ticket, list_calls, report_json, report_html, livez, readyz,

@@ -26,6 +26,7 @@ from reports.exports import ExportError
 from reports.rollup import RollUpError
 from server.analyze import SAMPLE, TranscriptError, write_outputs
 from server.batch import BatchError
+from server.commands import records
 from server.commands.analyze import analyze
 from server.commands.practice import practice
 from server.commands.report import report
@@ -50,6 +51,7 @@ from server.hearing import HearingSettings
 from server.practice.scenario import ScenarioError
 from server.runner import PortTakenError, Running, running_server
 from server.settings import SettingsError
+from server.store import StoreError
 from server.stream_client import StreamError, ingest_url, stream_blocks, to_blocks
 from server.vcon_file import VconError
 
@@ -63,6 +65,7 @@ _ERRORS = (
     RollUpError,
     ScenarioError,
     SettingsError,
+    StoreError,
     StreamError,
     ToneFileError,
     TranscriptError,
@@ -76,10 +79,16 @@ app = typer.Typer(
     rich_markup_mode=None,  # with it, text in brackets is taken for a style and dropped
     pretty_exceptions_enable=False,
 )
-app.command()(analyze)
-app.command()(practice)
-app.command()(report)
-app.command()(tone)
+for command in (
+    analyze,
+    practice,
+    report,
+    tone,
+    records.erase,
+    records.hold,
+    records.backup,
+):
+    app.command()(command)
 
 
 def main() -> None:
@@ -169,7 +178,11 @@ def serve(
     with (
         loaded_hearing(settings.hearing) as hearing,
         running_server(
-            hearing, folder / "heartline.db", settings.server.port, settings.contact_lens
+            hearing,
+            settings.server.where,
+            settings.server.port,
+            retention=settings.retention,
+            contact_lens=settings.contact_lens,
         ) as server,
     ):
         write_key(folder, server.user.key)
@@ -231,7 +244,7 @@ def live(
     folder.mkdir(parents=True, exist_ok=True)
     with (
         loaded_hearing(settings.hearing) as hearing,
-        running_server(hearing, folder / "heartline.db") as server,
+        running_server(hearing, settings.server.where) as server,
         MicrophonePair(devices[0], devices[1], rate) as microphones,
     ):
         print(f"Recording both sides. Agent panel: {server.address}", flush=True)

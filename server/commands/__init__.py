@@ -1,1 +1,1 @@
-"""Commands of `heartline`, one module each."""
+"""Commands that need more than a few lines, one module each."""
