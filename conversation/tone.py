@@ -186,7 +186,7 @@ class _Reading:
 
     def _is_owed(self, text: str) -> bool:
         """Whether the formula stands where an answer to a person belongs."""
-        return not self._pack.has("polite", text) or self._feels
+        return self._feels or self._pack.has("canned", self._pack.without("polite", text))
 
     # ------------------------------------------------------------------ gaps
 
@@ -224,12 +224,14 @@ class _Reading:
         )
 
     def _is_specific(self, text: str) -> bool:
-        """Whether a sentence acknowledges this matter, not just any."""
-        if self._pack.has("canned", text) and self._shared(text) == 0:
-            return False
+        """Whether a sentence acknowledges this matter, not just any, once formulas are gone."""
+        bare = self._pack.without("canned", text)
+        needed, text = (1 if bare == text else 2), bare
         if self._pack.has("acknowledges", text) or self._shared(text) >= _TAKEN_UP:
             return True
-        return self._pack.has("apology_for", text) and (self._shared(text) > 0 or not self._asked)
+        return self._pack.has("apology_for", text) and (
+            self._shared(text) >= needed or not self._asked
+        )
 
     def _shared(self, text: str) -> int:
         """How many of the customer's words a sentence takes up."""

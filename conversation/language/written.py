@@ -101,6 +101,11 @@ class WrittenPack:
         """Whether a signal is in lower-case text."""
         return self.find(signal, text) is not None
 
+    def without(self, signal: str, text: str) -> str:
+        """Return lower-case text without what matches a signal."""
+        pattern = self._patterns[signal]
+        return text if pattern is None else pattern.sub(" ", text)
+
     def content(self, text: str) -> set[str]:
         """Return the words that carry content, cut so that `waited` meets `waiting`."""
         words = re.findall(r"[^\W_]+", text)
