@@ -34,7 +34,7 @@ from server.analyze import (
     write_outputs,
 )
 from server.hearing import Hearing, HearingSettings
-from server.vcon_file import VconError, is_vcon, open_vcon
+from server.vcon_file import VconError, files_beside, is_vcon, open_vcon
 
 MARK = "analysis.json"
 """Written last into a call's folder: what its report was made from."""
@@ -99,13 +99,15 @@ def analyze_one(
 
 
 def fingerprint(task: Task, settings: HearingSettings) -> dict[str, str] | None:
-    """Return what a report depends on; None when the file cannot be read or refers to others."""
+    """Return what a report depends on; None when a file of the call cannot be read."""
     digest = hashlib.sha256()
+    files = [task.path] if task.customer is None else [task.path, task.customer]
+    if is_vcon(task.path):
+        files += sorted(files_beside(task.path))
     try:
-        for path in (task.path, task.customer):
-            if path is not None:
-                with path.open("rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        for path in files:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     except OSError:
         return None
     options = msgspec.json.encode(

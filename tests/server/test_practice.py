@@ -319,3 +319,12 @@ def test_an_interruption_of_ones_own_call_is_a_drill(tmp_path: Path) -> None:
     assert practised["practice"]["scenario"] == scenario.id
     with pytest.raises(ScenarioError, match=f"there is: .*{event.id}"):
         drill(report, "ov-99")
+
+
+def test_the_scenario_of_the_guide_is_one(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "practice.md").read_text("utf-8")
+    example = guide.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "opening.wav").write_bytes(b"")
+    assert set(parse_scenario(example, tmp_path / "wrong_shoes.toml").stages) >= {"opening"}
+    listed = guide.partition("Acts that can be wanted: `")[2].partition("`")[0]
+    assert set(listed.split()) == AGENT_ACTS
