@@ -263,6 +263,8 @@ class _Reading:
     def _is_step_clause(self, text: str) -> bool:
         if self._pack.has("no_step", text):
             return False
+        if not self._pack.has("specific_time", text):
+            text = self._pack.without("loose_step", text)
         return self._pack.has("step", text) or (
             self._pack.has("specific_time", text) and self._pack.has("commits", text)
         )
