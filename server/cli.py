@@ -264,7 +264,11 @@ def _until_ctrl_c(microphones: MicrophonePair) -> Iterator[AudioChunk | AudioGap
 
 @app.command()
 def devices() -> None:
-    """List the sound devices that `heartline live` can listen to."""
+    """List the sound devices that `heartline live` can listen to.
+
+    Give their number, or a part of their name, to --agent-device and --customer-device. The far
+    end of a call on this machine is a monitor or loopback device.
+    """
     table = Table("Number", "Name", "Channels", "Rate")
     for device in list_devices():
         table.add_row(
