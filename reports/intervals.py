@@ -1,31 +1,43 @@
-"""95 % intervals of counts and shares, without which no rate is shown."""
+"""Exact 95 % intervals, so that a small number is not taken for a large one."""
 
 from __future__ import annotations
 
-from math import sqrt
+import math
+from collections.abc import Sequence
 
+from scipy.special import bdtr, gammaincinv
+
+Interval = tuple[float, float]
+_TAIL = 0.025
 _Z = 1.959964
-"""Two-sided 95 % of the normal distribution."""
 
 
-def wilson(delivered: int, opportunities: int) -> tuple[float, float] | None:
-    """Return the 95 % score interval of a share (Wilson 1927); None without an opportunity."""
-    if opportunities <= 0:
+def poisson_interval(count: int) -> Interval:
+    """Return Garwood's interval of an expected count from an observed one."""
+    low = float(gammaincinv(count, _TAIL)) if count else 0.0
+    return round(low, 2), round(float(gammaincinv(count + 1, 1 - _TAIL)), 2)
+
+
+def rate_interval(count: int, factor: float) -> Interval:
+    """Return the interval of a rate that is `factor` times a count."""
+    low, high = poisson_interval(count)
+    return round(low * factor, 2), round(high * factor, 2)
+
+
+def share_interval(part: int, whole: int) -> Interval | None:
+    """Return Wilson's interval of a share, None of nothing."""
+    if whole == 0:
         return None
-    n, share = opportunities, delivered / opportunities
-    middle = share + _Z**2 / (2 * n)
-    half = _Z * sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n))
-    scale = 1 + _Z**2 / n
-    low, high = (middle - half) / scale, (middle + half) / scale
-    return round(max(0.0, low), 4), round(min(1.0, high), 4)
+    share, z2 = part / whole, _Z * _Z
+    middle = (share + z2 / (2 * whole)) / (1 + z2 / whole)
+    half = _Z * math.sqrt(share * (1 - share) / whole + z2 / (4 * whole * whole)) / (1 + z2 / whole)
+    return round(max(0.0, middle - half), 4), round(min(1.0, middle + half), 4)
 
 
-def poisson(count: float) -> tuple[float, float]:
-    """Return the 95 % interval of a count (Byar's approximation to the exact one).
-
-    Within 0.05 of the exact limits from a count of 1 on; the limit for 0 is 3.67, not 3.69.
-    """
-    low = count * (1 - 1 / (9 * count) - _Z / (3 * sqrt(count))) ** 3 if count > 0 else 0.0
-    above = count + 1
-    high = above * (1 - 1 / (9 * above) + _Z / (3 * sqrt(above))) ** 3
-    return round(max(0.0, low), 4), round(high, 4)
+def median_interval(ordered: Sequence[int]) -> Interval | None:
+    """Return the interval of a median from order statistics, None for fewer than six values."""
+    n = len(ordered)
+    below = -1
+    while bdtr(below + 1, n, 0.5) <= _TAIL and below + 1 < n // 2:
+        below += 1
+    return None if below < 0 else (float(ordered[below]), float(ordered[n - 1 - below]))
