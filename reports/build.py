@@ -54,10 +54,14 @@ def build_report(events: Iterable[Event]) -> Report:
     Raises:
         ValueError: the log does not begin with `CallStarted`.
     """
-    log = CallLog(events)
+    report = _parts(CallLog(events))
+    return msgspec.structs.replace(report, summary=summary(report), practise=practise(report))
+
+
+def _parts(log: CallLog) -> Report:
     started = log.started
     scored_ms = log.end_ms - total_ms(log.unknown)
-    report = Report(
+    return Report(
         call=CallPart(
             id=started.call_id,
             started_at=started.started_at,
@@ -106,7 +110,6 @@ def build_report(events: Iterable[Event]) -> Report:
         scorecard=build_scorecard(log) if log.direction_known else (),
         timing=_timing(log),
     )
-    return msgspec.structs.replace(report, summary=summary(report), practise=practise(report))
 
 
 def _quality(log: CallLog, scored_ms: int) -> QualityPart:
