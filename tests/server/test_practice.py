@@ -4,6 +4,7 @@ apart."""
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from asr.settings import AsrSettings
+from audio.errors import DeviceMissing
 from audio.sources import open_recording
 from conversation.acts import ActDetector
 from conversation.events import Channel
@@ -24,6 +26,7 @@ from reports.model import Report
 from server.analyze import SAMPLE
 from server.cli import app
 from server.hearing import Hearing, HearingSettings
+from server.practice.devices import Headset
 from server.practice.director import Director, reflect
 from server.practice.drill import drill, drill_lines
 from server.practice.run import rehearse_live, rehearse_offline
@@ -328,3 +331,67 @@ def test_the_scenario_of_the_guide_is_one(tmp_path: Path) -> None:
     assert set(parse_scenario(example, tmp_path / "wrong_shoes.toml").stages) >= {"opening"}
     listed = guide.partition("Acts that can be wanted: `")[2].partition("`")[0]
     assert set(listed.split()) == AGENT_ACTS
+
+
+# ------------------------------------------------------------------ the headset
+
+
+class _Sound:
+    """A sound library with one microphone that counts and one loudspeaker that remembers."""
+
+    class PortAudioError(Exception):
+        pass
+
+    def __init__(self, broken: bool = False) -> None:
+        self.broken = broken
+        self.played: list[Any] = []
+        self.open = 0
+
+    def InputStream(self, **shape: Any) -> Any:
+        return self._stream(shape)
+
+    def OutputStream(self, **shape: Any) -> Any:
+        if self.broken:
+            raise self.PortAudioError("no loudspeaker")
+        return self._stream(shape)
+
+    def _stream(self, shape: dict[str, Any]) -> Any:
+        assert (shape["samplerate"], shape["channels"]) == (RATE_HZ, 1)
+        sound = self
+
+        class Stream:
+            def start(self) -> None:
+                sound.open += 1
+
+            def stop(self) -> None:
+                return
+
+            def close(self) -> None:
+                sound.open -= 1
+
+            def read(self, count: int) -> tuple[Any, bool]:
+                return np.full((count, 1), 0.25, np.float32), False
+
+            def write(self, samples: Any) -> None:
+                sound.played.append(samples)
+
+        return Stream()
+
+
+def test_a_headset_is_heard_and_played_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = _Sound()
+    monkeypatch.setitem(sys.modules, "sounddevice", sound)
+    with Headset(None) as headset:
+        assert headset.read(160, quiet=True).shape == (160,)
+        headset.play(np.zeros(160, np.float32))
+        assert sound.open == 2
+    assert sound.open == 0
+    assert sound.played[0].shape == (160, 1)
+
+
+def test_a_headset_that_cannot_be_opened_names_the_way_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", _Sound(broken=True))
+    with pytest.raises(DeviceMissing, match="--text needs neither"), Headset(None):
+        pass
