@@ -9,15 +9,13 @@ what happens next? Everything English stands in `language/<tag>/written.toml`.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
-from functools import cache
-from importlib import resources
 
 import msgspec
 
 from conversation.acts import SURE, ActDetector
-from conversation.language import PackError, load_pack
+from conversation.language import load_pack
+from conversation.language.written import WrittenPack, load_written
 
 GAPS = ("no_acknowledgement", "no_next_step")
 FEELINGS = frozenset(
@@ -31,8 +29,6 @@ _SPOKEN_PHRASES = ("avoid_phrase", "over_promise")
 """Acts that are findings of the same name."""
 _TAKEN_UP = 3
 """Words of the customer's that make a sentence a restatement of what they told."""
-_CONTENT_LETTERS = 4
-"""Letters from which on a word carries content."""
 
 
 _END = re.compile(r"[.!?…]+(?=[\s)\"']|$)|(?<=,)[ \t]*\n|\n\s*\n")
@@ -75,126 +71,11 @@ class Tone(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
 
 
-class _Kind(msgspec.Struct, forbid_unknown_fields=True):
-    why: str
-    better: tuple[str, ...]
-    find: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
-    """A sentence that matches one of these has no such phrase."""
-
-
-class _Customer(msgspec.Struct, forbid_unknown_fields=True):
-    feels: tuple[str, ...]
-    asks: tuple[str, ...]
-    went_wrong: tuple[str, ...]
-
-
-class _Signals(msgspec.Struct, forbid_unknown_fields=True):
-    acknowledges: tuple[str, ...]
-    apologises: tuple[str, ...]
-    apology_for: tuple[str, ...]
-    canned: tuple[str, ...]
-    formula: tuple[str, ...]
-    polite: tuple[str, ...]
-    step: tuple[str, ...]
-    no_step: tuple[str, ...]
-    loose_step: tuple[str, ...]
-    informed: tuple[str, ...]
-    specific_time: tuple[str, ...]
-    vague_time: tuple[str, ...]
-    commits: tuple[str, ...]
-    conditional: tuple[str, ...]
-    vague_allowed: tuple[str, ...]
-    notice: tuple[str, ...]
-    customer: _Customer
-
-
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    abbreviations: tuple[str, ...]
-    common: tuple[str, ...]
-    endings: tuple[str, ...]
-    words: dict[str, tuple[str, ...]]
-    signals: _Signals
-    kinds: dict[str, _Kind]
-
-
 class _Sentence(msgspec.Struct, frozen=True):
     start: int
     end: int
     text: str
     """Lower case, straight apostrophes, of the length of the original."""
-
-
-class WrittenPack:
-    """The patterns of one language's written form."""
-
-    def __init__(self, file: _File) -> None:
-        self._words = file.words
-        self.kinds = file.kinds
-        self.abbreviations = frozenset(file.abbreviations)
-        self._common = frozenset(file.common)
-        self._endings = file.endings
-        signals = file.signals
-        self._patterns = {
-            name: self._compile(getattr(signals, name))
-            for name in signals.__struct_fields__
-            if name != "customer"
-        }
-        for name in signals.customer.__struct_fields__:
-            self._patterns[name] = self._compile(getattr(signals.customer, name))
-        for name, kind in file.kinds.items():
-            self._patterns[f"find {name}"] = self._compile(kind.find)
-            self._patterns[f"unless {name}"] = self._compile(kind.unless)
-
-    def _compile(self, patterns: Iterable[str]) -> re.Pattern[str] | None:
-        expanded = [self._expand(pattern) for pattern in patterns]
-        return re.compile("|".join(f"(?:{p})" for p in expanded)) if expanded else None
-
-    def _expand(self, pattern: str) -> str:
-        def words(match: re.Match[str]) -> str:
-            if match[1] not in self._words:
-                raise PackError(f"written pack: {pattern!r} names the unknown list <{match[1]}>")
-            return "(?:" + "|".join(self._expand(word) for word in self._words[match[1]]) + ")"
-
-        return re.sub(r"<([a-z_]+)>", words, pattern)
-
-    def find(self, signal: str, text: str) -> re.Match[str] | None:
-        """Return the first match of a signal in lower-case text."""
-        pattern = self._patterns[signal]
-        return None if pattern is None else pattern.search(text)
-
-    def has(self, signal: str, text: str) -> bool:
-        """Whether a signal is in lower-case text."""
-        return self.find(signal, text) is not None
-
-    def content(self, text: str) -> set[str]:
-        """Return the words that carry content, cut so that `waited` meets `waiting`."""
-        words = re.findall(r"[^\W_]+", text)
-        return {
-            self._stem(w) for w in words if len(w) >= _CONTENT_LETTERS and w not in self._common
-        }
-
-    def _stem(self, word: str) -> str:
-        for ending in self._endings:
-            if word.endswith(ending) and len(word) - len(ending) >= _CONTENT_LETTERS - 1:
-                return word[: -len(ending)]
-        return word
-
-
-@cache
-def load_written(language: str = "en") -> WrittenPack:
-    """Load the written form of a packaged language.
-
-    Raises:
-        PackError: there is none, or its file is broken.
-    """
-    file = resources.files("conversation.language") / language.split("-")[0] / "written.toml"
-    if not file.is_file():
-        raise PackError(f"there is no written form for {language!r}; use 'en'")
-    try:
-        return WrittenPack(msgspec.convert(tomllib.loads(file.read_text("utf-8")), _File))
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, re.error) as error:
-        raise PackError(f"written form of {language!r}: {error}") from error
 
 
 def check_tone(text: str, context: Sequence[Said] = (), language: str = "en") -> Tone:
@@ -305,7 +186,7 @@ class _Reading:
 
     def _is_owed(self, text: str) -> bool:
         """Whether the formula stands where an answer to a person belongs."""
-        return not self._pack.has("polite", text) or self._feels
+        return self._feels or self._pack.has("canned", self._pack.without("polite", text))
 
     # ------------------------------------------------------------------ gaps
 
@@ -343,12 +224,14 @@ class _Reading:
         )
 
     def _is_specific(self, text: str) -> bool:
-        """Whether a sentence acknowledges this matter, not just any."""
-        if self._pack.has("canned", text) and self._shared(text) == 0:
-            return False
+        """Whether a sentence acknowledges this matter, not just any, once formulas are gone."""
+        bare = self._pack.without("canned", text)
+        needed, text = (1 if bare == text else 2), bare
         if self._pack.has("acknowledges", text) or self._shared(text) >= _TAKEN_UP:
             return True
-        return self._pack.has("apology_for", text) and (self._shared(text) > 0 or not self._asked)
+        return self._pack.has("apology_for", text) and (
+            self._shared(text) >= needed or not self._asked
+        )
 
     def _shared(self, text: str) -> int:
         """How many of the customer's words a sentence takes up."""
@@ -380,6 +263,8 @@ class _Reading:
     def _is_step_clause(self, text: str) -> bool:
         if self._pack.has("no_step", text):
             return False
+        if not self._pack.has("specific_time", text):
+            text = self._pack.without("loose_step", text)
         return self._pack.has("step", text) or (
             self._pack.has("specific_time", text) and self._pack.has("commits", text)
         )

@@ -65,10 +65,14 @@ def build_report(events: Iterable[Event]) -> Report:
     Raises:
         ValueError: the log does not begin with `CallStarted`.
     """
-    log = CallLog(corrected(events))
+    report = _parts(CallLog(corrected(events)))
+    return msgspec.structs.replace(report, summary=summary(report), practise=practise(report))
+
+
+def _parts(log: CallLog) -> Report:
     started = log.started
     scored_ms = log.end_ms - total_ms(log.unknown)
-    report = Report(
+    return Report(
         call=CallPart(
             id=started.call_id,
             started_at=started.started_at,
@@ -110,7 +114,6 @@ def build_report(events: Iterable[Event]) -> Report:
         customer_words=customer_words(log),
         cue_audit=cue_audit(log),
     )
-    return msgspec.structs.replace(report, summary=summary(report), practise=practise(report))
 
 
 def _quality(log: CallLog, scored_ms: int) -> QualityPart:

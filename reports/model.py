@@ -30,6 +30,37 @@ class CallPart(_Part, frozen=True, kw_only=True):
     model: str | None
 
 
+class PractisePart(_Part, frozen=True, kw_only=True):
+    """A moment of this call that is worth practising, and how."""
+
+    behaviour: str
+    """Line of the scorecard that it belongs to."""
+    at_ms: int
+    source: str
+    """Id of the interruption or act."""
+    text: str | None
+    drill: str
+
+
+class AttemptPart(_Part, frozen=True, kw_only=True):
+    """One reply of a practice run: what was called for, and what was heard in it."""
+
+    stage: str
+    wanted: tuple[str, ...]
+    found: tuple[str, ...]
+
+
+class PracticePart(_Part, frozen=True, kw_only=True):
+    """What belongs to a practice run alone (`coaching.md` section 9)."""
+
+    scenario: str
+    role: str
+    """Who the trainee was: `agent` or `customer`."""
+    reflection: dict[str, tuple[str, ...]]
+    """The trainee's words for what the customer felt: `named`, `missed` and `other`."""
+    attempts: tuple[AttemptPart, ...]
+
+
 class QualityPart(_Part, frozen=True, kw_only=True):
     """How far the rest can be trusted."""
 
@@ -284,37 +315,6 @@ class CustomerWordsPart(_Part, frozen=True, kw_only=True):
     """`better`, `worse` or `steady` from the first half to the second; None for too few turns."""
 
 
-class PractisePart(_Part, frozen=True, kw_only=True):
-    """A moment of this call that is worth practising, and how."""
-
-    behaviour: str
-    """Line of the scorecard that it belongs to."""
-    at_ms: int
-    source: str
-    """Id of the interruption or act."""
-    text: str | None
-    drill: str
-
-
-class AttemptPart(_Part, frozen=True, kw_only=True):
-    """One reply of a practice run: what was called for, and what was heard in it."""
-
-    stage: str
-    wanted: tuple[str, ...]
-    found: tuple[str, ...]
-
-
-class PracticePart(_Part, frozen=True, kw_only=True):
-    """What belongs to a practice run alone (`coaching.md` section 9)."""
-
-    scenario: str
-    role: str
-    """Who the trainee was: `agent` or `customer`."""
-    reflection: dict[str, tuple[str, ...]]
-    """The trainee's words for what the customer felt: `named`, `missed` and `other`."""
-    attempts: tuple[AttemptPart, ...]
-
-
 class CueAuditPart(_Part, frozen=True, kw_only=True):
     """How right the live cues about interruptions were in this call."""
 
@@ -349,6 +349,12 @@ class Report(_Part, frozen=True, kw_only=True):
 
     schema_version: int = SCHEMA_VERSION
     call: CallPart
+    summary: str | None = None
+    """Three sentences built from the facts below."""
+    practise: tuple[PractisePart, ...] = ()
+    """At most three moments worth practising."""
+    practice: PracticePart | None = None
+    """Present when nobody called: a practice run."""
     quality: QualityPart
     talk: TalkPart
     interruptions: InterruptionsPart
@@ -362,12 +368,6 @@ class Report(_Part, frozen=True, kw_only=True):
     promises: tuple[PromisePart, ...]
     scorecard: tuple[ScorePart, ...]
     timing: TimingPart
-    summary: str | None = None
-    """Three sentences built from the facts above."""
-    practise: tuple[PractisePart, ...] = ()
-    """At most three moments worth practising."""
-    practice: PracticePart | None = None
-    """Present when nobody called: a practice run."""
     customer_words: CustomerWordsPart | None = None
     cue_audit: CueAuditPart | None = None
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from math import ceil, floor, sqrt
 
 import msgspec
 
 from conversation.events import Channel
-from reports.intervals import poisson, wilson
+from reports.intervals import median_interval, rate_interval, share_interval
 from reports.model import Report
 from reports.spans import quantile
 
@@ -27,7 +26,8 @@ USUAL_DAYS = 30
 """How far back an agent's own usual looks."""
 _MIN_OPPORTUNITIES = 3
 _TEN_MIN_MS = 600_000
-_Z = 1.959964
+_SCALE = 10_000
+"""Order statistics are whole numbers; four decimals are kept."""
 
 
 class RollUpError(ValueError):
@@ -145,12 +145,16 @@ def _began(report: Report) -> datetime:
     return began if began.tzinfo is not None else began.astimezone()
 
 
+def _is_practice(report: Report) -> bool:
+    return report.practice is not None or report.call.source == "practice"
+
+
 def _chosen(
     reports: Sequence[Report], since: datetime, until: datetime
 ) -> tuple[list[Report], tuple[str, ...]]:
     """Return the real calls of the time in the language most of them are in, and what is not."""
     inside = [report for report in reports if since <= _began(report) <= until]
-    real = [report for report in inside if report.practice is None]
+    real = [report for report in inside if not _is_practice(report)]
     languages = Counter(report.call.language for report in real)
     main = min(languages, key=lambda tag: (-languages[tag], tag), default="")
     kept = [report for report in real if report.call.language == main]
@@ -164,13 +168,14 @@ def _chosen(
 # ------------------------------------------------------------------ measures
 
 
-def _interruptions(report: Report, party: Channel) -> float | None:
-    """Weighted count of `per_10min`; None where no rate may be given."""
+def _interruptions(report: Report, party: Channel) -> tuple[int, float] | None:
+    """Count, and weighted count as in `per_10min`; None where no rate may be given."""
     counts = report.interruptions.by.get(party)
     if counts is None or counts.per_10min is None:
         return None
     whole = (counts.successful or 0) + (counts.talk_over or 0)
-    return whole + (counts.butting_in or 0) / 2
+    tried = counts.butting_in or 0
+    return whole + tried, whole + tried / 2
 
 
 def _per_10min(report: Report) -> float | None:
@@ -213,13 +218,15 @@ def _rate(name: str, calls: Sequence[Report], party: Channel) -> Measure:
     counted = [(report, _interruptions(report, party)) for report in calls]
     known = [(report, count) for report, count in counted if count is not None]
     time_ms = sum(report.quality.scored_ms for report, _ in known)
-    events = sum(count for _, count in known)
+    events = sum(count for _, (count, _) in known)
+    weighted = sum(weight for _, (_, weight) in known)
     unit = "per 10 min"
     if time_ms == 0:
         return Measure(name=name, value=None, low=None, high=None, n=0, unit=unit)
-    low, high = poisson(events)
-    rate, lower, upper = (round(x * _TEN_MIN_MS / time_ms, 3) for x in (events, low, high))
-    return Measure(name=name, value=rate, low=lower, high=upper, n=ceil(events), unit=unit)
+    factor = _TEN_MIN_MS / time_ms
+    low, high = rate_interval(events, factor * (weighted / events if events else 1))
+    rate = round(weighted * factor, 2)
+    return Measure(name=name, value=rate, low=low, high=high, n=events, unit=unit)
 
 
 def _median(
@@ -230,16 +237,10 @@ def _median(
     n = len(values)
     if n < MIN_CALLS:
         return Measure(name=name, value=None, low=None, high=None, n=n, unit=unit)
-    reach = _Z * sqrt(n) / 2
-    low, high = floor(n / 2 - reach), ceil(n / 2 + reach)
-    return Measure(
-        name=name,
-        value=_quantile(values, 0.5),
-        low=values[max(0, low)],
-        high=values[min(n - 1, high)],
-        n=n,
-        unit=unit,
-    )
+    interval = median_interval([round(value * _SCALE) for value in values])
+    assert interval is not None  # noqa: S101 - twenty values have one
+    low, high = (round(end / _SCALE, 4) for end in interval)
+    return Measure(name=name, value=_quantile(values, 0.5), low=low, high=high, n=n, unit=unit)
 
 
 def _share(behaviour: str, calls: Sequence[Report]) -> Measure:
@@ -249,7 +250,7 @@ def _share(behaviour: str, calls: Sequence[Report]) -> Measure:
 
 
 def _proportion(name: str, delivered: int, opportunities: int) -> Measure:
-    interval = wilson(delivered, opportunities)
+    interval = share_interval(delivered, opportunities)
     if interval is None or opportunities < _MIN_OPPORTUNITIES:
         return Measure(name=name, value=None, low=None, high=None, n=opportunities, unit="share")
     return Measure(
@@ -263,8 +264,8 @@ def _proportion(name: str, delivered: int, opportunities: int) -> Measure:
 
 
 def _quantile(ordered: Sequence[float], q: float) -> float:
-    scaled = quantile([round(value * 10_000) for value in ordered], q)
-    return round((scaled or 0.0) / 10_000, 4)
+    scaled = quantile([round(value * _SCALE) for value in ordered], q)
+    return round((scaled or 0.0) / _SCALE, 4)
 
 
 # ------------------------------------------------------------------ the agent's own usual
@@ -285,7 +286,7 @@ def usual(report: Report, others: Iterable[Report]) -> tuple[Comparison, ...]:
         if other.call.id != report.call.id
         and other.call.agent == report.call.agent
         and other.call.language == report.call.language
-        and other.practice is None
+        and not _is_practice(other)
         and began - timedelta(days=USUAL_DAYS) <= _began(other) < began
     ]
     rows = (("interruptions_by_agent", "per 10 min", _per_10min), *_PER_CALL)

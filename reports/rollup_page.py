@@ -5,9 +5,23 @@ from __future__ import annotations
 from html import escape
 
 from reports.exports.tables import table
-from reports.page_assets import style
 from reports.rollup import Comparison, Measure, RollUp
 
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2430; --paper: #fbfaf8; --quiet: #5d6675;
+  --line: #dcd9d2; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e6e1; --paper: #171a20; --quiet: #9aa3b2;
+  --line: #343a45; } }
+body { margin: 0 auto; max-width: 52rem; padding: 2rem 1.25rem; background: var(--paper);
+  color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; } h2 { margin-top: 2rem; font-size: 1.15rem; }
+.quiet { color: var(--quiet); font-size: .9rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line);
+  font-variant-numeric: tabular-nums; }
+th { color: var(--quiet); font-weight: 500; }
+@media print { body { max-width: none; padding: 0; } tr { break-inside: avoid; } }
+"""
 COLUMNS = ("measure", "value", "low", "high", "n", "unit")
 _WORDS = {
     "interruptions_by_agent": "Interruptions by the agent",
@@ -46,7 +60,7 @@ def rollup_html(rollup: RollUp) -> str:
             "<!doctype html>",
             f'<html lang="en"><head><meta charset="utf-8"><title>{escape(rollup.title)}</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<style>{style()}</style></head><body>",
+            f"<style>{_STYLE}</style></head><body>",
             f"<header><h1>{escape(rollup.title)}</h1><p class='quiet'>{escape(rollup.since)} to "
             f"{escape(rollup.until)} · {agents}{rollup.calls} calls · "
             f"{escape(rollup.language)}{left_out}</p></header><main>",

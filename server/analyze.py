@@ -25,7 +25,7 @@ from conversation.redaction import Redactor
 from reports.build import build_report
 from reports.exports import export
 from reports.html import render_html
-from reports.model import Report, encode
+from reports.model import PracticePart, Report, encode
 from server.act_model import ActModel, CallScorer
 from server.hearing import Hearing, HearingSettings
 from server.rules_folder import RuleSource
@@ -72,7 +72,9 @@ def analyze_recording(
     return events
 
 
-class _Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One turn of a transcript with times."""
+
     channel: Channel
     start_ms: int
     end_ms: int
@@ -80,7 +82,7 @@ class _Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Transcript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    turns: list[_Turn]
+    turns: list[Turn]
 
 
 def analyze_transcript(
@@ -106,7 +108,11 @@ def analyze_transcript(
             '{"turns": [{"channel", "start_ms", "end_ms", "text"}]}.'
         ) from error
     observations = sorted(
-        (event for i, turn in enumerate(transcript.turns) for event in _spoken(i, turn, path.name)),
+        (
+            event
+            for i, turn in enumerate(transcript.turns)
+            for event in spoken_turn(i, turn, path.name)
+        ),
         key=lambda event: (event.at_ms, getattr(event, "channel", "")),
     )
     end_ms = max((event.at_ms for event in observations), default=0)
@@ -138,9 +144,14 @@ def analyze_transcript(
     return events + list(core.final_pass(seen))
 
 
-def _spoken(
-    index: int, turn: _Turn, name: str
+def spoken_turn(
+    index: int, turn: Turn, name: str
 ) -> list[SpeechStarted | SpeechEnded | FinalTranscript]:
+    """Return what would be heard of a turn, its words spread evenly over it.
+
+    Raises:
+        TranscriptError: it does not end after it begins.
+    """
     if turn.end_ms <= turn.start_ms or turn.start_ms < 0:
         raise TranscriptError(
             f"{name}: turn {index} runs from {turn.start_ms} to {turn.end_ms} ms; "
@@ -178,15 +189,21 @@ def _spoken(
     ]
 
 
-def write_outputs(events: list[Event], folder: Path, exports: Sequence[str] = ()) -> Report:
+def write_outputs(
+    events: list[Event],
+    folder: Path,
+    exports: Sequence[str] = (),
+    practice: PracticePart | None = None,
+) -> Report:
     """Write `report.json`, `report.html` and `events.jsonl` into `folder` and return the report.
 
     Args:
         events: the journal of the call.
         folder: made where it is missing.
         exports: further formats, keys of `reports.exports.EXPORTS`.
+        practice: what belongs to a practice run.
     """
-    report = build_report(events)
+    report = msgspec.structs.replace(build_report(events), practice=practice)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(encode(report))
     (folder / "report.html").write_text(render_html(report), encoding="utf-8")

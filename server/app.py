@@ -93,9 +93,9 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
             expiring.cancel()
 
     handlers: list[Any] = [
-        open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES, *CALL_ROUTES,
-        export_router(), tone_router(), livez, readyz, panel, ingest, call_events, live_calls,
-        *STREAM_SOCKETS,
+        open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES,
+        *CALL_ROUTES, export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
+        live_calls, *STREAM_SOCKETS,
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))

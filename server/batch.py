@@ -14,7 +14,7 @@ import signal
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from pathlib import Path
@@ -34,7 +34,7 @@ from server.analyze import (
     write_outputs,
 )
 from server.hearing import Hearing, HearingSettings
-from server.vcon_file import VconError, is_vcon, open_vcon
+from server.vcon_file import VconError, files_beside, is_vcon, open_vcon
 
 MARK = "analysis.json"
 """Written last into a call's folder: what its report was made from."""
@@ -63,6 +63,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     agent_channel: int = 0
     agent: str | None = None
     exports: tuple[str, ...] = ()
+    again: bool = False
+    """Analyse it even if its report is there."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +91,7 @@ def analyze_one(
     """
     made_from = fingerprint(task, hearing.settings)
     mark, stored = task.folder / MARK, task.folder / "report.json"
-    if made_from is not None and _is_there(mark, stored, made_from):
+    if made_from is not None and not task.again and _is_there(mark, stored, made_from):
         return msgspec.json.decode(stored.read_bytes(), type=Report), True
     mark.unlink(missing_ok=True)
     report = write_outputs(_events(task, hearing, progress), task.folder, task.exports)
@@ -99,13 +101,15 @@ def analyze_one(
 
 
 def fingerprint(task: Task, settings: HearingSettings) -> dict[str, str] | None:
-    """Return what a report depends on; None when the file cannot be read or refers to others."""
+    """Return what a report depends on; None when a file of the call cannot be read."""
     digest = hashlib.sha256()
+    files = [task.path] if task.customer is None else [task.path, task.customer]
+    if is_vcon(task.path):
+        files += sorted(files_beside(task.path))
     try:
-        for path in (task.path, task.customer):
-            if path is not None:
-                with path.open("rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        for path in files:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     except OSError:
         return None
     options = msgspec.json.encode(
@@ -115,15 +119,20 @@ def fingerprint(task: Task, settings: HearingSettings) -> dict[str, str] | None:
         "audio_sha256": digest.hexdigest(),
         "settings_sha256": hashlib.sha256(options).hexdigest(),
         "model": settings.asr.model if settings.asr.enabled else "none",
-        "heartline": _version(),
+        "program_sha256": _program_sha256(),
     }
 
 
-def _version() -> str:
-    try:
-        return version("heartline")
-    except PackageNotFoundError:
-        return "source"
+@cache
+def _program_sha256() -> str:
+    """Return a digest of the code, rules and language packs that make a report."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parents[1]
+    for package in ("audio", "asr", "prosody", "conversation", "reports", "server"):
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in (".py", ".toml"):
+                digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _is_there(mark: Path, stored: Path, made_from: dict[str, str]) -> bool:

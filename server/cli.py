@@ -32,6 +32,7 @@ from server.commands import models, people, records
 from server.commands import rules as rules_commands
 from server.commands.acts import ActsError, acts
 from server.commands.analyze import analyze
+from server.commands.practice import practice
 from server.commands.report import report
 from server.commands.shared import (
     OUT,
@@ -50,6 +51,7 @@ from server.commands.shared import (
 from server.commands.tone import ToneFileError, tone
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import HearingSettings
+from server.practice.scenario import ScenarioError
 from server.replay import LogError
 from server.runner import PortTakenError, Running, running_server
 from server.settings import SettingsError
@@ -69,6 +71,7 @@ _ERRORS = (
     PortTakenError,
     RollUpError,
     RuleError,
+    ScenarioError,
     SettingsError,
     StoreError,
     StreamError,
@@ -85,7 +88,16 @@ app = typer.Typer(
     rich_markup_mode=None,  # with it, text in brackets is taken for a style and dropped
     pretty_exceptions_enable=False,
 )
-for command in (acts, analyze, report, tone, records.erase, records.hold, records.backup):
+for command in (
+    acts,
+    analyze,
+    practice,
+    report,
+    tone,
+    records.erase,
+    records.hold,
+    records.backup,
+):
     app.command()(command)
 app.command("audit")(people.audit_log)
 app.add_typer(people.users, name="users")
@@ -242,7 +254,7 @@ def live(
     folder.mkdir(parents=True, exist_ok=True)
     with (
         loaded_hearing(settings.hearing) as hearing,
-        running_server(hearing, folder / "heartline.db") as server,
+        running_server(hearing, settings.server.where, settings=settings) as server,
         MicrophonePair(devices[0], devices[1], rate) as microphones,
     ):
         print(f"Recording both sides. Agent panel: {server.address}", flush=True)
@@ -262,7 +274,11 @@ def _until_ctrl_c(microphones: MicrophonePair) -> Iterator[AudioChunk | AudioGap
 
 @app.command()
 def devices() -> None:
-    """List the sound devices that `heartline live` can listen to."""
+    """List the sound devices that `heartline live` can listen to.
+
+    Give their number, or a part of their name, to --agent-device and --customer-device. The far
+    end of a call on this machine is a monitor or loopback device.
+    """
     table = Table("Number", "Name", "Channels", "Rate")
     for device in list_devices():
         table.add_row(

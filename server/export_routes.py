@@ -18,7 +18,7 @@ from reports.exports import EXPORTS, export
 from server.call_routes import may_read
 from server.people.roles import Action
 
-_PLACES = {
+PLACES = {
     "/transcript.vtt": "vtt",
     "/transcript.srt": "srt",
     "/labels.rttm": "rttm",
@@ -36,7 +36,7 @@ def export_router() -> Router:
     """Return the download routes."""
     return Router(
         path="/v1/calls/{call_id:str}",
-        route_handlers=[report_csv, *(_download(path, name) for path, name in _PLACES.items())],
+        route_handlers=[report_csv, *(_download(path, name) for path, name in PLACES.items())],
         opt={"action": Action.READ_CONTENT},
     )
 

@@ -324,6 +324,11 @@ class CallSession:
         """Collect transcripts that arrived since the last call, without waiting."""
         return self._advance()
 
+    def wait_for_words(self, timeout_s: float) -> list[Event]:
+        """Wait up to `timeout_s` for the recogniser, on either clock, and go on with its answer."""
+        self._collect(timeout_s)
+        return self._advance()
+
     def end_audio(self) -> list[Event]:
         """Say that no more audio comes: decode what is open. A second call returns nothing."""
         if self._audio_ended:

@@ -3,12 +3,14 @@
 The calls are the sample call and, where HEARTLINE_DATA has them, real recordings, one after the
 other on a ring, each call beginning 2.3 s later than the one before, so that no two are alike. One
 more file is broken. Speed is seconds of audio (one call's length, not per channel) per second of
-wall time; memory is the resident size of this process and all below it.
+wall time, and per second of processor time, which other work on the machine does not change;
+memory is the resident size of this process and all below it.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import tempfile
 import threading
 import time
@@ -81,19 +83,26 @@ def _measure(condition: str, calls: Path, out: Path, asr: AsrSettings, made: int
     outcomes: list[Outcome] = []
     processes = os.cpu_count() or 1
     with _watched_memory() as sizes_mib:
-        began_s = time.monotonic()
+        began_s, cpu_began_s = time.monotonic(), _children_cpu_s()
         for outcome in analyze_many(tasks, HearingSettings(asr=asr), processes=processes):
             outcomes.append(outcome)
-        took_s = time.monotonic() - began_s
+        took_s, cpu_s = time.monotonic() - began_s, _children_cpu_s() - cpu_began_s
     good = [outcome for outcome in outcomes if outcome.status != "failed"]
     figures = [
         ("times_real_time", made * CALL_S / took_s, "ratio", made),
+        ("audio_s_per_cpu_s", made * CALL_S / cpu_s, "ratio", made),
         ("analysed", float(len(good)), "calls", made),
         ("reported_as_bad", float(len(outcomes) - len(good)), "calls", 1),
         ("peak_rss_mib", max(sizes_mib, default=None), "MiB", len(sizes_mib)),
         ("rss_growth_mib", _growth(sizes_mib), "MiB", len(sizes_mib)),
     ]
     return [Row("heartline", condition, *figure) for figure in figures]
+
+
+def _children_cpu_s() -> float:
+    """Processor time of all processes of earlier runs, their recognisers included."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _growth(sizes_mib: list[float]) -> float | None:

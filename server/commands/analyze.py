@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.table import Table
 
@@ -49,6 +50,9 @@ def analyze(
         list[str] | None,
         typer.Option(help=f"Also write this format, repeatable: {', '.join(EXPORTS)}."),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Analyse also what is there already.")
+    ] = False,
     jobs: Annotated[int, typer.Option(help="Calls analysed at once [one per core].", min=0)] = 0,
     model: ModelName = None,
     no_words: NoWords = False,
@@ -60,8 +64,8 @@ def analyze(
     """Analyse recordings offline: report.json, report.html and events.jsonl for each.
 
     Many calls are analysed in parallel. One that cannot be read is reported and left out; one
-    whose report is there for the same audio, model and settings is skipped, so a run that was
-    interrupted goes on where it stopped. summary.csv in the folder lists them all.
+    whose report is there for the same audio, model, settings and program is skipped, so a run that
+    was interrupted goes on where it stopped. summary.csv in the folder lists them all.
     """
     formats = tuple(dict.fromkeys(export or ()))
     for name in formats:
@@ -79,6 +83,7 @@ def analyze(
             agent_channel=agent_channel,
             agent=agent,
             exports=formats,
+            again=again,
         )
         for path, name in find_calls(files, out)
     ]
@@ -142,16 +147,14 @@ def _one(task: Task, settings: HearingSettings) -> None:
             loaded_hearing(settings) as hearing,
             progress_bar(f"Analysing {task.path.name}", 1) as (progress, bar),
         ):
-            report, was_there = analyze_one(
-                task,
+            report, _ = analyze_one(
+                msgspec.structs.replace(task, again=True),
                 hearing,
                 progress=lambda at_ms, end_ms: progress.update(bar, completed=at_ms, total=end_ms),
             )
     except CALL_ERRORS as error:
         complain(error)
         raise typer.Exit(1) from error
-    if was_there:
-        OUT.print("Analysed before; nothing about it has changed.", highlight=False)
     say(report, task.folder)
 
 

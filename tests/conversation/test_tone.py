@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversation.language import PackError
-from conversation.tone import GAPS, Said, check_tone, load_written
+from conversation.language.written import load_written
+from conversation.tone import GAPS, Said, check_tone
 
 pytestmark = pytest.mark.unit
 FOLDER = Path(__file__).parents[1] / "data" / "tone"

@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 from scipy.stats import chi2
 
-from reports.intervals import poisson, wilson
+from reports.intervals import poisson_interval, share_interval
 from reports.model import PracticePart, Report, encode
 from reports.rollup import RollUpError, agent_rollup, team_rollup, usual
 from reports.rollup_page import rollup_csv, rollup_html
@@ -149,17 +149,16 @@ def test_nothing_is_compared_below_the_minimum() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 5, 17, 80])
 def test_the_interval_of_a_count_is_the_exact_one(count: int) -> None:
-    low, high = poisson(count)
-    assert low == pytest.approx(chi2.ppf(0.025, 2 * count) / 2, abs=0.05)
-    assert high == pytest.approx(chi2.ppf(0.975, 2 * count + 2) / 2, abs=0.05)
+    low, high = poisson_interval(count)
+    assert low == pytest.approx(chi2.ppf(0.025, 2 * count) / 2, abs=0.01)
+    assert high == pytest.approx(chi2.ppf(0.975, 2 * count + 2) / 2, abs=0.01)
 
 
 def test_intervals_at_the_edges() -> None:
-    assert poisson(0)[0] == 0.0
-    assert poisson(0)[1] == pytest.approx(3.69, abs=0.03)
-    assert wilson(0, 0) is None
-    assert wilson(0, 10) == (0.0, 0.2775)
-    assert wilson(10, 10) == (0.7225, 1.0)
+    assert poisson_interval(0) == (0.0, 3.69)
+    assert share_interval(0, 0) is None
+    assert share_interval(0, 10) == (0.0, 0.2775)
+    assert share_interval(10, 10) == (0.7225, 1.0)
 
 
 # ------------------------------------------------------------------ files

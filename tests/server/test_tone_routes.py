@@ -84,7 +84,7 @@ def test_the_page_keeps_its_script_in_a_file_of_its_own(server: Running) -> None
     page = content.decode()
     assert not re.search(r"<script[^>]*>[^<]", page)
     assert not re.search(r"\son\w+=", page)
-    for linked in re.findall(r'(?:src|href)="(/[^"]+)"', page):
+    for linked in re.findall(r'(?:src|href)="(/tone[^"]+)"', page):
         assert ask(server, "GET", linked)[0] == 200
     assert "innerHTML" not in ask(server, "GET", "/tone.js")[1].decode()
 

@@ -1,0 +1,1 @@
+"""Practice: a customer played from a scenario, a trainee who answers, a report of their own."""
