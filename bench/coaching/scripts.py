@@ -20,7 +20,7 @@ import tomllib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -44,6 +44,7 @@ from conversation.events import (
     RaisedVoiceStarted,
     SpeechEnded,
     SpeechStarted,
+    UtteranceScored,
     Word,
 )
 from conversation.redaction import Redactor
@@ -63,8 +64,6 @@ PARTIAL_EVERY_MS, PARTIAL_LAG_MS = 1_000, 1_100
 """Committed words come about this often and this late."""
 CLASS_ALLOWANCE_MS = {"A": 1_000, "T": 3_000, "L": 5_000}
 """Longest time from evidence to cue by latency class (`coaching.md` section 10)."""
-BEFORE_MS = 1_000
-"""A cue may come this long before the end of its turn: its words may come earlier."""
 
 
 class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +71,8 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     rule: str
     turn: str
-    from_ms: int = -BEFORE_MS
+    from_ms: int | None = None
+    """From the end of the turn; None takes its start: the words may be anywhere in it."""
     to_ms: int | None = None
     """From the end of the turn; None takes what the rule allows."""
 
@@ -181,7 +181,8 @@ def window(expected: Expected, placed: Sequence[Turn | Hold], rule: CueRule) -> 
     if rule.latency_class != "A" and rule.priority >= 2:
         allowed_ms += ArbiterSettings().floor_wait_ms
     to_ms = expected.to_ms if expected.to_ms is not None else allowed_ms
-    return turn.end_ms + expected.from_ms, turn.end_ms + to_ms
+    begin_ms = turn.start_ms if expected.from_ms is None else turn.end_ms + expected.from_ms
+    return begin_ms, turn.end_ms + to_ms
 
 
 def lint(script: Script) -> list[str]:
@@ -380,10 +381,29 @@ def judge(
     )
 
 
-def run(script: Script, *, given_acts: bool = False) -> list[Any]:
-    """Run a script through the core and return everything that follows from it."""
+class Scorer(Protocol):
+    """Scores the finals of one call with an act model."""
+
+    def score(self, final: FinalTranscript) -> UtteranceScored | None:
+        """Return what the core needs to know before it takes this final."""
+
+
+def run(script: Script, *, given_acts: bool = False, scorer: Scorer | None = None) -> list[Any]:
+    """Run a script through the core and return everything that follows from it.
+
+    Args:
+        script: the dialogue.
+        given_acts: take the acts that the script names instead of those that are understood.
+        scorer: the act model's view of one call; None leaves the patterns alone.
+    """
     settings = ConversationSettings()
     core = Conversation.create(settings)
     if given_acts:
         core = Conversation(settings, CueEngine.from_packaged(), GivenActs(script))
-    return [event for seen in observations(script) for event in core.receive(seen)]
+    out: list[Any] = []
+    for seen in observations(script):
+        if scorer is not None and isinstance(seen, FinalTranscript):
+            scored = scorer.score(seen)
+            out += [] if scored is None else core.receive(scored)
+        out += core.receive(seen)
+    return out
