@@ -20,11 +20,11 @@ from conversation.events import (
     NudgeSent,
     PromiseReviewed,
 )
+from server.call_metadata import known_before
 from server.event_socket import _read
 from server.experiment import ExperimentSettings, arm_of
 from server.journal import Journal
 from server.mutes import muted_rules
-from server.session import _known_before
 
 pytestmark = pytest.mark.unit
 
@@ -115,7 +115,7 @@ def test_messages_of_a_dashboard_are_read(message: dict[str, Any], expected: Eve
 
 
 def test_what_a_source_knows_of_the_people_goes_with_the_call() -> None:
-    known = _known_before(
+    known = known_before(
         {"customer_name": " Miriam ", "loyal_customer": "true", "usual_words_per_minute": "151"}
     )
     assert known == {
@@ -123,4 +123,4 @@ def test_what_a_source_knows_of_the_people_goes_with_the_call() -> None:
         "loyal_customer": True,
         "usual_words_per_minute": 151.0,
     }
-    assert _known_before({"usual_words_per_minute": "9000", "loyal_customer": "maybe"}) == {}
+    assert known_before({"usual_words_per_minute": "9000", "loyal_customer": "maybe"}) == {}
