@@ -111,6 +111,8 @@ class Discourse:
         self._stock: list[tuple[str, list[str]]] = []
         self._waiting: list[_Acknowledgement] = []
         self._topics: set[str] = set()
+        self._angry: dict[str, ActDetected] = {}
+        """Anger by utterance, until the utterance is over."""
 
     # ------------------------------------------------------------------ observing
 
@@ -149,6 +151,7 @@ class Discourse:
         if final.channel is Channel.AGENT:
             marks += self._agent_turn(turn, final, words)
         else:
+            marks += self._abuse(final.utterance_id)
             marks += self._repeats(final, words)
         return marks
 
@@ -234,10 +237,10 @@ class Discourse:
         marks: list[Mark] = []
         if act.kind == "problem_statement":
             marks += self._problem(act)
-        if act.kind == "anger" and self._phrases.is_abuse(
-            f"{self._texts.get(Channel.CUSTOMER, '')} {act.text}"
-        ):
-            marks.append(_about(act, "customer.directed_abuse"))
+        if act.kind == "anger":
+            self._angry[act.utterance_id] = act
+            if self._finals.get(Channel.CUSTOMER) == act.utterance_id:
+                marks += self._abuse(act.utterance_id)
         if act.kind == "vulnerability":
             topic = self._phrases.topic(act.text)
             if topic not in self._topics:
@@ -253,6 +256,14 @@ class Discourse:
             self._issue.closed_ms = act.end_ms
             self._issue = None
         return marks
+
+    def _abuse(self, utterance_id: str) -> list[Mark]:
+        """Say whether the anger of a finished utterance was profane and at somebody."""
+        act = self._angry.pop(utterance_id, None)
+        text = self._texts.get(Channel.CUSTOMER, "")
+        if act is None or not self._phrases.is_abuse(f"{text} {act.text}"):
+            return []
+        return [_about(act, "customer.directed_abuse")]
 
     def _demand(self, act: ActDetected) -> None:
         if act.kind in FEELINGS:

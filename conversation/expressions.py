@@ -16,6 +16,10 @@ window in turns counts the speaker's turns that hold the kind. Logic is Kleene's
 operand makes a comparison unknown, `not unknown` is unknown, `false and unknown` is false,
 `true or unknown` is true.
 
+A rule sees acts from its confidence floor on. Where it asks whether something is missing (`not
+seen`, `since(...) >= 30s`, `count(...) < 1`), acts below the floor count too, and in a clear
+condition it is the other way round: in doubt a cue is not shown, and goes.
+
 Nothing here uses `eval`: an expression is parsed once into a tree and walked.
 """
 
@@ -53,6 +57,8 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_ABSENT = {"since": (">", ">="), "turns_since": (">", ">="), "count": ("<", "<=")}
+"""Comparisons that ask whether something is missing."""
 _FUNCTIONS = ("count", "since", "turns_since", "seen")
 _SYMBOLS = frozenset(symbol for fact in FACTS.values() for symbol in fact.symbols)
 
@@ -100,14 +106,17 @@ class Expression:
     Args:
         source: The text.
         kinds: Every kind that history functions may name.
+        clears: It is a clear condition.
 
     Raises:
         ExpressionError: the text is not an expression, or names an unknown fact or kind.
     """
 
-    def __init__(self, source: str, kinds: Collection[str] = HISTORY_KINDS) -> None:
+    def __init__(
+        self, source: str, kinds: Collection[str] = HISTORY_KINDS, *, clears: bool = False
+    ) -> None:
         self.source = " ".join(source.split())
-        parser = _Parser(self.source, kinds)
+        parser = _Parser(self.source, kinds, clears=clears)
         self._node = parser.parse()
         self.facts: tuple[str, ...] = tuple(dict.fromkeys(parser.facts))
         self.kinds: tuple[str, ...] = tuple(dict.fromkeys(parser.kinds))
@@ -121,16 +130,27 @@ class Expression:
         return value if isinstance(value, bool) else None
 
 
+class _Asked:
+    """How one history function is asked: for what is there, or for what is missing."""
+
+    def __init__(self, name: str, *, doubtful: bool) -> None:
+        self.name = name
+        self.doubtful = doubtful
+
+
 class _Parser:
     """Recursive descent over one expression."""
 
-    def __init__(self, source: str, known_kinds: Collection[str]) -> None:
+    def __init__(self, source: str, known_kinds: Collection[str], *, clears: bool) -> None:
         self.source = source
         self._known_kinds = known_kinds
         self.facts: list[str] = []
         self.kinds: list[str] = []
         self.triggers: list[str] = []
         self._negations = 0
+        self._clears = clears
+        self._asked: _Asked | None = None
+        """The history function that was just read."""
         self._tokens: list[tuple[str, str, str]] = []
         self._next = 0
         position = 0
@@ -202,8 +222,11 @@ class _Parser:
         return negate, "boolean"
 
     def _comparison(self) -> tuple[_Node, str]:
+        self._asked = None
         left, left_type = self._operand()
-        op = self._peek()
+        op, asked = self._peek(), self._asked
+        if asked is not None and op in _ABSENT.get(asked.name, ()):
+            asked.doubtful = not asked.doubtful
         if op == "in":
             self._take()
             return self._membership(left, left_type)
@@ -313,33 +336,37 @@ class _Parser:
         kinds = self._kinds()
         if not self._negations:
             self.triggers.extend(kinds)
+        asked = _Asked(name, doubtful=bool(self._negations % 2) is not self._clears)
         node: _Node
         result = "number"
         if name == "count":
-            node = self._count(kinds)
+            node = self._count(kinds, asked)
         elif name == "since":
-            node = lambda f, h: h.since(kinds)  # noqa: E731
+            node = lambda f, h: h.since(kinds, doubtful=asked.doubtful)  # noqa: E731
         elif name == "turns_since":
-            node = lambda f, h: h.turns_since(kinds)  # noqa: E731
+            node = lambda f, h: h.turns_since(kinds, doubtful=asked.doubtful)  # noqa: E731
         else:
             after, within = self._seen_arguments()
             result = "boolean"
-            node = lambda f, h: h.seen(kinds, after, within)  # noqa: E731
+            node = lambda f, h: h.seen(  # noqa: E731
+                kinds, after, within, doubtful=asked.doubtful
+            )
         self._take(")")
+        self._asked = asked
         return node, result
 
-    def _count(self, kinds: tuple[str, ...]) -> _Node:
+    def _count(self, kinds: tuple[str, ...], asked: _Asked) -> _Node:
         self._take(",")
         if self._peek() == "after":
             self._take("after")
             self._take("=")
             after = self._kinds()
-            return lambda f, h: h.count_after(kinds, after)
+            return lambda f, h: h.count_after(kinds, after, doubtful=asked.doubtful)
         window, floor = self._window(), 0.0
         if self._peek() == ",":
             self._take(",")
             floor = float(self._take()[1])
-        return lambda f, h: h.count(kinds, window, floor)
+        return lambda f, h: h.count(kinds, window, floor, doubtful=asked.doubtful)
 
     def _seen_arguments(self) -> tuple[tuple[str, ...], Window | None]:
         for expected in (",", "after", "="):

@@ -77,16 +77,18 @@ class CallHistory:
     def _known(self, kinds: tuple[str, ...]) -> bool:
         return self.words_known or not _need_words(kinds)
 
-    def _of(self, kinds: tuple[str, ...], floor: float = 0.0) -> list[tuple[int, int, float, str]]:
-        floor = max(floor, self.floor)
+    def _of(
+        self, kinds: tuple[str, ...], floor: float = 0.0, *, doubtful: bool = False
+    ) -> list[tuple[int, int, float, str]]:
+        floor = floor if doubtful else max(floor, self.floor)
         found = self._cache.get((kinds, floor))
         if found is None:
             found = [o for k in kinds for o in self._past.get(k, ()) if o[2] >= floor]
             self._cache[kinds, floor] = found
         return found
 
-    def _last_start(self, kinds: tuple[str, ...]) -> int | None:
-        return max((o[0] for o in self._of(kinds)), default=None)
+    def _last_start(self, kinds: tuple[str, ...], *, doubtful: bool = False) -> int | None:
+        return max((o[0] for o in self._of(kinds, doubtful=doubtful)), default=None)
 
     def _turn_of(self, channel: str, start: int) -> int:
         return sum(begin <= start for begin in self._turn_starts(channel))
@@ -96,7 +98,12 @@ class CallHistory:
         return self._turns.get(channel) or sorted(self._utterances.get(channel, {}).values())
 
     def _inside(
-        self, kinds: tuple[str, ...], window: Window, floor: float = 0.0
+        self,
+        kinds: tuple[str, ...],
+        window: Window,
+        floor: float = 0.0,
+        *,
+        doubtful: bool = False,
     ) -> list[tuple[str, int, tuple[int, int, float, str]]]:
         found = []
         for kind in kinds:
@@ -104,7 +111,7 @@ class CallHistory:
                 continue
             channel = kind.partition(".")[0]
             newest = len(self._turn_starts(channel))
-            for occurrence in self._of((kind,), floor):
+            for occurrence in self._of((kind,), floor, doubtful=doubtful):
                 turn = self._turn_of(channel, occurrence[0])
                 fits = (
                     turn > newest - window.size
@@ -115,28 +122,32 @@ class CallHistory:
                     found.append((channel, turn, occurrence))
         return found
 
-    def count(self, kinds: tuple[str, ...], window: Window, floor: float = 0.0) -> int | None:
+    def count(
+        self, kinds: tuple[str, ...], window: Window, floor: float = 0.0, *, doubtful: bool = False
+    ) -> int | None:
         """Count occurrences in the window; for a window in turns, the turns that hold one."""
         if not self._known(kinds):
             return None
-        found = self._inside(kinds, window, floor)
+        found = self._inside(kinds, window, floor, doubtful=doubtful)
         return len({f[:2] for f in found}) if window.turns else len(found)
 
-    def count_after(self, kinds: tuple[str, ...], after: tuple[str, ...]) -> int | None:
+    def count_after(
+        self, kinds: tuple[str, ...], after: tuple[str, ...], *, doubtful: bool = False
+    ) -> int | None:
         """Count occurrences that began after the newest of `after`; none when it is missing."""
         if not self._known(kinds + after):
             return None
         mark = self._last_start(after)
-        return 0 if mark is None else sum(o[0] > mark for o in self._of(kinds))
+        return 0 if mark is None else sum(o[0] > mark for o in self._of(kinds, doubtful=doubtful))
 
-    def since(self, kinds: tuple[str, ...]) -> float | None:
+    def since(self, kinds: tuple[str, ...], *, doubtful: bool = False) -> float | None:
         """Return ms since the newest occurrence ended; infinity when there was none."""
         if not self._known(kinds):
             return None
-        found = self._of(kinds)
+        found = self._of(kinds, doubtful=doubtful)
         return float(self.now_ms - max(o[1] for o in found)) if found else float("inf")
 
-    def turns_since(self, kinds: tuple[str, ...]) -> float | None:
+    def turns_since(self, kinds: tuple[str, ...], *, doubtful: bool = False) -> float | None:
         """Return the speaker's turns begun since the newest occurrence; infinity when none."""
         if not self._known(kinds):
             return None
@@ -145,13 +156,18 @@ class CallHistory:
                 float(len(self._turn_starts(c)) - self._turn_of(c, o[0]))
                 for k in kinds
                 for c in (k.partition(".")[0],)
-                for o in self._of((k,))
+                for o in self._of((k,), doubtful=doubtful)
             ),
             default=float("inf"),
         )
 
     def seen(
-        self, kinds: tuple[str, ...], after: tuple[str, ...], within: Window | None = None
+        self,
+        kinds: tuple[str, ...],
+        after: tuple[str, ...],
+        within: Window | None = None,
+        *,
+        doubtful: bool = False,
     ) -> bool | None:
         """Tell whether one of `kinds` followed the newest (within a window: oldest) `after`."""
         if not self._known(kinds + after):
@@ -160,7 +176,7 @@ class CallHistory:
             mark = self._last_start(after)
         else:
             mark = min((o[0] for _, _, o in self._inside(after, within)), default=None)
-        newest = None if mark is None else self._last_start(kinds)
+        newest = None if mark is None else self._last_start(kinds, doubtful=doubtful)
         return mark is not None and newest is not None and newest > mark
 
     def ago_ms(self, kind: str) -> float:

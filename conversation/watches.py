@@ -34,7 +34,8 @@ class Watch(msgspec.Struct):
     @classmethod
     def of(cls, rule: CueRule, kinds: Collection[str]) -> Watch:
         """Parse the expressions of a rule that was checked before."""
-        return cls(rule, Expression(rule.when, kinds), Expression(rule.clear_when, kinds))
+        clear = Expression(rule.clear_when, kinds, clears=True)
+        return cls(rule, Expression(rule.when, kinds), clear)
 
     @property
     def act_floor(self) -> float:

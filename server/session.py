@@ -57,6 +57,7 @@ from conversation.redaction import Redactor
 from prosody.rate import SpeakingRate
 from prosody.stage import ProsodyStage
 from server.auto_capture import AutoCapture
+from server.call_metadata import known_before
 from server.hearing import Hearing
 from server.merge import Merger
 from server.roles import RoleSwitch
@@ -73,9 +74,6 @@ _LONGEST_NEED_MS = 15_000
 _LONGEST_PIECE_S = 1
 _GRID_MS = 50
 """Step of the virtual clock, stream time."""
-_NAME_CHARACTERS = 80
-_SLOWEST_USUAL_WPM, _FASTEST_USUAL_WPM = 60.0, 300.0
-"""A usual pace outside is a mistake of the source."""
 _MAX_WAITING_DECODES = 64
 """Decodes a virtual-clock session lets pile up before it waits for one, so memory is bounded."""
 
@@ -602,7 +600,7 @@ def open_session(
         rules_sha256=rules.sha256,
         arm=arm,
         muted_rules=muted_rules,
-        **_known_before(metadata or {}),
+        **known_before(metadata or {}),
     )
     return CallSession(
         started,
@@ -612,19 +610,3 @@ def open_session(
         clock=clock,
         hotwords=hotwords,
     )
-
-
-def _known_before(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a source said of the people, as fields of `CallStarted`."""
-    known: dict[str, Any] = {}
-    if metadata.get("customer_name", "").strip():
-        known["customer_name"] = metadata["customer_name"].strip()[:_NAME_CHARACTERS]
-    if metadata.get("loyal_customer") in ("true", "false"):
-        known["loyal_customer"] = metadata["loyal_customer"] == "true"
-    try:
-        pace = float(metadata.get("usual_words_per_minute", ""))
-    except ValueError:
-        return known
-    if _SLOWEST_USUAL_WPM <= pace <= _FASTEST_USUAL_WPM:
-        known["usual_words_per_minute"] = pace
-    return known

@@ -8,25 +8,88 @@ held out.
 
 from __future__ import annotations
 
+import importlib.util
+import random
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.coaching.scripts import Outcome, Script, cue_rules, judge, lint, load_scripts, run
+from bench.coaching.script_run import FINAL_AFTER_MS, Scorer, misheard, run
+from bench.coaching.scripts import (
+    Outcome,
+    Script,
+    Turn,
+    cue_rules,
+    judge,
+    lint,
+    load_scripts,
+)
 from bench.results import Row, write_results
+from conversation.events import Channel, CueRaised
 
 NAME = "coaching_cues"
+SEED = 20_260_302
+BASELINE_OVERLAP_MS = 500
+KEYWORDS = {
+    "customer_upset": (Channel.CUSTOMER, ("annoyed", "angry", "frustrat", "fed up", "ridiculous",
+                                          "joke", "not good enough", "upset", "sick and tired")),
+    "escalation_ask": (Channel.CUSTOMER, ("manager", "supervisor")),
+    "vulnerable": (Channel.CUSTOMER, ("died", "passed away", "cancer", "hospital")),
+    "abuse": (Channel.CUSTOMER, ("bloody", "liar", "crooks")),
+    "customer_repeats": (Channel.CUSTOMER, ("already", "as i said", "like i said")),
+    "slow_reply": (Channel.CUSTOMER, ("hello?",)),
+    "bad_phrase": (Channel.AGENT, ("calm down", "policy", "you should have")),
+    "vague_time": (Channel.AGENT, ("soon", "shortly")),
+    "over_promise": (Channel.AGENT, ("guarantee", "definitely")),
+}  # fmt: skip
+"""The baseline's words; a cue at every one of them."""
 
 
-def measure(scripts: Sequence[Script], *, given_acts: bool) -> list[Outcome]:
-    """Run scripts through the core."""
-    return [judge(script, run(script, given_acts=given_acts)) for script in scripts]
+def measure(
+    scripts: Sequence[Script],
+    *,
+    given_acts: bool = False,
+    scorer: Callable[[], Scorer] | None = None,
+) -> list[Outcome]:
+    """Run scripts through the core; `scorer` makes an act model's view of one call."""
+    return [
+        judge(script, run(script, given_acts=given_acts, scorer=scorer() if scorer else None))
+        for script in scripts
+    ]
 
 
-def rows(condition: str, outcomes: Sequence[Outcome]) -> list[Row]:
+def baseline(script: Script) -> Outcome:
+    """Judge what a list of keywords and half a second of overlap would have raised."""
+    raised: list[CueRaised] = []
+    placed = [t for t in script.placed() if isinstance(t, Turn)]
+    for before, turn in pairwise([None, *placed]):
+        assert turn is not None  # noqa: S101 - only the first is None
+        words = turn.text.lower()
+        named = [
+            rule for rule, (party, keys) in KEYWORDS.items()
+            if party is turn.channel and any(key in words for key in keys)
+        ]  # fmt: skip
+        if (
+            before is not None
+            and turn.channel is Channel.AGENT
+            and before.end_ms - turn.start_ms >= BASELINE_OVERLAP_MS
+        ):
+            raised.append(_cue("talk_over", turn.start_ms + BASELINE_OVERLAP_MS))
+        raised += [_cue(rule, turn.end_ms + FINAL_AFTER_MS) for rule in named]
+    return judge(script, raised)
+
+
+def _cue(rule: str, at_ms: int) -> CueRaised:
+    return CueRaised(
+        at_ms=at_ms, id=f"{rule}-{at_ms}", rule=rule, text="", priority=1, evidence_line="",
+        ttl_ms=0,
+    )  # fmt: skip
+
+
+def figures(condition: str, outcomes: Sequence[Outcome], system: str = "heartline") -> list[Row]:
     """Return the figures of some dialogues under one condition."""
     raised = sum(len(o.raised) for o in outcomes)
     expected = sum(len(o.script.expect) for o in outcomes)
@@ -35,7 +98,6 @@ def rows(condition: str, outcomes: Sequence[Outcome]) -> list[Row]:
     rules = cue_rules()
     alarms = sum(rules[rule].priority <= 3 for o in calm for rule, _ in o.raised)
     forbidden = sum(rule in o.script.forbid for o in outcomes for rule, _ in o.raised)
-    system = "heartline"
 
     def row(metric: str, value: float | None, unit: str, n: int) -> Row:
         return Row(system, condition, metric, value, unit, n)
@@ -62,8 +124,17 @@ def details(condition: str, outcomes: Sequence[Outcome]) -> None:
         Console().print(table)
 
 
-def all_rows(*, audio: bool = True, verbose: bool = True) -> list[Row]:
-    """Measure every condition.
+def act_scorer() -> Callable[[], Scorer] | None:
+    """Return what makes an act model's view of one call, None where the pack has no model."""
+    if importlib.util.find_spec("server.act_model") is None:
+        return None
+    module = importlib.import_module("server.act_model")
+    model = module.load_act_model("en")
+    return None if model is None else lambda: module.CallScorer(model, timely=False)
+
+
+def rows(*, audio: bool = True, verbose: bool = True) -> list[Row]:
+    """Measure every condition; `all` is every dialogue as text.
 
     Raises:
         SystemExit: a script asks for what budget or cooldown forbid.
@@ -73,31 +144,28 @@ def all_rows(*, audio: bool = True, verbose: bool = True) -> list[Row]:
     if problems:
         raise SystemExit("\n".join(problems))
     out: list[Row] = []
-    splits = (
-        ("development", [s for s in scripts if not s.held_out]),
-        ("held_out", [s for s in scripts if s.held_out]),
-    )
-    for given in (True, False):
-        for split, chosen in splits:
-            condition = f"{'given_acts' if given else 'text'}_{split}"
-            outcomes = measure(chosen, given_acts=given)
-            if verbose:
-                details(condition, outcomes)
-            out += rows(condition, outcomes)
+    scorer = act_scorer()
+
+    def add(condition: str, outcomes: Sequence[Outcome]) -> None:
+        if verbose:
+            details(condition, outcomes)
+        out.extend(figures(condition, outcomes))
+
+    for given, name in ((True, "given_acts"), (False, "text")):
+        outcomes = measure(scripts, given_acts=given, scorer=None if given else scorer)
+        add(f"{name}_development", [o for o in outcomes if not o.script.held_out])
+        add(f"{name}_held_out", [o for o in outcomes if o.script.held_out])
+    out += figures("all", outcomes)
+    rng = random.Random(SEED)  # noqa: S311 - a repeatable benchmark
+    noisy = [misheard(script, 0.15, rng) for script in scripts]
+    out += figures("wer_15", measure(noisy, scorer=scorer))
+    out += figures("all", [baseline(script) for script in scripts], "keywords_and_overlap_0_5s")
     if audio:
         from bench.coaching.spoken import measure_spoken
 
-        outcomes = measure_spoken([s for s in scripts if s.spoken])
-        if verbose:
-            details("audio", outcomes)
-        out += rows("audio", outcomes)
+        add("audio", measure_spoken([s for s in scripts if s.spoken]))
     return out
 
 
-def per_rule(outcomes: Sequence[Outcome]) -> Counter[str]:
-    """Count matched cues by rule."""
-    return Counter(rule for o in outcomes for rule, _ in o.matched)
-
-
 if __name__ == "__main__":
-    write_results(NAME, all_rows(audio="--no-audio" not in sys.argv))
+    write_results(NAME, rows(audio="--no-audio" not in sys.argv), seed=SEED)

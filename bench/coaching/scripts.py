@@ -25,46 +25,20 @@ from typing import Any
 import msgspec
 
 from conversation.arbiter import ArbiterSettings
-from conversation.conversation import Conversation
-from conversation.cue_engine import CueEngine
 from conversation.events import (
-    ActDetected,
-    CallEnded,
-    CallStarted,
     Channel,
     CueCleared,
     CueRaised,
-    FinalTranscript,
-    HoldEnded,
-    HoldStarted,
-    Observation,
-    PartialTranscript,
-    PromiseMade,
-    RaisedVoiceEnded,
-    RaisedVoiceStarted,
-    SpeechEnded,
-    SpeechStarted,
     Word,
 )
-from conversation.redaction import Redactor
 from conversation.rules import CueRule, packaged_rule_set
-from conversation.settings import ConversationSettings
 
 FOLDER = Path(__file__).parents[2] / "tests" / "scripts"
 WORDS_PER_MINUTE = 165
 """An ordinary pace of service calls."""
 SENTENCE_PAUSE_MS = 300
-FINAL_AFTER_MS = 800
-"""End of an utterance to its final: 700 ms of silence and the decode."""
-CONFIRM_MS = 96
-UTTERANCE_WORDS = 32
-"""A recogniser's utterance holds about 12 s of speech at most."""
-PARTIAL_EVERY_MS, PARTIAL_LAG_MS = 1_000, 1_100
-"""Committed words come about this often and this late."""
 CLASS_ALLOWANCE_MS = {"A": 1_000, "T": 3_000, "L": 5_000}
 """Longest time from evidence to cue by latency class (`coaching.md` section 10)."""
-BEFORE_MS = 1_000
-"""A cue may come this long before the end of its turn: its words may come earlier."""
 
 
 class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +46,8 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     rule: str
     turn: str
-    from_ms: int = -BEFORE_MS
+    from_ms: int | None = None
+    """From the end of the turn; None takes its start: the words may be anywhere in it."""
     to_ms: int | None = None
     """From the end of the turn; None takes what the rule allows."""
 
@@ -181,7 +156,8 @@ def window(expected: Expected, placed: Sequence[Turn | Hold], rule: CueRule) -> 
     if rule.latency_class != "A" and rule.priority >= 2:
         allowed_ms += ArbiterSettings().floor_wait_ms
     to_ms = expected.to_ms if expected.to_ms is not None else allowed_ms
-    return turn.end_ms + expected.from_ms, turn.end_ms + to_ms
+    begin_ms = turn.start_ms if expected.from_ms is None else turn.end_ms + expected.from_ms
+    return begin_ms, turn.end_ms + to_ms
 
 
 def lint(script: Script) -> list[str]:
@@ -224,125 +200,6 @@ def lint(script: Script) -> list[str]:
     return problems
 
 
-def observations(script: Script) -> list[Observation]:
-    """Return what would be observed of a script, in order."""
-    settings = ConversationSettings()
-    out: list[Observation] = [
-        CallStarted(
-            at_ms=0, call_id=script.id, started_at="2026-03-02T09:00:00+00:00",
-            channels=(Channel.AGENT, Channel.CUSTOMER), source="script",
-            settings=msgspec.to_builtins(settings),
-        )
-    ]  # fmt: skip
-    end_ms = 0
-    for item in script.placed():
-        end_ms = max(end_ms, item.end_ms)
-        if isinstance(item, Hold):
-            out += [HoldStarted(at_ms=item.start_ms), HoldEnded(at_ms=item.end_ms)]
-        else:
-            out += _spoken(item)
-    redactor = Redactor()
-    ordered = sorted(out[1:], key=lambda e: e.at_ms)
-    heard: list[Observation] = [
-        redactor.redact(e) if isinstance(e, PartialTranscript | FinalTranscript) else e
-        for e in ordered
-    ]
-    last_ms = max(e.at_ms for e in heard)
-    return [out[0], *heard, CallEnded(at_ms=max(last_ms, end_ms + 3_000))]
-
-
-def _spoken(turn: Turn) -> list[Observation]:
-    out: list[Observation] = []
-    for begin, end in turn.sentences:
-        start_ms, end_ms = turn.words[begin].start_ms, turn.words[end - 1].end_ms
-        out += [
-            SpeechStarted(at_ms=start_ms + CONFIRM_MS, channel=turn.channel, start_ms=start_ms),
-            SpeechEnded(
-                at_ms=end_ms + CONFIRM_MS, channel=turn.channel, start_ms=start_ms, end_ms=end_ms
-            ),
-        ]
-    if turn.raised:
-        out += [
-            RaisedVoiceStarted(
-                at_ms=turn.start_ms + 2_000, id=f"raised-{turn.id}", channel=turn.channel,
-                begin_ms=turn.start_ms, grade="raised", score=4.0, confidence=0.9,
-                level_delta_db=7.0, f0_delta_st=3.0, alpha_delta_db=5.0,
-            ),
-            RaisedVoiceEnded(
-                at_ms=turn.end_ms + 500, id=f"raised-{turn.id}", channel=turn.channel,
-                begin_ms=turn.start_ms, end_ms=turn.end_ms, peak_score=4.5, reason="silence",
-            ),
-        ]  # fmt: skip
-    for number, (begin, end) in enumerate(utterances(turn)):
-        out += _transcripts(turn, number, turn.words[begin:end])
-    return out
-
-
-def utterances(turn: Turn) -> list[tuple[int, int]]:
-    """Group the sentences of a turn into what a recogniser decodes at a time."""
-    groups: list[tuple[int, int]] = []
-    for begin, end in turn.sentences:
-        if groups and end - groups[-1][0] <= UTTERANCE_WORDS:
-            groups[-1] = (groups[-1][0], end)
-        else:
-            groups.append((begin, end))
-    return groups
-
-
-def _transcripts(turn: Turn, number: int, words: Sequence[Word]) -> list[Observation]:
-    utterance_id = f"{turn.id}-{number}"
-    out: list[Observation] = []
-    start_ms, end_ms = words[0].start_ms, words[-1].end_ms
-    for rev, at_ms in enumerate(range(start_ms + PARTIAL_EVERY_MS, end_ms, PARTIAL_EVERY_MS)):
-        stable = [w.text for w in words if w.end_ms <= at_ms - PARTIAL_LAG_MS]
-        heard = [w.text for w in words if w.end_ms <= at_ms - 300]
-        out.append(
-            PartialTranscript(
-                at_ms=at_ms, channel=turn.channel, utterance_id=utterance_id, rev=rev,
-                start_ms=start_ms, audio_end_ms=at_ms - 200, stable=" ".join(stable),
-                tail=" ".join(heard[len(stable):]), stable_words=len(stable),
-            )
-        )  # fmt: skip
-    out.append(
-        FinalTranscript(
-            at_ms=end_ms + FINAL_AFTER_MS, channel=turn.channel, utterance_id=utterance_id,
-            rev=1000, start_ms=start_ms, end_ms=end_ms,
-            text=" ".join(w.text for w in words), words=tuple(words),
-        )
-    )  # fmt: skip
-    return out
-
-
-class GivenActs:
-    """Answers with the acts that a script says; for judging the rules alone."""
-
-    def __init__(self, script: Script) -> None:
-        self._last: dict[str, Turn] = {}
-        for item in script.placed():
-            if isinstance(item, Turn):
-                self._last[f"{item.id}-{len(utterances(item)) - 1}"] = item
-        self._count = 0
-
-    def observe(
-        self, event: PartialTranscript | FinalTranscript
-    ) -> list[ActDetected | PromiseMade]:
-        """Return the acts of a turn when its last words are final."""
-        turn = self._last.get(event.utterance_id)
-        if turn is None or not isinstance(event, FinalTranscript):
-            return []
-        out: list[ActDetected | PromiseMade] = []
-        for kind in turn.acts:
-            self._count += 1
-            out.append(
-                ActDetected(
-                    at_ms=event.at_ms, id=f"act-{self._count}", channel=event.channel, kind=kind,
-                    start_ms=event.start_ms, end_ms=event.end_ms, text=event.text or "",
-                    confidence=0.95, utterance_id=event.utterance_id,
-                )
-            )  # fmt: skip
-        return out
-
-
 class Outcome(msgspec.Struct, kw_only=True):
     """Which cues a script raised, and which of them it wanted."""
 
@@ -378,12 +235,3 @@ def judge(
     return Outcome(
         script=script, raised=raised, matched=matched, missed=missed, wrong=free, expired=expired
     )
-
-
-def run(script: Script, *, given_acts: bool = False) -> list[Any]:
-    """Run a script through the core and return everything that follows from it."""
-    settings = ConversationSettings()
-    core = Conversation.create(settings)
-    if given_acts:
-        core = Conversation(settings, CueEngine.from_packaged(), GivenActs(script))
-    return [event for seen in observations(script) for event in core.receive(seen)]

@@ -6,6 +6,7 @@ import pytest
 
 from conversation.expressions import Expression, ExpressionError
 from conversation.fact_names import FactValue
+from conversation.history import CallHistory
 
 pytestmark = pytest.mark.unit
 
@@ -69,3 +70,26 @@ def test_comparisons_read_units_symbols_and_unknown_facts(
 def test_errors_name_what_is_wrong(source: str, message: str) -> None:
     with pytest.raises(ExpressionError, match=message.replace("(", r"\(")):
         Expression(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "clears", "expected"),
+    [
+        ("seen(agent.apology, after=customer.anger)", False, False),
+        ("not seen(agent.apology, after=customer.anger)", False, False),
+        ("seen(agent.apology, after=customer.anger)", True, True),
+        ("since(agent.apology) <= 5s", False, False),
+        ("since(agent.apology) >= 5s", False, False),
+        ("count(agent.apology, 60s) >= 1", False, False),
+        ("count(agent.apology, 60s) < 1", False, False),
+        ("not since(agent.apology) >= 5s", False, False),
+    ],
+)
+def test_a_doubtful_act_neither_shows_a_cue_nor_counts_as_missing(
+    source: str, clears: bool, expected: bool
+) -> None:
+    history = CallHistory()
+    history.floor, history.now_ms = 0.8, 10_000
+    history.mark("customer.anger", 1_000, 2_000, 0.9, "words")
+    history.mark("agent.apology", 8_000, 9_000, 0.6, "words")
+    assert Expression(source, clears=clears).evaluate({}, history) is expected

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.coaching.scripts import GivenActs, Script, observations
+from bench.coaching.script_run import GivenActs, observations
+from bench.coaching.scripts import Script
 from conversation.conversation import Conversation
 from conversation.cue_engine import CueEngine
 from conversation.events import CallStarted, Channel, ChannelQuality, Event, FinalTranscript

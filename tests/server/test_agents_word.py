@@ -20,10 +20,10 @@ from conversation.events import (
     NudgeSent,
     PromiseReviewed,
 )
+from server.call_metadata import known_before
 from server.event_socket import _read_agent, _read_watcher
 from server.experiment import ExperimentSettings, arm_of
 from server.mutes import muted_rules
-from server.session import _known_before
 from server.store import Journal
 
 pytestmark = pytest.mark.unit
@@ -123,7 +123,7 @@ def test_messages_of_a_supervisors_dashboard_are_read_and_redacted() -> None:
 
 
 def test_what_a_source_knows_of_the_people_goes_with_the_call() -> None:
-    known = _known_before(
+    known = known_before(
         {"customer_name": " Miriam ", "loyal_customer": "true", "usual_words_per_minute": "151"}
     )
     assert known == {
@@ -131,4 +131,4 @@ def test_what_a_source_knows_of_the_people_goes_with_the_call() -> None:
         "loyal_customer": True,
         "usual_words_per_minute": 151.0,
     }
-    assert _known_before({"usual_words_per_minute": "9000", "loyal_customer": "maybe"}) == {}
+    assert known_before({"usual_words_per_minute": "9000", "loyal_customer": "maybe"}) == {}
