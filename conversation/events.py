@@ -105,6 +105,22 @@ class CallStarted(Event, frozen=True, kw_only=True, tag="call_started"):
     model: str | None = None
     settings: dict[str, Any] = {}
     """Effective settings of the core, so that replay needs no files."""
+    rules: tuple[dict[str, Any], ...] = ()
+    """Effective cue rules, for the same reason; empty stands for the packaged ones."""
+    language_overlay: str = ""
+    """A site's additions to the language pack, TOML."""
+    rules_sha256: str | None = None
+    """Hash of the effective cue rules and of the overlay."""
+    muted_rules: tuple[str, ...] = ()
+    """Cue rules that this agent has muted."""
+    arm: str = "shown"
+    """Arm of the experiment: `shown`, or `silent`, where only priority 0 is shown."""
+    usual_words_per_minute: float | None = None
+    """The agent's own usual pace over 30 days; None while unknown."""
+    customer_name: str | None = None
+    """What the customer is called, where the source said so."""
+    loyal_customer: bool | None = None
+    """Whether the source calls them a long-standing customer; None when it said nothing."""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -271,40 +287,38 @@ class CueFeedback(Event, frozen=True, kw_only=True, tag="cue_feedback"):
     """`up`, `down`, `justified`, `dismiss`, `snooze_5min` or `snooze_call`."""
 
 
-class HandRaised(Event, frozen=True, kw_only=True, tag="hand_raised"):
-    """The agent asks for a person's help, or no longer does."""
+class PromiseReviewed(Event, frozen=True, kw_only=True, tag="promise_reviewed"):
+    """What the agent made of a promise that was logged for them."""
 
-    raised: bool
+    promise_id: str
+    verdict: str
+    """`confirmed`, `edited` or `rejected`."""
+    what: str | None = None
+    """The corrected wording of an edit."""
+    due_at: str | None = None
+    """The corrected due time of an edit, ISO 8601 with offset."""
 
 
 class NudgeSent(Event, frozen=True, kw_only=True, tag="nudge_sent"):
-    """A supervisor's words for the agent's cue slot; marked there as from a person."""
+    """A supervisor wrote a line to the agent."""
 
-    id: str
+    nudge_id: str
     text: str
     """At most 60 characters."""
-    author: str | None = None
 
 
-class AlertAnswered(Event, frozen=True, kw_only=True, tag="alert_answered"):
-    """A supervisor dealt with an alert."""
+class HandRaised(Event, frozen=True, kw_only=True, tag="hand_raised"):
+    """The agent asked for help, or took it back."""
+
+    raised: bool = True
+
+
+class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="alert_acknowledged"):
+    """A supervisor has seen an alert."""
 
     alert_id: str
-    answer: str
-    """`acknowledged` or `assigned`."""
-    by: str | None = None
-
-
-class PromiseAnswered(Event, frozen=True, kw_only=True, tag="promise_answered"):
-    """What the agent made of a promise that was heard."""
-
-    promise_id: str
-    answer: str
-    """`confirmed`, `edited` or `rejected`."""
-    what: str | None = None
-    """New wording of an edited promise; None leaves it."""
-    due: str | None = None
-    """New due time of an edited promise; None leaves it."""
+    taken: bool = False
+    """Whether they see to it themselves."""
 
 
 class ClockAdvanced(Event, frozen=True, kw_only=True, tag="clock_advanced"):
@@ -334,10 +348,10 @@ Observation = (
     | CapturePaused
     | CaptureResumed
     | CueFeedback
-    | HandRaised
+    | PromiseReviewed
     | NudgeSent
-    | AlertAnswered
-    | PromiseAnswered
+    | HandRaised
+    | AlertAcknowledged
     | ClockAdvanced
     | CallEnded
 )
@@ -449,8 +463,15 @@ class PromiseMade(Event, frozen=True, kw_only=True, tag="promise_made"):
     text: str
     what: str
     due: str | None
+    """The words that say when."""
     confidence: float
     start_ms: int
+    who: str = "me"
+    """Who will do it: `me` (the agent), `team` or `company`."""
+    due_at: str | None = None
+    """The latest time that keeps it, ISO 8601 with offset; None when nothing definite was said."""
+    precision: str = "none"
+    """Of the due time: `minute`, `day`, `range`, `vague` or `none`."""
 
 
 class CueRaised(Event, frozen=True, kw_only=True, tag="cue_raised"):
@@ -502,6 +523,25 @@ class AlertCleared(Event, frozen=True, kw_only=True, tag="alert_cleared"):
     reason: str
 
 
+class NoticeShown(Event, frozen=True, kw_only=True, tag="notice_shown"):
+    """A chip or an indicator appeared beside the cue; it takes neither its place nor budget."""
+
+    id: str
+    rule: str
+    text: str
+    surface: str
+    """`chip` or `indicator`."""
+    subject: str | None = None
+    """Id of what it is about, such as a promise."""
+
+
+class NoticeCleared(Event, frozen=True, kw_only=True, tag="notice_cleared"):
+    """A chip or an indicator is gone."""
+
+    id: str
+    rule: str
+
+
 class MetricsUpdated(Event, frozen=True, kw_only=True, tag="metrics_updated"):
     """Running figures of the call, about once a second."""
 
@@ -516,6 +556,8 @@ class MetricsUpdated(Event, frozen=True, kw_only=True, tag="metrics_updated"):
     words_per_minute_customer: float | None
     floor: FloorState
     floor_holder: Channel | None
+    customer_word_sentiment: float | None = None
+    """Mean over six customer turns of what their words said, -2 (anger) to 1 (thanks)."""
 
 
 Derived = (
@@ -533,6 +575,8 @@ Derived = (
     | CueWithheld
     | AlertRaised
     | AlertCleared
+    | NoticeShown
+    | NoticeCleared
     | MetricsUpdated
 )
 

@@ -23,6 +23,7 @@ from litestar.exceptions import (
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 from litestar.static_files import create_static_files_router
+from sqlalchemy.exc import SQLAlchemyError
 
 from conversation.rules import packaged_rules
 from reports.disputes import report_without
@@ -34,7 +35,10 @@ from server.auth import COOKIE, SingleUser, is_loopback_host
 from server.calls import Calls
 from server.event_socket import call_events, live_calls
 from server.ingest_socket import ingest
+from server.store.disputes import WITHDRAWN, add_dispute, disputes_of
+from server.store.retention import RetentionSettings, expire
 
+_RETENTION_EVERY_S = 3_600.0
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger("heartline")
 _HEADERS = {
@@ -106,7 +110,7 @@ async def report_json(call_id: FromPath[str], state: State) -> Response[bytes]:
 async def report_html(call_id: FromPath[str], state: State) -> Response[str]:
     """Return a finished call's report as a page."""
     report = await asyncio.to_thread(_report, state.calls, call_id)
-    disputed = await asyncio.to_thread(state.calls.journal.disputes, call_id)
+    disputed = await asyncio.to_thread(disputes_of, state.calls.journal.engine, call_id)
     policy = f"{content_security_policy(served=True)}; frame-ancestors 'none'"
     page = render_html(report, served=True, disputed=disputed)
     return Response(page, media_type=MediaType.HTML, headers={"Content-Security-Policy": policy})
@@ -115,20 +119,21 @@ async def report_html(call_id: FromPath[str], state: State) -> Response[str]:
 @post("/v1/calls/{call_id:str}/disputes", guards=[_signed_in], status_code=204)
 async def dispute(call_id: FromPath[str], data: JSONBody[_Dispute], state: State) -> None:
     """Say that an interruption was none, or was needed; it leaves the counts at once."""
-    if data.verdict not in (*DISPUTE_WORDS, "withdrawn"):
+    if data.verdict not in (*DISPUTE_WORDS, WITHDRAWN):
         raise ValidationException(f"verdict is one of {', '.join(DISPUTE_WORDS)}, withdrawn.")
     report = await asyncio.to_thread(_report, state.calls, call_id)
     if data.span not in {event.id for event in report.interruptions.events}:
         raise NotFoundException("There is no such interruption in this call.")
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    await asyncio.to_thread(state.calls.journal.dispute, call_id, data.span, data.verdict, at)
+    engine = state.calls.journal.engine
+    await asyncio.to_thread(add_dispute, engine, call_id, data.span, data.verdict, at)
 
 
 def _report(calls: Calls, call_id: str) -> Report:
     events = calls.journal.events(call_id)
     if not events:
         raise NotFoundException("There is no such call.")
-    return report_without(events, calls.journal.disputes(call_id))
+    return report_without(events, disputes_of(calls.journal.engine, call_id))
 
 
 @get("/v1/rules", guards=[_signed_in])
@@ -168,13 +173,33 @@ def _add_headers(response: Response[Any]) -> Response[Any]:
     return response
 
 
-def create_app(calls: Calls, user: SingleUser) -> Litestar:
+async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
+    while True:
+        engine, now = calls.journal.engine, datetime.now(UTC)
+        try:
+            done = await asyncio.to_thread(expire, engine, retention, now=now)
+        except SQLAlchemyError as error:
+            _LOG.error("retention could not run: %s", type(error).__name__)
+        else:
+            if done is not None:
+                _LOG.info("retention deleted %d calls, %d events", done.calls, done.events)
+        await asyncio.sleep(_RETENTION_EVERY_S)
+
+
+def create_app(
+    calls: Calls, user: SingleUser, retention: RetentionSettings | None = None
+) -> Litestar:
     """Build the application for one single-user server."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        yield
-        await calls.stop()
+        async with asyncio.TaskGroup() as group:
+            if retention is not None:
+                expiring = group.create_task(_expire_hourly(calls, retention))
+            yield
+            await calls.stop()
+            if retention is not None:
+                expiring.cancel()
 
     handlers: list[Any] = [
         open_browser_session, new_ticket, list_calls, report_json, report_html, livez, readyz,

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from conversation.events import (
     ActDetected,
-    AlertAnswered,
+    AlertAcknowledged,
     AlertCleared,
     AlertRaised,
     AudioGap,
@@ -34,14 +34,13 @@ from conversation.events import (
     HoldEnded,
     HoldStarted,
     MetricsUpdated,
-    NudgeSent,
     OverlapClass,
     OverlapEnded,
     OverlapStarted,
     OverlapUpdated,
     PartialTranscript,
-    PromiseAnswered,
     PromiseMade,
+    PromiseReviewed,
     RaisedVoiceEnded,
     RaisedVoiceStarted,
     SpeechEnded,
@@ -102,7 +101,7 @@ class Line(_Part, frozen=True, kw_only=True):
 
 
 class Alert(_Part, frozen=True, kw_only=True):
-    """An alert whose condition is not over."""
+    """An alert whose condition is not over, or that somebody has answered."""
 
     id: str
     rule: str
@@ -110,7 +109,7 @@ class Alert(_Part, frozen=True, kw_only=True):
     suggested_action: str
     at_ms: int
     answer: str | None
-    by: str | None
+    """`acknowledged` or `taken` by a supervisor; it stays in view, and ranks low."""
 
 
 class Pledge(_Part, frozen=True, kw_only=True):
@@ -119,6 +118,9 @@ class Pledge(_Part, frozen=True, kw_only=True):
     id: str
     what: str
     due: str | None
+    """The words that say when."""
+    due_at: str | None
+    """The latest time that keeps it, ISO 8601 with offset."""
     start_ms: int
     status: str
     """`draft`, `confirmed`, `edited` or `rejected`."""
@@ -130,6 +132,8 @@ class CallView(_Part, frozen=True, kw_only=True):
     call_id: str = ""
     agent: str | None = None
     channels: tuple[Channel, ...] = ()
+    usual_wpm: float | None = None
+    """The agent's own usual pace, words a minute; None while it is unknown."""
     transcribed: bool = True
     """Whether words are recognised in this call at all."""
     position_ms: int = 0
@@ -152,7 +156,6 @@ class CallView(_Part, frozen=True, kw_only=True):
     resolved: CueRaised | None = None
     """The cue that was cleared last."""
     need_cues: int = 0
-    nudge: NudgeSent | None = None
     alerts: tuple[Alert, ...] = ()
     pledges: tuple[Pledge, ...] = ()
     metrics: MetricsUpdated | None = None
@@ -167,11 +170,12 @@ def fold(view: CallView, event: Event) -> CallView:
                 call_id=event.call_id,
                 agent=event.agent,
                 channels=event.channels,
+                usual_wpm=event.usual_words_per_minute,
                 transcribed=event.model is not None,
                 position_ms=event.at_ms,
             )
         case CallEnded():
-            view = replace(view, ended=True, cue=None, resolved=None, nudge=None)
+            view = replace(view, ended=True, cue=None, resolved=None)
         case CapturePaused() | CaptureResumed():
             view = replace(view, paused=isinstance(event, CapturePaused))
         case HoldStarted():
@@ -182,8 +186,6 @@ def fold(view: CallView, event: Event) -> CallView:
             view = replace(view, hand_since_ms=event.at_ms if event.raised else None)
         case ChannelQuality():
             view = replace(view, bleed=event.bleed_grade or view.bleed)
-        case NudgeSent():
-            view = replace(view, nudge=event)
         case MetricsUpdated():
             view = replace(view, metrics=event)
         case ActDetected():
@@ -192,9 +194,9 @@ def fold(view: CallView, event: Event) -> CallView:
             view = _hear(view, event)
         case CueRaised() | CueCleared():
             view = _cue(view, event)
-        case AlertRaised() | AlertCleared() | AlertAnswered():
+        case AlertRaised() | AlertCleared() | AlertAcknowledged():
             view = replace(view, alerts=_alerts(view.alerts, event))
-        case PromiseMade() | PromiseAnswered():
+        case PromiseMade() | PromiseReviewed():
             view = replace(view, pledges=_pledges(view.pledges, event))
         case _:
             view = _voices(view, event)
@@ -315,15 +317,16 @@ def _cue(view: CallView, event: CueRaised | CueCleared) -> CallView:
 
 
 def _alerts(
-    alerts: tuple[Alert, ...], event: AlertRaised | AlertCleared | AlertAnswered
+    alerts: tuple[Alert, ...], event: AlertRaised | AlertCleared | AlertAcknowledged
 ) -> tuple[Alert, ...]:
     if isinstance(event, AlertCleared):
+        if event.reason == "acknowledged":
+            return alerts
         return tuple(alert for alert in alerts if alert.id != event.id)
-    if isinstance(event, AlertAnswered):
+    if isinstance(event, AlertAcknowledged):
+        answer = "taken" if event.taken else "acknowledged"
         return tuple(
-            replace(alert, answer=event.answer, by=event.by)
-            if alert.id == event.alert_id
-            else alert
+            replace(alert, answer=answer) if alert.id == event.alert_id else alert
             for alert in alerts
         )
     raised = Alert(
@@ -333,25 +336,29 @@ def _alerts(
         suggested_action=event.suggested_action,
         at_ms=event.at_ms,
         answer=None,
-        by=None,
     )
     return (*(alert for alert in alerts if alert.rule != event.rule), raised)
 
 
 def _pledges(
-    pledges: tuple[Pledge, ...], event: PromiseMade | PromiseAnswered
+    pledges: tuple[Pledge, ...], event: PromiseMade | PromiseReviewed
 ) -> tuple[Pledge, ...]:
     if isinstance(event, PromiseMade):
         pledge = Pledge(
-            id=event.id, what=event.what, due=event.due, start_ms=event.start_ms, status="draft"
+            id=event.id,
+            what=event.what,
+            due=event.due,
+            due_at=event.due_at,
+            start_ms=event.start_ms,
+            status="draft",
         )
         return _put(pledges, pledge)
     return tuple(
         replace(
             pledge,
-            status=event.answer,
+            status=event.verdict,
             what=event.what or pledge.what,
-            due=event.due or pledge.due,
+            due_at=event.due_at or pledge.due_at,
         )
         if pledge.id == event.promise_id
         else pledge

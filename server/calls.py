@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -18,8 +17,8 @@ from conversation.events import AudioGap, Event
 from server.hearing import Hearing
 from server.hub import LiveCall
 from server.ingest import IngestDecoder, IngestError, Item, Start
-from server.journal import Journal
-from server.session import CallSession, Control, Said, open_session
+from server.session import CallSession, Control, open_session
+from server.store import CallIdTaken, Journal
 
 RESUME_S = 120.0
 """How long a call waits for another socket of its source."""
@@ -54,7 +53,7 @@ class RunningCall:
         """Everything before was analysed and committed."""
         self._journal = journal
         self._seq = 0
-        self._queue: asyncio.Queue[Sequence[Item | Said] | None] = asyncio.Queue(_QUEUE_MESSAGES)
+        self._queue: asyncio.Queue[Sequence[Item | Control] | None] = asyncio.Queue(_QUEUE_MESSAGES)
         self._reason = "ended"
         self._source: Source | None = None
         self._expiry: asyncio.TimerHandle | None = None
@@ -85,7 +84,7 @@ class RunningCall:
         except asyncio.QueueFull:
             self._expiry = asyncio.get_running_loop().call_later(_POLL_S, self._expire)
 
-    async def put(self, items: Sequence[Item | Said]) -> None:
+    async def put(self, items: Sequence[Item | Control]) -> None:
         """Queue items, waiting while 5 s of audio are waiting already.
 
         Raises:
@@ -151,16 +150,17 @@ class RunningCall:
         on_analysis_thread: ThreadPoolExecutor,
         work: Callable[[], list[Event]],
     ) -> None:
-        def analyse_and_commit() -> list[Event]:
+        def analyse_and_queue() -> tuple[list[Event], Future[None]]:
             events = work()
-            self._journal.append(self.live.call_id, self._seq + 1, events)
+            committed = self._journal.submit(self.live.call_id, self._seq + 1, events)
             self._seq += len(events)
-            return events
+            return events, committed
 
-        events = await loop.run_in_executor(on_analysis_thread, analyse_and_commit)
+        events, committed = await loop.run_in_executor(on_analysis_thread, analyse_and_queue)
+        await asyncio.wrap_future(committed)
         self.live.publish(events, self.session.position_ms)
 
-    def _feed(self, items: Sequence[Item | Said]) -> list[Event]:
+    def _feed(self, items: Sequence[Item | Control]) -> list[Event]:
         events: list[Event] = []
         for is_control, group in groupby(items, lambda item: isinstance(item, Control)):
             if is_control:
@@ -213,7 +213,7 @@ class Calls:
             raise IngestError("unknown_call", 4404, "There is no such call to go on with.")
         try:
             call = self._open(start)
-        except sqlite3.IntegrityError as error:
+        except CallIdTaken as error:
             raise IngestError("call_ended", 4410, "This call_id was used before.") from error
         return call, await call.attach(source), ()
 

@@ -29,14 +29,24 @@ from conversation.events import AudioGap, Channel
 from reports.html import summary
 from reports.model import Report
 from server.analyze import TranscriptError, analyze_recording, analyze_transcript, write_outputs
+from server.commands import records
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import Hearing, HearingSettings
 from server.runner import PortTakenError, Running, running_server
 from server.settings import Settings, SettingsError, load_settings
+from server.store import StoreError
 from server.stream_client import StreamError, ingest_url, stream_blocks, to_blocks
 
 SAMPLE = Path(__file__).parent / "sample" / "call.flac"
-_ERRORS = (AudioError, AsrError, StreamError, TranscriptError, PortTakenError, SettingsError)
+_ERRORS = (
+    AudioError,
+    AsrError,
+    StreamError,
+    TranscriptError,
+    PortTakenError,
+    SettingsError,
+    StoreError,
+)
 _OUT = Console()
 _ERR = Console(stderr=True)
 
@@ -46,6 +56,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+for command in (records.erase, records.hold, records.backup):
+    app.command()(command)
 
 AgentChannel = Annotated[
     int, typer.Option(help="Which channel of a stereo file is the agent: 0 or 1.")
@@ -186,7 +198,9 @@ def serve(
     folder.mkdir(parents=True, exist_ok=True)
     with (
         _hearing(settings.hearing) as hearing,
-        running_server(hearing, folder / "heartline.db", settings.server.port) as server,
+        running_server(
+            hearing, settings.server.where, settings.server.port, retention=settings.retention
+        ) as server,
     ):
         write_key(folder, server.user.key)
         print(f"Agent panel: {server.address}\nIngest: {server.ingest_url}", flush=True)
@@ -301,7 +315,7 @@ def live(
     folder.mkdir(parents=True, exist_ok=True)
     with (
         _hearing(settings.hearing) as hearing,
-        running_server(hearing, folder / "heartline.db") as server,
+        running_server(hearing, settings.server.where) as server,
         MicrophonePair(devices[0], devices[1], rate) as microphones,
     ):
         print(f"Recording both sides. Agent panel: {server.address}", flush=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import secrets
 import unicodedata
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -22,13 +22,13 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
 from conversation.events import (
-    AlertAnswered,
+    AlertAcknowledged,
     CapturePaused,
     CaptureResumed,
     CueFeedback,
     HandRaised,
     NudgeSent,
-    PromiseAnswered,
+    PromiseReviewed,
 )
 from server.calls import Calls
 from server.hub import Audience
@@ -39,8 +39,14 @@ WALL_EVERY_S = 1.0
 """How often the wall is told what changed; dashboards.md allows 2 s."""
 NUDGE_CHARACTERS = 60
 _VERDICTS = frozenset({"up", "down", "justified", "dismiss", "snooze_5min", "snooze_call"})
-_PROMISE_ANSWERS = frozenset({"confirmed", "edited", "rejected"})
-_ALERT_ANSWERS = {"acknowledge": "acknowledged", "assign": "assigned"}
+_REVIEWS = frozenset({"confirmed", "edited", "rejected"})
+_SAID_BY = {
+    Audience.AGENT: frozenset(
+        {"feedback", "pause_capture", "resume_capture", "raise_hand", "promise"}
+    ),
+    Audience.WATCH: frozenset({"acknowledge", "nudge"}),
+}
+"""Kinds of message that each audience may send."""
 _ID_CHARACTERS = 64
 _PROMISE_CHARACTERS = 200
 
@@ -64,7 +70,6 @@ async def call_events(
         await socket.close(4404, "unknown_call")
         return
     audience = Audience.WATCH if first.get("as") == "watch" else Audience.AGENT
-    read = _read_watcher if audience is Audience.WATCH else _read_agent
     await send(socket, type="hello", version=1)
     subscriber, snapshot = live.subscribe(audience, as_view=first.get("snapshot") == "view")
     try:
@@ -75,7 +80,7 @@ async def call_events(
             calls: Calls = state.calls
 
             async def take(message: Message) -> None:
-                await _put(calls, call_id, read(message))
+                await _put(calls, call_id, audience, message)
 
             async def listen() -> None:
                 await _listen(socket, take)
@@ -106,7 +111,7 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
     calls: Calls = state.calls
 
     async def take(message: Message) -> None:
-        await _put(calls, str(message.get("call_id")), _read_watcher(message))
+        await _put(calls, str(message.get("call_id")), Audience.WATCH, message)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -157,46 +162,51 @@ async def _listen(
                 await take(msgspec.json.decode(text, type=Message))
 
 
-async def _put(calls: Calls, call_id: str, item: Control | None) -> None:
+async def _put(calls: Calls, call_id: str, audience: Audience, message: Message) -> None:
     call = calls.running.get(call_id)
+    item = _read(message) if message.get("type") in _SAID_BY[audience] else None
     if call is not None and item is not None and not call.over:
         await call.put([item])
 
 
-def _read_agent(message: Message) -> Control | None:
-    """Read what the agent says of cues, promises, capture and help."""
+def _read(message: Message) -> Control | None:
+    """Read what an agent or a supervisor says; None when it is no message of theirs."""
     kind = message.get("type")
     if kind == "feedback" and message.get("verdict") in _VERDICTS:
         cue_id = _text(message.get("cue"), _ID_CHARACTERS)
         return CueFeedback(at_ms=0, cue_id=cue_id, verdict=str(message["verdict"]))
-    if kind == "promise" and message.get("answer") in _PROMISE_ANSWERS:
-        return PromiseAnswered(
-            at_ms=0,
-            promise_id=_text(message.get("promise"), _ID_CHARACTERS),
-            answer=str(message["answer"]),
-            what=_text(message.get("what"), _PROMISE_CHARACTERS) or None,
-            due=_text(message.get("due"), _PROMISE_CHARACTERS) or None,
-        )
     if kind == "pause_capture":
         return CapturePaused(at_ms=0, mode="manual")
     if kind == "resume_capture":
         return CaptureResumed(at_ms=0)
-    if kind in ("raise_hand", "lower_hand"):
-        return HandRaised(at_ms=0, raised=kind == "raise_hand")
-    return None
-
-
-def _read_watcher(message: Message) -> Control | None:
-    """Read what a supervisor says of alerts, and a nudge."""
-    kind = str(message.get("type"))
-    if kind in _ALERT_ANSWERS:
+    if kind == "raise_hand":
+        return HandRaised(at_ms=0, raised=message.get("raised") is not False)
+    if kind == "promise" and message.get("verdict") in _REVIEWS:
+        return _review(message)
+    if kind == "acknowledge":
         alert_id = _text(message.get("alert"), _ID_CHARACTERS)
-        return AlertAnswered(at_ms=0, alert_id=alert_id, answer=_ALERT_ANSWERS[kind])
-    if kind == "nudge":
-        text = _text(message.get("text"), NUDGE_CHARACTERS)
-        if text:
-            return NudgeSent(at_ms=0, id=f"nudge-{secrets.token_hex(4)}", text=text)
+        return AlertAcknowledged(at_ms=0, alert_id=alert_id, taken=message.get("taken") is True)
+    if kind == "nudge" and (text := _text(message.get("text"), NUDGE_CHARACTERS)):
+        nudge_id = _text(message.get("nudge"), _ID_CHARACTERS)
+        return NudgeSent(at_ms=0, nudge_id=nudge_id, text=text)
     return None
+
+
+def _review(message: Message) -> PromiseReviewed | None:
+    """Read what the agent says of a promise; a due time that is none makes it no message."""
+    due_at = message.get("due_at")
+    if due_at is not None:
+        try:
+            due_at = datetime.fromisoformat(str(due_at)).isoformat()
+        except ValueError:
+            return None
+    return PromiseReviewed(
+        at_ms=0,
+        promise_id=_text(message.get("promise"), _ID_CHARACTERS),
+        verdict=str(message["verdict"]),
+        what=_text(message.get("what"), _PROMISE_CHARACTERS) or None,
+        due_at=due_at,
+    )
 
 
 def _text(value: object, characters: int) -> str:

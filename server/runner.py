@@ -16,7 +16,8 @@ from server.auth import SingleUser
 from server.calls import Calls
 from server.hearing import Hearing
 from server.ingest import MAX_MESSAGE_BYTES
-from server.journal import Journal
+from server.store import Journal
+from server.store.retention import RetentionSettings
 
 _START_TIMEOUT_S = 20.0
 
@@ -47,11 +48,20 @@ class Running(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def running_server(hearing: Hearing, database: Path | str, port: int = 0) -> Iterator[Running]:
+def running_server(
+    hearing: Hearing,
+    database: Path | str,
+    port: int = 0,
+    *,
+    retention: RetentionSettings | None = None,
+) -> Iterator[Running]:
     """Serve on loopback until the block ends; port 0 picks a free one.
+
+    With `retention`, what is too old is deleted at the start and every hour.
 
     Raises:
         PortTakenError: something else listens on the port.
+        StoreError: the database cannot be used.
     """
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -64,7 +74,7 @@ def running_server(hearing: Hearing, database: Path | str, port: int = 0) -> Ite
     calls = Calls(hearing, journal)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(calls, user),
+            create_app(calls, user, retention),
             ws="websockets-sansio",
             ws_max_size=2 * MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,

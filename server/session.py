@@ -26,7 +26,7 @@ from audio.channel import ChannelFrontEnd
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from conversation.conversation import Conversation
 from conversation.events import (
-    AlertAnswered,
+    AlertAcknowledged,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -43,7 +43,7 @@ from conversation.events import (
     NudgeSent,
     Observation,
     PartialTranscript,
-    PromiseAnswered,
+    PromiseReviewed,
     SpeechEnded,
     SpeechStarted,
 )
@@ -52,10 +52,18 @@ from prosody.tracker import ProsodyTracker
 from server.hearing import Hearing
 from server.merge import Merger
 
-Said = CueFeedback | HandRaised | NudgeSent | AlertAnswered | PromiseAnswered
-"""What an agent or a supervisor may say about the call while it goes on."""
-Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | Said
-"""What may be said about the call while it goes on, by its source too."""
+Control = (
+    HoldStarted
+    | HoldEnded
+    | CapturePaused
+    | CaptureResumed
+    | CueFeedback
+    | PromiseReviewed
+    | NudgeSent
+    | HandRaised
+    | AlertAcknowledged
+)
+"""What a source, an agent or a supervisor may say about the call while it goes on."""
 
 _PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
 _DRAIN_STEP_S = 0.25

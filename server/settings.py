@@ -1,6 +1,7 @@
 """Settings: defaults, then `heartline.toml`, then the environment, then flags.
 
-    [server]        port, data
+    [server]        port, data, database
+    [retention]     events_days, calls_days
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
 
 An environment variable is `HEARTLINE_` and the key with `__` for the dot: `HEARTLINE_ASR__MODEL`,
@@ -23,6 +24,7 @@ from audio.settings import AudioSettings
 from conversation.settings import ConversationSettings
 from prosody.settings import ProsodySettings
 from server.hearing import HearingSettings
+from server.store.retention import RetentionSettings
 
 DEFAULT_FILE = Path("heartline.toml")
 _PREFIX = "HEARTLINE_"
@@ -43,12 +45,21 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Port on 127.0.0.1; 0 picks a free one."""
     data: str = "heartline-data"
     """Folder of the database."""
+    database: str | None = None
+    """PostgreSQL by URL (`postgresql+psycopg://user:password@host/name`); the folder's SQLite
+    file when it is not set."""
+
+    @property
+    def where(self) -> Path | str:
+        """What `open_database` takes."""
+        return self.database or Path(self.data) / "heartline.db"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
     server: ServerSettings = ServerSettings()
+    retention: RetentionSettings = RetentionSettings()
     audio: AudioSettings = AudioSettings()
     asr: AsrSettings = AsrSettings()
     prosody: ProsodySettings = ProsodySettings()

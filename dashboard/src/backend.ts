@@ -12,13 +12,19 @@ export type ClientMessage =
   | {
       readonly type: "promise";
       readonly promise: string;
-      readonly answer: "confirmed" | "edited" | "rejected";
+      readonly verdict: "confirmed" | "edited" | "rejected";
       readonly what?: string;
-      readonly due?: string;
+      readonly due_at?: string;
     }
-  | { readonly type: "acknowledge" | "assign"; readonly alert: string; readonly call_id?: string }
-  | { readonly type: "nudge"; readonly text: string; readonly call_id?: string }
-  | { readonly type: "pause_capture" | "resume_capture" | "raise_hand" | "lower_hand" };
+  | {
+      readonly type: "acknowledge";
+      readonly alert: string;
+      readonly taken: boolean;
+      readonly call_id: string;
+    }
+  | { readonly type: "nudge"; readonly text: string; readonly nudge: string }
+  | { readonly type: "raise_hand"; readonly raised: boolean }
+  | { readonly type: "pause_capture" | "resume_capture" };
 
 export interface Listener extends Sink {
   connection(state: Connection): void;

@@ -173,9 +173,7 @@ export const strings = {
     mute: "Mute rule",
     muted: (rule: string) => `Muted: ${rule}`,
     unmute: "Unmute",
-    answered: { acknowledged: "Acknowledged", assigned: "Taken" } as Readonly<
-      Record<string, string>
-    >,
+    answered: { acknowledged: "Acknowledged", taken: "Taken" } as Readonly<Record<string, string>>,
     suggests: "Suggested:",
     title: (count: number, title: string) => (count === 0 ? title : `(${count}) ${title}`),
   },

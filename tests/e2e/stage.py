@@ -13,13 +13,13 @@ from typing import Any, TypeVar, cast
 import uvicorn
 from msgspec.structs import replace
 
-from conversation.events import CallStarted, Event
+from conversation.events import CallStarted, CueCleared, CueFeedback, CueRaised, Event, NudgeSent
 from server.app import create_app
 from server.auth import SingleUser
 from server.calls import Calls, RunningCall
 from server.hearing import Hearing, HearingSettings
 from server.hub import LiveCall
-from server.journal import Journal
+from server.store import Journal
 from tests.golden.files import events_of
 
 _Result = TypeVar("_Result")
@@ -35,8 +35,17 @@ class StageCall:
         self._seq = 0
 
     async def put(self, items: Sequence[Event]) -> None:
-        """Take what an agent or a supervisor says, as of now."""
-        self.tell([replace(item, at_ms=self.live.position_ms) for item in items], None)
+        """Take what an agent or a supervisor says, as of now, and show nudges as the core does."""
+        now_ms = self.live.position_ms
+        for item in items:
+            self.tell([replace(item, at_ms=now_ms)], None)
+            if isinstance(item, NudgeSent):
+                self.tell([_nudge_cue(item, now_ms)], None)
+            elif isinstance(item, CueFeedback) and item.verdict == "dismiss":
+                cue = self.live.agent_view.cue
+                if cue is not None and cue.id == item.cue_id:
+                    gone = CueCleared(at_ms=now_ms, id=cue.id, rule=cue.rule, outcome="dismissed")
+                    self.tell([gone], None)
 
     def tell(self, events: Sequence[Event], position_ms: int | None) -> None:
         """Journal events, then publish them."""
@@ -51,6 +60,18 @@ class StageCall:
         """End the call."""
         self.over = True
         self.live.finish()
+
+
+def _nudge_cue(nudge: NudgeSent, at_ms: int) -> CueRaised:
+    return CueRaised(
+        at_ms=at_ms,
+        id=f"cue-{nudge.nudge_id}",
+        rule="nudge",
+        text=nudge.text,
+        priority=1,
+        evidence_line="",
+        ttl_ms=15_000,
+    )
 
 
 class Stage:

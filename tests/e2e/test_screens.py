@@ -147,7 +147,7 @@ def test_the_agent_needs_no_mouse(stage: Stage, page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_text("Ring about the bill, p")).to_be_visible()
     said = [type(e).__name__ for e in stage.calls.journal.events("upset")[before:]]
-    assert said == ["HandRaised", "CapturePaused", "CaptureResumed", "PromiseAnswered"]
+    assert said == ["HandRaised", "CapturePaused", "CaptureResumed", "PromiseReviewed"]
 
 
 def test_feedback_goes_out_with_every_key_and_button(stage: Stage, page: Page) -> None:

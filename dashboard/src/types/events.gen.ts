@@ -39,6 +39,14 @@ export interface CallStarted {
   readonly language: string;
   readonly model: string | null;
   readonly settings: Record<string, unknown>;
+  readonly rules: readonly (Record<string, unknown>)[];
+  readonly language_overlay: string;
+  readonly rules_sha256: string | null;
+  readonly muted_rules: readonly (string)[];
+  readonly arm: string;
+  readonly usual_words_per_minute: number | null;
+  readonly customer_name: string | null;
+  readonly loyal_customer: boolean | null;
   readonly schema_version: number;
 }
 
@@ -207,39 +215,37 @@ export interface CueFeedback {
   readonly verdict: string;
 }
 
-/** The agent asks for a person's help, or no longer does. */
+/** What the agent made of a promise that was logged for them. */
+export interface PromiseReviewed {
+  readonly type: "promise_reviewed";
+  readonly at_ms: number;
+  readonly promise_id: string;
+  readonly verdict: string;
+  readonly what: string | null;
+  readonly due_at: string | null;
+}
+
+/** A supervisor wrote a line to the agent. */
+export interface NudgeSent {
+  readonly type: "nudge_sent";
+  readonly at_ms: number;
+  readonly nudge_id: string;
+  readonly text: string;
+}
+
+/** The agent asked for help, or took it back. */
 export interface HandRaised {
   readonly type: "hand_raised";
   readonly at_ms: number;
   readonly raised: boolean;
 }
 
-/** A supervisor's words for the agent's cue slot; marked there as from a person. */
-export interface NudgeSent {
-  readonly type: "nudge_sent";
-  readonly at_ms: number;
-  readonly id: string;
-  readonly text: string;
-  readonly author: string | null;
-}
-
-/** A supervisor dealt with an alert. */
-export interface AlertAnswered {
-  readonly type: "alert_answered";
+/** A supervisor has seen an alert. */
+export interface AlertAcknowledged {
+  readonly type: "alert_acknowledged";
   readonly at_ms: number;
   readonly alert_id: string;
-  readonly answer: string;
-  readonly by: string | null;
-}
-
-/** What the agent made of a promise that was heard. */
-export interface PromiseAnswered {
-  readonly type: "promise_answered";
-  readonly at_ms: number;
-  readonly promise_id: string;
-  readonly answer: string;
-  readonly what: string | null;
-  readonly due: string | null;
+  readonly taken: boolean;
 }
 
 /** Stream time moved on; changes promptness, never results. */
@@ -364,6 +370,9 @@ export interface PromiseMade {
   readonly due: string | null;
   readonly confidence: number;
   readonly start_ms: number;
+  readonly who: string;
+  readonly due_at: string | null;
+  readonly precision: string;
 }
 
 /** A cue is on the agent's screen now. */
@@ -419,6 +428,25 @@ export interface AlertCleared {
   readonly reason: string;
 }
 
+/** A chip or an indicator appeared beside the cue; it takes neither its place nor budget. */
+export interface NoticeShown {
+  readonly type: "notice_shown";
+  readonly at_ms: number;
+  readonly id: string;
+  readonly rule: string;
+  readonly text: string;
+  readonly surface: string;
+  readonly subject: string | null;
+}
+
+/** A chip or an indicator is gone. */
+export interface NoticeCleared {
+  readonly type: "notice_cleared";
+  readonly at_ms: number;
+  readonly id: string;
+  readonly rule: string;
+}
+
 /** Running figures of the call, about once a second. */
 export interface MetricsUpdated {
   readonly type: "metrics_updated";
@@ -434,11 +462,12 @@ export interface MetricsUpdated {
   readonly words_per_minute_customer: number | null;
   readonly floor: FloorState;
   readonly floor_holder: Channel | null;
+  readonly customer_word_sentiment: number | null;
 }
 
-export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | HandRaised | NudgeSent | AlertAnswered | PromiseAnswered | ClockAdvanced | CallEnded;
+export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAcknowledged | ClockAdvanced | CallEnded;
 
-export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | MetricsUpdated;
+export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared | MetricsUpdated;
 
 export type CallEvent = Observation | Derived;
 
@@ -478,7 +507,7 @@ export interface Line {
   readonly status: string;
 }
 
-/** An alert whose condition is not over. */
+/** An alert whose condition is not over, or that somebody has answered. */
 export interface Alert {
   readonly id: string;
   readonly rule: string;
@@ -486,7 +515,6 @@ export interface Alert {
   readonly suggested_action: string;
   readonly at_ms: number;
   readonly answer: string | null;
-  readonly by: string | null;
 }
 
 /** A promise that was heard, and what the agent made of it. */
@@ -494,6 +522,7 @@ export interface Pledge {
   readonly id: string;
   readonly what: string;
   readonly due: string | null;
+  readonly due_at: string | null;
   readonly start_ms: number;
   readonly status: string;
 }
@@ -503,6 +532,7 @@ export interface CallView {
   readonly call_id: string;
   readonly agent: string | null;
   readonly channels: readonly (Channel)[];
+  readonly usual_wpm: number | null;
   readonly transcribed: boolean;
   readonly position_ms: number;
   readonly ended: boolean;
@@ -520,7 +550,6 @@ export interface CallView {
   readonly cue: CueRaised | null;
   readonly resolved: CueRaised | null;
   readonly need_cues: number;
-  readonly nudge: NudgeSent | null;
   readonly alerts: readonly (Alert)[];
   readonly pledges: readonly (Pledge)[];
   readonly metrics: MetricsUpdated | null;

@@ -1,0 +1,117 @@
+"""Listing and searching calls."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import msgspec
+import sqlalchemy as sa
+
+from server.store.tables import CALL_REASONS, CALLS
+
+LONGEST_PAGE = 200
+
+
+class CallRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One call as listed."""
+
+    call_id: str
+    started_at: str
+    agent: str | None
+    team: str | None = None
+    customer: str | None = None
+    live: bool
+    duration_ms: int
+    legal_hold: bool = False
+    reasons: dict[str, int] = {}
+    """How often each cue was shown and each kind of interruption happened."""
+
+
+class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which calls are asked for; None asks for all."""
+
+    since_ms: int | None = None
+    """Started at or after, milliseconds since 1970 UTC."""
+    until_ms: int | None = None
+    """Started before."""
+    agent: str | None = None
+    team: str | None = None
+    customer: str | None = None
+    reason: str | None = None
+    """A cue rule or a class of interruption that happened in the call."""
+    live: bool | None = None
+
+
+class CallPage(msgspec.Struct, frozen=True):
+    """Some calls, newest first, and where the next ones begin."""
+
+    calls: list[CallRow]
+    next_cursor: str | None
+
+
+def select_calls(
+    connection: sa.Connection, wanted: CallFilter, *, limit: int, cursor: str | None
+) -> CallPage:
+    """Return one page.
+
+    Raises:
+        ValueError: the cursor is not one that a page gave, or the limit is out of range.
+    """
+    if not 1 <= limit <= LONGEST_PAGE:
+        raise ValueError(f"A page has 1 to {LONGEST_PAGE} calls, not {limit}.")
+    query = sa.select(CALLS).order_by(CALLS.c.started_ms.desc(), CALLS.c.call_id.desc())
+    for column, value in (
+        (CALLS.c.agent, wanted.agent),
+        (CALLS.c.team, wanted.team),
+        (CALLS.c.customer, wanted.customer),
+        (CALLS.c.live, wanted.live),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.since_ms is not None:
+        query = query.where(CALLS.c.started_ms >= wanted.since_ms)
+    if wanted.until_ms is not None:
+        query = query.where(CALLS.c.started_ms < wanted.until_ms)
+    if wanted.reason is not None:
+        matching = sa.select(CALL_REASONS.c.call_id).where(CALL_REASONS.c.reason == wanted.reason)
+        query = query.where(CALLS.c.call_id.in_(matching))
+    if cursor is not None:
+        started_ms, call_id = _read_cursor(cursor)
+        query = query.where(
+            sa.tuple_(CALLS.c.started_ms, CALLS.c.call_id)
+            < sa.tuple_(sa.literal(started_ms), sa.literal(call_id))
+        )
+    rows = connection.execute(query.limit(limit + 1)).mappings().all()
+    reasons = _reasons(connection, [row["call_id"] for row in rows[:limit]])
+    fields = set(CallRow.__struct_fields__) - {"reasons"}
+    calls = [
+        CallRow(
+            **{name: row[name] for name in row if name in fields},
+            reasons=reasons.get(row["call_id"], {}),
+        )
+        for row in rows[:limit]
+    ]
+    more = len(rows) > limit
+    last = rows[limit - 1] if more else None
+    return CallPage(calls, _cursor(last["started_ms"], last["call_id"]) if last else None)
+
+
+def _reasons(connection: sa.Connection, call_ids: list[str]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    query = sa.select(CALL_REASONS).where(CALL_REASONS.c.call_id.in_(call_ids))
+    for row in connection.execute(query.order_by(CALL_REASONS.c.reason)):
+        found.setdefault(row.call_id, {})[row.reason] = row._mapping["count"]
+    return found
+
+
+def _cursor(started_ms: int, call_id: str) -> str:
+    return base64.urlsafe_b64encode(f"{started_ms}/{call_id}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[int, str]:
+    try:
+        started_ms, _, call_id = base64.urlsafe_b64decode(cursor).decode().partition("/")
+        return int(started_ms), call_id
+    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        raise ValueError("The cursor is not one that a page of calls gave.") from error

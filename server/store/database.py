@@ -1,0 +1,87 @@
+"""Opens the database by its URL and brings its tables up to date."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+
+_SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
+"""What was committed survives a crash of the machine; erased bytes are overwritten."""
+
+
+class StoreError(Exception):
+    """The database cannot be used."""
+
+    code = "store_failed"
+
+
+def open_database(where: Path | str) -> sa.Engine:
+    """Open a SQLite file, or any database by URL (`postgresql+psycopg://user@host/name`).
+
+    Raises:
+        StoreError: it cannot be reached, is not a database, or was made by a newer Heartline.
+    """
+    url = _url(where)
+    shown = url.render_as_string(hide_password=True)
+    sqlite = url.get_backend_name() == "sqlite"
+    try:
+        engine = sa.create_engine(url, pool_pre_ping=not sqlite)
+    except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StoreError(
+            f"Heartline keeps calls in SQLite or PostgreSQL, not in '{url.drivername}'; use a file "
+            "name or postgresql+psycopg://user:password@host/name."
+        ) from error
+    if sqlite:
+        sa.event.listen(engine, "connect", _set_pragmas)
+    try:
+        _migrate(engine)
+    except sa.exc.SQLAlchemyError as error:
+        engine.dispose()
+        reason = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise StoreError(
+            f"The database {shown} cannot be opened ({reason}); check server.database."
+        ) from error
+    except CommandError as error:
+        engine.dispose()
+        raise StoreError(
+            f"The database {shown} was made by another version of Heartline ({error}); use that "
+            "one, or another database."
+        ) from error
+    return engine
+
+
+def _url(where: Path | str) -> sa.URL:
+    if isinstance(where, Path) or "://" not in where:
+        return sa.URL.create("sqlite", database=str(where))
+    try:
+        url = sa.make_url(where)
+    except sa.exc.ArgumentError as error:
+        raise StoreError(
+            "server.database is no database URL; use a file name or "
+            "postgresql+psycopg://user:password@host/name."
+        ) from error
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _set_pragmas(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    for pragma in _SQLITE_PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _migrate(engine: sa.Engine) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", "server.store:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,202 @@
+"""Every event of every call, committed before anybody sees it."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from conversation.events import CueRaised, Event, EventLog, OverlapEnded
+from server.store.calls import CallFilter, CallPage, CallRow, select_calls
+from server.store.database import StoreError, open_database
+from server.store.tables import CALL_REASONS, CALLS, EVENTS
+from server.store.writer import GroupWriter
+
+
+class CallIdTaken(StoreError):
+    """A call of this id was opened before."""
+
+    code = "call_id_taken"
+
+
+class Journal:
+    """The record of all calls; methods may be called from any thread.
+
+    Events that `append` or the future of `submit` has confirmed survive the death of the process
+    and, with SQLite's full sync or PostgreSQL's defaults, of the machine.
+    """
+
+    def __init__(self, where: Path | str, *, serving: bool = True) -> None:
+        """Open the record; whoever serves calls ends those that a dead process left live.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        self.engine = open_database(where)
+        if serving:
+            with self.engine.begin() as connection:
+                connection.execute(_END_ABANDONED)
+        self._writer = GroupWriter(self.engine)
+
+    def close(self) -> None:
+        """Commit what is queued and close the database."""
+        self._writer.close()
+        self.engine.dispose()
+
+    def open_call(
+        self,
+        call_id: str,
+        started_at: str,
+        agent: str | None,
+        *,
+        team: str | None = None,
+        customer: str | None = None,
+    ) -> None:
+        """Enter a new call that started at a wall time in ISO 8601 with offset.
+
+        Raises:
+            CallIdTaken: the id was used before.
+        """
+        row = {
+            "call_id": call_id,
+            "started_at": started_at,
+            "started_ms": round(datetime.fromisoformat(started_at).timestamp() * 1000),
+            "agent": agent,
+            "team": team,
+            "customer": customer,
+            "live": True,
+            "duration_ms": 0,
+            "legal_hold": False,
+        }
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(sa.insert(CALLS).values(row))
+        except sa.exc.IntegrityError as error:
+            raise CallIdTaken("This call_id was used before.") from error
+
+    def submit(self, call_id: str, first_seq: int, events: Sequence[Event]) -> Future[None]:
+        """Queue events under consecutive numbers; the future is done once they are committed."""
+        rows = []
+        for seq, event in enumerate(events, first_seq):
+            payload = EventLog.encode(event)
+            rows.append(
+                {
+                    "call_id": call_id,
+                    "seq": seq,
+                    "at_ms": event.at_ms,
+                    "type": str(event.__struct_config__.tag),
+                    "payload": payload,
+                    "crc32": zlib.crc32(payload),
+                }
+            )
+        return self._writer.submit(rows)
+
+    def append(self, call_id: str, first_seq: int, events: Sequence[Event]) -> None:
+        """Commit events under consecutive numbers; when this returns they survive a crash.
+
+        Raises:
+            StoreError: they cannot be written; none of them is.
+        """
+        if not events:
+            return
+        try:
+            self.submit(call_id, first_seq, events).result()
+        except sa.exc.SQLAlchemyError as error:
+            raise StoreError(
+                f"{len(events)} events of call {call_id} from number {first_seq} on cannot be "
+                f"written ({type(error).__name__})."
+            ) from error
+
+    def end_call(self, call_id: str, duration_ms: int) -> None:
+        """Mark a call as over and note why somebody would look at it."""
+        counts = _reasons(self.events(call_id))
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.update(CALLS)
+                .where(CALLS.c.call_id == call_id)
+                .values(live=False, duration_ms=duration_ms)
+            )
+            connection.execute(sa.delete(CALL_REASONS).where(CALL_REASONS.c.call_id == call_id))
+            if counts:
+                connection.execute(
+                    sa.insert(CALL_REASONS),
+                    [
+                        {"call_id": call_id, "reason": reason, "count": count}
+                        for reason, count in sorted(counts.items())
+                    ],
+                )
+
+    def has_call(self, call_id: str) -> bool:
+        """Whether this id was ever used."""
+        with self.engine.connect() as connection:
+            query = sa.select(CALLS.c.call_id).where(CALLS.c.call_id == call_id)
+            return connection.execute(query).first() is not None
+
+    def events(self, call_id: str, *, since_seq: int = 0) -> list[Event]:
+        """Return a call's events after `since_seq` in order; empty for an unknown call.
+
+        Raises:
+            StoreError: a row is not what was written.
+        """
+        query = (
+            sa.select(EVENTS.c.seq, EVENTS.c.payload, EVENTS.c.crc32)
+            .where(EVENTS.c.call_id == call_id, EVENTS.c.seq > since_seq)
+            .order_by(EVENTS.c.seq)
+        )
+        with self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        for seq, payload, crc32 in rows:
+            if zlib.crc32(payload) != crc32:
+                raise StoreError(
+                    f"Event {seq} of call {call_id} is damaged in the database; restore a backup."
+                )
+        return [EventLog.decode(payload) for _, payload, _ in rows]
+
+    def calls(self) -> list[CallRow]:
+        """Return all calls, newest first."""
+        found: list[CallRow] = []
+        cursor = None
+        while True:
+            page = self.find_calls(CallFilter(), limit=200, cursor=cursor)
+            found += page.calls
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
+
+    def find_calls(
+        self, wanted: CallFilter, *, limit: int = 50, cursor: str | None = None
+    ) -> CallPage:
+        """Return one page of calls, newest first.
+
+        Raises:
+            ValueError: the cursor is not one that a page gave, or the limit is out of range.
+        """
+        with self.engine.connect() as connection:
+            return select_calls(connection, wanted, limit=limit, cursor=cursor)
+
+
+_END_ABANDONED = (
+    sa.update(CALLS)
+    .where(CALLS.c.live)
+    .values(
+        live=False,
+        duration_ms=sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.at_ms), 0))
+        .where(EVENTS.c.call_id == CALLS.c.call_id)
+        .scalar_subquery(),
+    )
+)
+"""Calls that were live when the process died are over."""
+
+
+def _reasons(events: Sequence[Event]) -> Counter[str]:
+    """Count the cues that were shown and the kinds of overlap as judged after the call."""
+    counts = Counter(event.rule for event in events if isinstance(event, CueRaised))
+    overlaps = {e.id: e for e in events if isinstance(e, OverlapEnded) and e.revision == 0}
+    judged = {e.id: e for e in events if isinstance(e, OverlapEnded) and e.revision > 0}
+    counts.update(str(event.overlap_class) for event in (judged or overlaps).values())
+    return counts

@@ -1,0 +1,70 @@
+"""The tables. `migrations/` makes them; a test compares the two."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}
+)
+
+CALLS = sa.Table(
+    "calls",
+    METADATA,
+    sa.Column("call_id", sa.String(64), primary_key=True),
+    sa.Column("started_at", sa.String(40), nullable=False),
+    sa.Column("started_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("agent", sa.String(256), index=True),
+    sa.Column("team", sa.String(256), index=True),
+    sa.Column("customer", sa.String(256), index=True),
+    sa.Column("live", sa.Boolean, nullable=False),
+    sa.Column("duration_ms", sa.BigInteger, nullable=False),
+    sa.Column("legal_hold", sa.Boolean, nullable=False),
+)
+"""One row a call. `started_at` is ISO 8601 with offset, `started_ms` the same since 1970 UTC;
+`customer` is the reference that a source gave, never a name that was heard."""
+
+EVENTS = sa.Table(
+    "events",
+    METADATA,
+    sa.Column("call_id", sa.String(64), primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("type", sa.String(40), nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("crc32", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+CALL_REASONS = sa.Table(
+    "call_reasons",
+    METADATA,
+    sa.Column("call_id", sa.String(64), primary_key=True),
+    sa.Column("reason", sa.String(64), primary_key=True, index=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Why somebody would look at a call: how often each cue was shown and each class happened."""
+
+DISPUTES = sa.Table(
+    "disputes",
+    METADATA,
+    sa.Column("call_id", sa.String(64), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),
+    sa.Column("span_id", sa.String(64), nullable=False),
+    sa.Column("verdict", sa.String(32), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What somebody said of a judgement, numbered within the call; nothing is overwritten."""
+
+ERASURES = sa.Table(
+    "erasures",
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("erased_at", sa.String(40), nullable=False),
+    sa.Column("scope", sa.String(16), nullable=False),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+    sa.Column("events", sa.BigInteger, nullable=False),
+)
+"""That something was erased, when and how much; nothing of what it was."""
