@@ -193,9 +193,9 @@ def _given(part: ScorePart) -> str:
 
 def _quotes(part: ScorePart) -> str:
     items = "".join(
-        f"<li><a href='#at-{e.at_ms}'><time>{short_clock(e.at_ms)}</time></a>"
-        f"<span><q>{spoken(str(e.value))}</q> <span class='chip'>{escape(act_words(e.kind))}"
-        f"</span></span></li>"
+        f"<li><a href='#at-{e.at_ms}'><time>{short_clock(e.at_ms)}</time></a><span>"
+        f"{'' if e.value is None else f'<q>{spoken(str(e.value))}</q> '}"
+        f"<span class='chip'>{escape(act_words(e.kind))}</span></span></li>"
         for e in part.evidence
     )
     return f"<ul class='quotes'>{items}</ul>" if items else ""
