@@ -118,6 +118,15 @@ class Stage:
         self.do(publish)
         return name
 
+    def past(self, call_id: str, events: Sequence[Event], agent: str | None = None) -> None:
+        """Enter a call that is over."""
+        started = events[0]
+        assert isinstance(started, CallStarted)
+        opening = replace(started, call_id=call_id, agent=agent or started.agent)
+        self.calls.journal.open_call(call_id, started.started_at, opening.agent)
+        self.calls.journal.append(call_id, 1, [opening, *events[1:]])
+        self.calls.journal.end_call(call_id, events[-1].at_ms)
+
     def go_on(self, scene: str, from_s: float, until_s: float, call_id: str | None = None) -> None:
         """Let a call go on."""
         call = cast(StageCall, self.calls.running[call_id or scene])
