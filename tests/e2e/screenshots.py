@@ -12,11 +12,12 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from asr.settings import AsrSettings
 from audio.sources import open_recording
-from conversation.events import Event
+from conversation.events import CallStarted, Event
 from reports.build import build_report
 from reports.html import render_html
 from server.analyze import analyze_recording
@@ -95,7 +96,14 @@ def shoot_wall(stage: Stage, page: Page, shot: Shot) -> None:
     page.get_by_text("Of course.").wait_for()
     page.get_by_role("textbox", name="Nudge").fill("Offer to bring me in")
     shot("call")
+    heard = sample_call()
+    for n, name in enumerate(("Rosa Lindqvist", "Emma Hart", "Tom Ashby", "Emma Hart")):
+        begun = heard[0]
+        assert isinstance(begun, CallStarted)
+        earlier = replace(begun, started_at=f"2026-01-0{2 + n}T{10 + n}:2{n}:00+00:00")
+        stage.past(f"past-{n}", [earlier, *heard[1:]], name)
     page.goto(f"http://127.0.0.1:{stage.port}/#calls")
+    page.get_by_label("State").select_option("over")
     page.locator("tbody tr").first.wait_for()
     shot("calls")
     page.goto(f"http://127.0.0.1:{stage.port}/#rules")
