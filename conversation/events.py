@@ -177,6 +177,17 @@ class FinalTranscript(Event, frozen=True, kw_only=True, tag="final_transcript"):
     no_speech_probability: float | None = None
     flags: tuple[str, ...] = ()
     model: str | None = None
+    asr_level: int = 0
+    """Degradation level of the recogniser, 0 = none."""
+
+
+class RecognitionChanged(Event, frozen=True, kw_only=True, tag="recognition_changed"):
+    """The recogniser sheds work, takes it up again, or cannot be had; cues from timing go on."""
+
+    level: int
+    """0 as specified, 1 slower partials, 2 no partials, 3 finals late or after the call."""
+    available: bool = True
+    """False while no worker process can be had."""
 
 
 class ProsodyFrame(Event, frozen=True, kw_only=True, tag="prosody_frame"):
@@ -337,6 +348,7 @@ Observation = (
     | SpeechEnded
     | PartialTranscript
     | FinalTranscript
+    | RecognitionChanged
     | ProsodyFrame
     | RaisedVoiceStarted
     | RaisedVoiceEnded

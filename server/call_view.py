@@ -34,6 +34,8 @@ from conversation.events import (
     HoldEnded,
     HoldStarted,
     MetricsUpdated,
+    NoticeCleared,
+    NoticeShown,
     OverlapClass,
     OverlapEnded,
     OverlapStarted,
@@ -43,6 +45,7 @@ from conversation.events import (
     PromiseReviewed,
     RaisedVoiceEnded,
     RaisedVoiceStarted,
+    RecognitionChanged,
     SpeechEnded,
     SpeechStarted,
 )
@@ -126,6 +129,13 @@ class Pledge(_Part, frozen=True, kw_only=True):
     """`draft`, `confirmed`, `edited` or `rejected`."""
 
 
+class Notice(_Part, frozen=True, kw_only=True):
+    """An indicator that the core shows beside the cue, such as masked card data."""
+
+    id: str
+    text: str
+
+
 class CallView(_Part, frozen=True, kw_only=True):
     """Everything that dashboards show of one call."""
 
@@ -144,7 +154,9 @@ class CallView(_Part, frozen=True, kw_only=True):
     """Since when the agent asks for help."""
     bleed: str | None = None
     asr_level: int = 0
-    """Degradation of the recogniser, 0 = none."""
+    """Degradation of the recogniser: 0 none, 2 no partial words, 3 finals late."""
+    asr_available: bool = True
+    """False while no recogniser can be had."""
     speech: tuple[Bar, ...] = ()
     raised: tuple[RaisedBar, ...] = ()
     overlaps: tuple[OverlapMark, ...] = ()
@@ -158,6 +170,7 @@ class CallView(_Part, frozen=True, kw_only=True):
     need_cues: int = 0
     alerts: tuple[Alert, ...] = ()
     pledges: tuple[Pledge, ...] = ()
+    notices: tuple[Notice, ...] = ()
     metrics: MetricsUpdated | None = None
 
 
@@ -175,7 +188,7 @@ def fold(view: CallView, event: Event) -> CallView:
                 position_ms=event.at_ms,
             )
         case CallEnded():
-            view = replace(view, ended=True, cue=None, resolved=None)
+            view = replace(view, ended=True, cue=None, resolved=None, notices=())
         case CapturePaused() | CaptureResumed():
             view = replace(view, paused=isinstance(event, CapturePaused))
         case HoldStarted():
@@ -192,6 +205,10 @@ def fold(view: CallView, event: Event) -> CallView:
             view = replace(view, acts=(*view.acts, event))
         case PartialTranscript() | FinalTranscript():
             view = _hear(view, event)
+        case RecognitionChanged():
+            view = replace(view, asr_level=event.level, asr_available=event.available)
+        case NoticeShown() | NoticeCleared():
+            view = replace(view, notices=_notices(view.notices, event))
         case CueRaised() | CueCleared():
             view = _cue(view, event)
         case AlertRaised() | AlertCleared() | AlertAcknowledged():
@@ -338,6 +355,15 @@ def _alerts(
         answer=None,
     )
     return (*(alert for alert in alerts if alert.rule != event.rule), raised)
+
+
+def _notices(notices: tuple[Notice, ...], event: NoticeShown | NoticeCleared) -> tuple[Notice, ...]:
+    """Keep indicators; a chip is about a promise, which is listed by itself."""
+    if isinstance(event, NoticeCleared):
+        return tuple(notice for notice in notices if notice.id != event.id)
+    if event.surface != "indicator":
+        return notices
+    return _put(notices, Notice(id=event.id, text=event.text))
 
 
 def _pledges(

@@ -23,13 +23,14 @@ from conversation.events import (
     PromiseMade,
     PromiseReviewed,
     ProsodyFrame,
+    UtteranceScored,
 )
 from server.call_view import NEED_CUES, CallView, fold
 from server.wall import card_of
 
 QUEUE_MESSAGES = 256
 """Messages a dashboard may be behind; beyond it is disconnected and comes back (4408)."""
-_UNSHOWN = (ClockAdvanced, ProsodyFrame)
+_UNSHOWN = (ClockAdvanced, ProsodyFrame, UtteranceScored)
 _AGENTS_OWN = (
     CueFeedback,
     CueWithheld,

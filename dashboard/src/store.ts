@@ -16,6 +16,9 @@ import type {
   CueRaised,
   FinalTranscript,
   Line,
+  Notice,
+  NoticeCleared,
+  NoticeShown,
   OverlapClass,
   OverlapMark,
   PartialTranscript,
@@ -54,6 +57,7 @@ export const initial: CallView = {
   hand_since_ms: null,
   bleed: null,
   asr_level: 0,
+  asr_available: true,
   speech: [],
   raised: [],
   overlaps: [],
@@ -65,6 +69,7 @@ export const initial: CallView = {
   need_cues: 0,
   alerts: [],
   pledges: [],
+  notices: [],
   metrics: null,
 };
 
@@ -95,7 +100,7 @@ export function reduceAll(events: Iterable<CallEvent>, view: CallView = initial)
 function apply(view: CallView, event: CallEvent): CallView {
   switch (event.type) {
     case "call_ended":
-      return { ...view, ended: true, cue: null, resolved: null };
+      return { ...view, ended: true, cue: null, resolved: null, notices: [] };
     case "capture_paused":
     case "capture_resumed":
       return { ...view, paused: event.type === "capture_paused" };
@@ -115,6 +120,11 @@ function apply(view: CallView, event: CallEvent): CallView {
       return hearPartial({ ...view, asr_level: event.asr_level }, event);
     case "final_transcript":
       return { ...view, lines: place(view.lines, finalLine(event)) };
+    case "recognition_changed":
+      return { ...view, asr_level: event.level, asr_available: event.available };
+    case "notice_shown":
+    case "notice_cleared":
+      return { ...view, notices: notices(view.notices, event) };
     case "cue_raised":
     case "cue_cleared":
       return cue(view, event);
@@ -246,6 +256,12 @@ function alerts(
   const { id, rule, reason, suggested_action, at_ms } = event;
   const raised: Alert = { id, rule, reason, suggested_action, at_ms, answer: null };
   return [...known.filter((alert) => alert.rule !== rule), raised];
+}
+
+/** Keep indicators; a chip is about a promise, which is listed by itself. */
+function notices(known: readonly Notice[], event: NoticeShown | NoticeCleared): readonly Notice[] {
+  if (event.type === "notice_cleared") return known.filter((notice) => notice.id !== event.id);
+  return event.surface === "indicator" ? put(known, { id: event.id, text: event.text }) : known;
 }
 
 function pledges(

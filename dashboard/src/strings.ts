@@ -32,6 +32,7 @@ export const strings = {
   paused: "Capture is paused",
   pausedMore: "Nothing is heard or kept until you resume.",
   delay: (seconds: string) => `Transcript ${seconds} s behind`,
+  noRecogniser: "No words now: the recogniser cannot be had. Timing cues are on",
   overloaded: "Overloaded: transcript paused, timing cues on",
   noAudio: (who: Channel, seconds: number) =>
     `No audio from the ${strings.channel[who].toLowerCase()} for ${seconds} s`,

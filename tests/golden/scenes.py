@@ -21,10 +21,13 @@ from conversation.events import (
     HandRaised,
     HoldEnded,
     HoldStarted,
+    NoticeCleared,
+    NoticeShown,
     OverlapClass,
     PartialTranscript,
     PromiseMade,
     PromiseReviewed,
+    RecognitionChanged,
 )
 from tests.golden.script import A, C, M, Script
 
@@ -114,9 +117,19 @@ def trouble() -> Script:
           ("problem_statement", "I need to pay"))  # fmt: skip
     s.add(
         CapturePaused(at_ms=10_500, mode="auto"),
+        NoticeShown(
+            at_ms=10_500,
+            id="notice-1",
+            rule="card_data",
+            text="Recording masked: card data",
+            surface="indicator",
+        ),
+        RecognitionChanged(at_ms=10_600, level=1),
         AudioGap(at_ms=12_000, channel=C, begin_ms=10_500, end_ms=12_000, reason="pause"),
         AudioGap(at_ms=16_000, channel=C, begin_ms=12_000, end_ms=16_000, reason="pause"),
         CaptureResumed(at_ms=16_000),
+        NoticeCleared(at_ms=16_000, id="notice-1", rule="card_data"),
+        RecognitionChanged(at_ms=16_100, level=0),
     )
     s.say(A, 17.0, 20.0, "Thanks. I'll put you on hold for a moment.", ("hold_notice", "on hold"))
     hold = s.alert("sup_hold", 121.0, "On hold for 100 s, the third hold", "Find help")

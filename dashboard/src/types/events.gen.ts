@@ -99,6 +99,15 @@ export interface FinalTranscript {
   readonly no_speech_probability: number | null;
   readonly flags: readonly (string)[];
   readonly model: string | null;
+  readonly asr_level: number;
+}
+
+/** The recogniser sheds work, takes it up again, or cannot be had; cues from timing go on. */
+export interface RecognitionChanged {
+  readonly type: "recognition_changed";
+  readonly at_ms: number;
+  readonly level: number;
+  readonly available: boolean;
 }
 
 /** Voice measures of one 240 ms tick, relative to the speaker's own baseline. */
@@ -465,7 +474,7 @@ export interface MetricsUpdated {
   readonly customer_word_sentiment: number | null;
 }
 
-export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAcknowledged | ClockAdvanced | CallEnded;
+export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | UtteranceScored | ChannelQuality | AudioGap | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAcknowledged | ClockAdvanced | CallEnded;
 
 export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared | MetricsUpdated;
 
@@ -527,6 +536,12 @@ export interface Pledge {
   readonly status: string;
 }
 
+/** An indicator that the core shows beside the cue, such as masked card data. */
+export interface Notice {
+  readonly id: string;
+  readonly text: string;
+}
+
 /** Everything that dashboards show of one call. */
 export interface CallView {
   readonly call_id: string;
@@ -541,6 +556,7 @@ export interface CallView {
   readonly hand_since_ms: number | null;
   readonly bleed: string | null;
   readonly asr_level: number;
+  readonly asr_available: boolean;
   readonly speech: readonly (Bar)[];
   readonly raised: readonly (RaisedBar)[];
   readonly overlaps: readonly (OverlapMark)[];
@@ -552,6 +568,7 @@ export interface CallView {
   readonly need_cues: number;
   readonly alerts: readonly (Alert)[];
   readonly pledges: readonly (Pledge)[];
+  readonly notices: readonly (Notice)[];
   readonly metrics: MetricsUpdated | null;
 }
 
