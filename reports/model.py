@@ -186,6 +186,14 @@ class CuePart(_Part, frozen=True, kw_only=True):
     feedback: str | None
 
 
+class CueAuditPart(_Part, frozen=True, kw_only=True):
+    """What became of one rule's candidates."""
+
+    shown: int
+    withheld: dict[str, int]
+    """How often, by reason; the reasons are those of `CueWithheld`."""
+
+
 class PromisePart(_Part, frozen=True, kw_only=True):
     """Something that must now be done."""
 
@@ -195,6 +203,28 @@ class PromisePart(_Part, frozen=True, kw_only=True):
     due: str | None
     confidence: float
     start_ms: int
+    who: str = "me"
+    """`me` (the agent), `team` or `company`."""
+    due_at: str | None = None
+    """ISO 8601 with offset; None when nothing definite was said."""
+    precision: str = "none"
+    """Of the due time: `minute`, `day`, `range`, `vague` or `none`."""
+    status: str = "draft"
+    """`draft`, `confirmed`, `edited` or `rejected`, as the agent said."""
+
+
+class OpportunityPart(_Part, frozen=True, kw_only=True):
+    """One time that a behaviour was called for, linkable to a moment of the call."""
+
+    id: str
+    start_ms: int
+    end_ms: int
+    channel: Channel
+    verdict: str
+    """`delivered` or `missed`."""
+    confidence: float
+    acts: tuple[str, ...]
+    """Ids of the acts that it rests on."""
 
 
 class ScorePart(_Part, frozen=True, kw_only=True):
@@ -204,8 +234,33 @@ class ScorePart(_Part, frozen=True, kw_only=True):
     opportunities: int
     delivered: int
     score: float | None
-    """Delivered over opportunities; None below three opportunities."""
+    """Delivered over opportunities; None below three opportunities, or when it is not known."""
     evidence: tuple[Evidence, ...]
+    spans: tuple[OpportunityPart, ...] = ()
+    """Every opportunity, in order."""
+    figures: dict[str, float | None] = {}
+    """Rates and times that belong to the line; None while unknown."""
+    note: str | None = None
+    """Why there is no score, where a score could have been expected."""
+
+
+class MoodPart(_Part, frozen=True, kw_only=True):
+    """What one customer turn said of their state, in words: +1 for thanks, -2 for anger."""
+
+    start_ms: int
+    value: float
+    words: str
+
+
+class CustomerWordsPart(_Part, frozen=True, kw_only=True):
+    """The customer's state in words; nothing here comes from their voice."""
+
+    acts_by_third: dict[str, tuple[int, int, int]]
+    """How often each kind of act came in the first, second and last third of the call."""
+    turns: tuple[MoodPart, ...]
+    """The turns that said something of it."""
+    trend: str | None
+    """`better`, `worse` or `steady` from the first half to the second; None for too few turns."""
 
 
 class TimingPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,6 +292,9 @@ class Report(_Part, frozen=True, kw_only=True):
     promises: tuple[PromisePart, ...]
     scorecard: tuple[ScorePart, ...]
     timing: TimingPart
+    customer_words: CustomerWordsPart | None = None
+    cue_audit: dict[str, CueAuditPart] | None = None
+    """By rule: what was shown and what was withheld, and why."""
 
 
 def encode(report: Report) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import unicodedata
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -117,13 +116,15 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
         async with asyncio.TaskGroup() as group:
             listener = group.create_task(_listen(socket, take))
             known: dict[str, bytes] = {}
-            for seq in itertools.count():
+            seq = 0
+            while True:
                 cards = {c: call.live.card() for c, call in calls.running.items() if not call.over}
                 changed = [msgspec.Raw(card) for c, card in cards.items() if known.get(c) != card]
                 gone = [call_id for call_id in known if call_id not in cards]
                 if seq == 0 or changed or gone:
                     kind = "event" if seq else "snapshot"
                     await _send_raw(socket, type=kind, seq=seq, cards=changed, gone=gone)
+                    seq += 1
                 known = cards
                 await asyncio.wait([listener], timeout=WALL_EVERY_S)
                 if listener.done():
