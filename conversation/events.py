@@ -362,35 +362,31 @@ class PromiseReviewed(Event, frozen=True, kw_only=True, tag="promise_reviewed"):
     verdict: str
     """`confirmed`, `edited` or `rejected`."""
     what: str | None = None
-    """The corrected wording of an edit; None leaves it."""
-    due: str | None = None
-    """The corrected words for when; None leaves them."""
+    """The corrected wording of an edit."""
     due_at: str | None = None
     """The corrected due time of an edit, ISO 8601 with offset."""
 
 
 class NudgeSent(Event, frozen=True, kw_only=True, tag="nudge_sent"):
-    """A supervisor's words for the agent's cue slot; marked there as from a person."""
+    """A supervisor wrote a line to the agent."""
 
-    id: str
+    nudge_id: str
     text: str
     """At most 60 characters."""
-    author: str | None = None
 
 
 class HandRaised(Event, frozen=True, kw_only=True, tag="hand_raised"):
-    """The agent asks for a person's help, or no longer does."""
+    """The agent asked for help, or took it back."""
 
     raised: bool = True
 
 
-class AlertAnswered(Event, frozen=True, kw_only=True, tag="alert_answered"):
-    """A supervisor dealt with an alert."""
+class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="alert_acknowledged"):
+    """A supervisor has seen an alert."""
 
     alert_id: str
-    answer: str
-    """`acknowledged` or `assigned`."""
-    by: str | None = None
+    taken: bool = False
+    """Whether they see to it themselves."""
 
 
 class ClockAdvanced(Event, frozen=True, kw_only=True, tag="clock_advanced"):
@@ -427,7 +423,7 @@ Observation = (
     | PromiseReviewed
     | NudgeSent
     | HandRaised
-    | AlertAnswered
+    | AlertAcknowledged
     | ClockAdvanced
     | CallEnded
 )

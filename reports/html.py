@@ -8,12 +8,12 @@ from html import escape
 from reports.model import Report
 from reports.page_assets import content_security_policy, script, style
 from reports.practice import to_practise
+from reports.scorecard_view import customer_words, scorecard
 from reports.sections import (
     cues,
     interruptions,
     promises,
     raised_voices,
-    scorecard,
     talk,
     transcript,
 )
@@ -62,7 +62,8 @@ def render_html(
             _timeline(report),
             _practice(report),
             interruptions(report, served=served, disputed=disputed or {}),
-            scorecard(report.scorecard),
+            scorecard(report),
+            customer_words(report.customer_words),
             talk(report),
             promises(report),
             raised_voices(report),

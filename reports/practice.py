@@ -27,7 +27,11 @@ def to_practise(report: Report) -> tuple[Practice, ...]:
 
     A line without a moment to look at is left out: advice that cannot be shown starts a quarrel.
     """
-    missed = [part for part in report.scorecard if _missed(part) > 0 and part.evidence]
+    missed = [
+        part
+        for part in report.scorecard
+        if _missed(part) > 0 and part.note is None and (part.spans or part.evidence)
+    ]
     missed.sort(key=lambda part: (-_missed(part), part.delivered / part.opportunities))
     return tuple(
         Practice(
@@ -35,10 +39,16 @@ def to_practise(report: Report) -> tuple[Practice, ...]:
             advice=BEHAVIOUR_WORDS.get(part.behaviour, ("", ""))[1],
             missed=_missed(part),
             opportunities=part.opportunities,
-            at_ms=part.evidence[0].at_ms,
+            at_ms=_shown_at(part),
         )
         for part in missed[:MOST]
     )
+
+
+def _shown_at(part: ScorePart) -> int:
+    """Return the first missed opportunity, or the first evidence where none is told apart."""
+    first = next((span.start_ms for span in part.spans if span.verdict == "missed"), None)
+    return part.evidence[0].at_ms if first is None else first
 
 
 def _missed(part: ScorePart) -> int:

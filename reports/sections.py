@@ -5,22 +5,24 @@ Everything that callers said, or that comes from outside, passes through `escape
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
 from conversation.events import Channel
-from reports.model import ActPart, CuePart, InterruptionPart, Report, ScorePart, TranscriptPart
+from reports.markup import moment, spoken, table
+from reports.model import ActPart, CuePart, InterruptionPart, Report, TranscriptPart
 from reports.practice import to_practise
+from reports.scorecard_view import moments
 from reports.timeline import close_up
 from reports.wording import (
-    BEHAVIOUR_WORDS,
     CHANNEL_WORDS,
     CLASS_WORDS,
     CUT_IN_WORDS,
     DISPUTE_WORDS,
     FEEDBACK_WORDS,
     OUTCOME_WORDS,
+    PROMISE_WORDS,
+    WHO_WORDS,
     act_words,
     clock,
     seconds,
@@ -28,30 +30,6 @@ from reports.wording import (
 )
 
 _SURE = 0.6
-_REDACTION = re.compile(r"\[([a-z][a-z_ -]*)\]")
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
-    """Return a table; cells are markup, headings text."""
-    header = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
-    return (
-        f"<div class='wide'><table class='{kind}'><thead><tr>{header}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def spoken(text: str) -> str:
-    """Return what somebody said as markup: words as text, each redaction as a block."""
-    return _REDACTION.sub(r"<span class='redacted' title='Hidden: \1'>▒▒▒▒</span>", escape(text))
-
-
-def moment(report: Report, at_ms: int) -> str:
-    """Return a link to the words at a time, or the time where nothing was transcribed then."""
-    part = next((p for p in report.transcript if p.start_ms <= at_ms <= p.end_ms), None)
-    if part is None:
-        return f"<time>{short_clock(at_ms)}</time>"
-    return f"<a href='#t-{escape(part.id)}'><time>{short_clock(at_ms)}</time></a>"
 
 
 def interruptions(report: Report, *, served: bool, disputed: Mapping[str, str]) -> str:
@@ -165,42 +143,6 @@ def _dispute(call_id: str, span_id: str, *, served: bool, verdict: str | None) -
     return f"<p class='dispute'>{said}{buttons}</p>"
 
 
-def scorecard(parts: tuple[ScorePart, ...]) -> str:
-    """Show what was needed and what was given, with the words; no blended number."""
-    shown = [part for part in parts if part.opportunities or part.evidence]
-    silent = [part for part in parts if not (part.opportunities or part.evidence)]
-    rows = ((f"<b>{escape(_behaviour(p))}</b>", _given(p), _quotes(p)) for p in shown)
-    if not parts:
-        return ""
-    body = table(("Behaviour", "In this call", "Where"), rows, "score") if shown else ""
-    rest = ""
-    if silent:
-        names = ", ".join(_behaviour(part).lower() for part in silent)
-        rest = f"<p class='small soft'>Not applicable, no opportunity: {escape(names)}.</p>"
-    return f"<section id='empathy'><h2>Empathy in this call</h2>{body}{rest}</section>"
-
-
-def _behaviour(part: ScorePart) -> str:
-    return BEHAVIOUR_WORDS.get(part.behaviour, (part.behaviour.replace("_", " "), ""))[0]
-
-
-def _given(part: ScorePart) -> str:
-    if part.opportunities == 0:
-        return "not applicable"
-    share = "" if part.score is None else f"<small>{part.score:.0%}</small>"
-    return f"needed {part.opportunities}, given {part.delivered}{share}"
-
-
-def _quotes(part: ScorePart) -> str:
-    items = "".join(
-        f"<li><a href='#at-{e.at_ms}'><time>{short_clock(e.at_ms)}</time></a>"
-        f"<span><q>{spoken(str(e.value))}</q> <span class='chip'>{escape(act_words(e.kind))}"
-        f"</span></span></li>"
-        for e in part.evidence
-    )
-    return f"<ul class='quotes'>{items}</ul>" if items else ""
-
-
 def talk(report: Report) -> str:
     """Show shares, pace, reply times, monologues and silences."""
     part = report.talk
@@ -245,14 +187,20 @@ def talk(report: Report) -> str:
 
 
 def promises(report: Report) -> str:
-    """List what must now be done."""
+    """List what must now be done, by whom and by when."""
     if not report.promises:
         return ""
     rows = (
-        (moment(report, p.start_ms), escape(p.what), escape(p.due or "no time given"))
+        (
+            moment(report, p.start_ms),
+            escape(p.what),
+            escape(WHO_WORDS.get(p.who, p.who)),
+            escape((p.due_at or "").replace("T", " ")[:16] or p.due or "no time given"),
+            escape(PROMISE_WORDS.get(p.status, p.status)),
+        )
         for p in report.promises
     )
-    body = table(("At", "What", "By when"), rows)
+    body = table(("At", "What", "Who", "By when", "Agent's word"), rows)
     return f"<section id='promises'><h2>Promises</h2>{body}</section>"
 
 
@@ -292,7 +240,7 @@ def cues(report: Report) -> str:
 def transcript(report: Report) -> str:
     """Write down both speakers' words, with acts beside them and places to jump to."""
     wanted = sorted(
-        {e.at_ms for part in report.scorecard for e in part.evidence}
+        {shown.at_ms for part in report.scorecard for shown in moments(report, part)}
         | {item.at_ms for item in to_practise(report)}
     )
     rows = "".join(_line(part, report.acts, wanted, report) for part in report.transcript)

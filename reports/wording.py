@@ -55,6 +55,13 @@ FEEDBACK_WORDS = {
     "snooze_5min": "snoozed",
     "snooze_call": "snoozed for the call",
 }
+WHO_WORDS = {"me": "agent", "team": "team", "company": "company"}
+PROMISE_WORDS = {
+    "draft": "not confirmed",
+    "confirmed": "confirmed",
+    "edited": "confirmed, edited",
+    "rejected": "not a promise",
+}
 DISPUTE_WORDS = {
     "not_an_interruption": "Not an interruption",
     "was_needed": "Was needed",

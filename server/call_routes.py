@@ -20,6 +20,7 @@ from reports.wording import DISPUTE_WORDS
 from server.calls import Calls
 from server.people.roles import GRANTS, LOCAL_PERSON, Action, Person, Reach
 from server.store import CallFilter, CallRow
+from server.store.disputes import WITHDRAWN, add_dispute, disputes_of
 
 
 class Dispute(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,7 +89,7 @@ async def report_html(
     """Return a finished call's report as a page."""
     await may_read(call_id, state, request)
     report = await asyncio.to_thread(_report, state.calls, call_id)
-    disputed = await asyncio.to_thread(state.calls.journal.disputes, call_id)
+    disputed = await asyncio.to_thread(disputes_of, state.calls.journal.engine, call_id)
     policy = f"{content_security_policy(served=True)}; frame-ancestors 'none'"
     page = render_html(report, served=True, disputed=disputed)
     return Response(page, media_type=MediaType.HTML, headers={"Content-Security-Policy": policy})
@@ -103,13 +104,14 @@ async def dispute(
 ) -> None:
     """Say that an interruption was none, or was needed; it leaves the counts at once."""
     await may_read(call_id, state, request)
-    if data.verdict not in (*DISPUTE_WORDS, "withdrawn"):
+    if data.verdict not in (*DISPUTE_WORDS, WITHDRAWN):
         raise ValidationException(f"verdict is one of {', '.join(DISPUTE_WORDS)}, withdrawn.")
     report = await asyncio.to_thread(_report, state.calls, call_id)
     if data.span not in {event.id for event in report.interruptions.events}:
         raise NotFoundException("There is no such interruption in this call.")
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    await asyncio.to_thread(state.calls.journal.dispute, call_id, data.span, data.verdict, at)
+    engine = state.calls.journal.engine
+    await asyncio.to_thread(add_dispute, engine, call_id, data.span, data.verdict, at)
 
 
 @get("/v1/rules", opt={"action": Action.READ_RULES})
@@ -139,7 +141,7 @@ def _report(calls: Calls, call_id: str) -> Report:
     events = calls.journal.events(call_id)
     if not events:
         raise NotFoundException("There is no such call.")
-    return report_without(events, calls.journal.disputes(call_id))
+    return report_without(events, disputes_of(calls.journal.engine, call_id))
 
 
 CALL_LIST_ROUTES = (list_calls, report_json, report_html, dispute, list_rules)

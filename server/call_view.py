@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from conversation.events import (
     ActDetected,
-    AlertAnswered,
+    AlertAcknowledged,
     AlertCleared,
     AlertRaised,
     AudioGap,
@@ -34,7 +34,8 @@ from conversation.events import (
     HoldEnded,
     HoldStarted,
     MetricsUpdated,
-    NudgeSent,
+    NoticeCleared,
+    NoticeShown,
     OverlapClass,
     OverlapEnded,
     OverlapStarted,
@@ -44,12 +45,11 @@ from conversation.events import (
     PromiseReviewed,
     RaisedVoiceEnded,
     RaisedVoiceStarted,
+    RecognitionChanged,
     SpeechEnded,
     SpeechStarted,
 )
 
-_NUDGE_RULE = "nudge"
-"""A supervisor's nudge has the slot by `NudgeSent`; the core's cue for it only keeps others out."""
 NEED_CUES = frozenset(
     {"customer_upset", "customer_raised", "escalation_ask", "abuse", "vulnerable"}
 )
@@ -104,7 +104,7 @@ class Line(_Part, frozen=True, kw_only=True):
 
 
 class Alert(_Part, frozen=True, kw_only=True):
-    """An alert whose condition is not over."""
+    """An alert whose condition is not over, or that somebody has answered."""
 
     id: str
     rule: str
@@ -112,7 +112,7 @@ class Alert(_Part, frozen=True, kw_only=True):
     suggested_action: str
     at_ms: int
     answer: str | None
-    by: str | None
+    """`acknowledged` or `taken` by a supervisor; it stays in view, and ranks low."""
 
 
 class Pledge(_Part, frozen=True, kw_only=True):
@@ -121,9 +121,19 @@ class Pledge(_Part, frozen=True, kw_only=True):
     id: str
     what: str
     due: str | None
+    """The words that say when."""
+    due_at: str | None
+    """The latest time that keeps it, ISO 8601 with offset."""
     start_ms: int
     status: str
     """`draft`, `confirmed`, `edited` or `rejected`."""
+
+
+class Notice(_Part, frozen=True, kw_only=True):
+    """An indicator that the core shows beside the cue, such as masked card data."""
+
+    id: str
+    text: str
 
 
 class CallView(_Part, frozen=True, kw_only=True):
@@ -132,6 +142,8 @@ class CallView(_Part, frozen=True, kw_only=True):
     call_id: str = ""
     agent: str | None = None
     channels: tuple[Channel, ...] = ()
+    usual_wpm: float | None = None
+    """The agent's own usual pace, words a minute; None while it is unknown."""
     transcribed: bool = True
     """Whether words are recognised in this call at all."""
     position_ms: int = 0
@@ -142,7 +154,9 @@ class CallView(_Part, frozen=True, kw_only=True):
     """Since when the agent asks for help."""
     bleed: str | None = None
     asr_level: int = 0
-    """Degradation of the recogniser, 0 = none."""
+    """Degradation of the recogniser: 0 none, 2 no partial words, 3 finals late."""
+    asr_available: bool = True
+    """False while no recogniser can be had."""
     speech: tuple[Bar, ...] = ()
     raised: tuple[RaisedBar, ...] = ()
     overlaps: tuple[OverlapMark, ...] = ()
@@ -154,9 +168,9 @@ class CallView(_Part, frozen=True, kw_only=True):
     resolved: CueRaised | None = None
     """The cue that was cleared last."""
     need_cues: int = 0
-    nudge: NudgeSent | None = None
     alerts: tuple[Alert, ...] = ()
     pledges: tuple[Pledge, ...] = ()
+    notices: tuple[Notice, ...] = ()
     metrics: MetricsUpdated | None = None
 
 
@@ -169,11 +183,12 @@ def fold(view: CallView, event: Event) -> CallView:
                 call_id=event.call_id,
                 agent=event.agent,
                 channels=event.channels,
+                usual_wpm=event.usual_words_per_minute,
                 transcribed=event.model is not None,
                 position_ms=event.at_ms,
             )
         case CallEnded():
-            view = replace(view, ended=True, cue=None, resolved=None, nudge=None)
+            view = replace(view, ended=True, cue=None, resolved=None, notices=())
         case CapturePaused() | CaptureResumed():
             view = replace(view, paused=isinstance(event, CapturePaused))
         case HoldStarted():
@@ -184,17 +199,19 @@ def fold(view: CallView, event: Event) -> CallView:
             view = replace(view, hand_since_ms=event.at_ms if event.raised else None)
         case ChannelQuality():
             view = replace(view, bleed=event.bleed_grade or view.bleed)
-        case NudgeSent():
-            view = replace(view, nudge=event)
         case MetricsUpdated():
             view = replace(view, metrics=event)
         case ActDetected():
             view = replace(view, acts=(*view.acts, event))
         case PartialTranscript() | FinalTranscript():
             view = _hear(view, event)
+        case RecognitionChanged():
+            view = replace(view, asr_level=event.level, asr_available=event.available)
+        case NoticeShown() | NoticeCleared():
+            view = replace(view, notices=_notices(view.notices, event))
         case CueRaised() | CueCleared():
             view = _cue(view, event)
-        case AlertRaised() | AlertCleared() | AlertAnswered():
+        case AlertRaised() | AlertCleared() | AlertAcknowledged():
             view = replace(view, alerts=_alerts(view.alerts, event))
         case PromiseMade() | PromiseReviewed():
             view = replace(view, pledges=_pledges(view.pledges, event))
@@ -308,8 +325,6 @@ def _hear(view: CallView, event: PartialTranscript | FinalTranscript) -> CallVie
 
 
 def _cue(view: CallView, event: CueRaised | CueCleared) -> CallView:
-    if event.rule == _NUDGE_RULE:
-        return view
     if isinstance(event, CueRaised):
         needed = view.need_cues + (event.rule in NEED_CUES)
         return replace(view, cue=event, resolved=None, need_cues=needed)
@@ -319,15 +334,16 @@ def _cue(view: CallView, event: CueRaised | CueCleared) -> CallView:
 
 
 def _alerts(
-    alerts: tuple[Alert, ...], event: AlertRaised | AlertCleared | AlertAnswered
+    alerts: tuple[Alert, ...], event: AlertRaised | AlertCleared | AlertAcknowledged
 ) -> tuple[Alert, ...]:
     if isinstance(event, AlertCleared):
+        if event.reason == "acknowledged":
+            return alerts
         return tuple(alert for alert in alerts if alert.id != event.id)
-    if isinstance(event, AlertAnswered):
+    if isinstance(event, AlertAcknowledged):
+        answer = "taken" if event.taken else "acknowledged"
         return tuple(
-            replace(alert, answer=event.answer, by=event.by)
-            if alert.id == event.alert_id
-            else alert
+            replace(alert, answer=answer) if alert.id == event.alert_id else alert
             for alert in alerts
         )
     raised = Alert(
@@ -337,9 +353,17 @@ def _alerts(
         suggested_action=event.suggested_action,
         at_ms=event.at_ms,
         answer=None,
-        by=None,
     )
     return (*(alert for alert in alerts if alert.rule != event.rule), raised)
+
+
+def _notices(notices: tuple[Notice, ...], event: NoticeShown | NoticeCleared) -> tuple[Notice, ...]:
+    """Keep indicators; a chip is about a promise, which is listed by itself."""
+    if isinstance(event, NoticeCleared):
+        return tuple(notice for notice in notices if notice.id != event.id)
+    if event.surface != "indicator":
+        return notices
+    return _put(notices, Notice(id=event.id, text=event.text))
 
 
 def _pledges(
@@ -347,7 +371,12 @@ def _pledges(
 ) -> tuple[Pledge, ...]:
     if isinstance(event, PromiseMade):
         pledge = Pledge(
-            id=event.id, what=event.what, due=event.due, start_ms=event.start_ms, status="draft"
+            id=event.id,
+            what=event.what,
+            due=event.due,
+            due_at=event.due_at,
+            start_ms=event.start_ms,
+            status="draft",
         )
         return _put(pledges, pledge)
     return tuple(
@@ -355,7 +384,7 @@ def _pledges(
             pledge,
             status=event.verdict,
             what=event.what or pledge.what,
-            due=event.due or pledge.due,
+            due_at=event.due_at or pledge.due_at,
         )
         if pledge.id == event.promise_id
         else pledge

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import secrets
 import unicodedata
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -23,7 +21,7 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
 from conversation.events import (
-    AlertAnswered,
+    AlertAcknowledged,
     CapturePaused,
     CaptureResumed,
     CueFeedback,
@@ -45,8 +43,14 @@ NUDGE_CHARACTERS = 60
 _CHECK_RIGHTS_EVERY_S = 1.0
 """How often an open socket is asked whether its owner may still look."""
 _VERDICTS = frozenset({"up", "down", "justified", "dismiss", "snooze_5min", "snooze_call"})
-_PROMISE_VERDICTS = frozenset({"confirmed", "edited", "rejected"})
-_ALERT_ANSWERS = {"acknowledge": "acknowledged", "assign": "assigned"}
+_REVIEWS = frozenset({"confirmed", "edited", "rejected"})
+_SAID_BY = {
+    Audience.AGENT: frozenset(
+        {"feedback", "pause_capture", "resume_capture", "raise_hand", "promise"}
+    ),
+    Audience.WATCH: frozenset({"acknowledge", "nudge"}),
+}
+"""Kinds of message that each audience may send."""
 _ID_CHARACTERS = 64
 _PROMISE_CHARACTERS = 200
 
@@ -66,13 +70,11 @@ async def call_events(
     if admitted is None:
         return
     first, signed_in = admitted
-    watches = first.get("as") == "watch"
-    live = await _reached(state, call_id, signed_in.person, watches=watches)
+    audience = Audience.WATCH if first.get("as") == "watch" else Audience.AGENT
+    live = await _reached(state, call_id, signed_in.person, audience)
     if live is None:
         await socket.close(4404, "unknown_call")
         return
-    audience = Audience.WATCH if watches else Audience.AGENT
-    read = _read_watcher if audience is Audience.WATCH else _read_agent
     await send(socket, type="hello", version=1)
     subscriber, snapshot = live.subscribe(audience, as_view=first.get("snapshot") == "view")
     try:
@@ -83,7 +85,7 @@ async def call_events(
             calls: Calls = state.calls
 
             async def take(message: Message) -> None:
-                await _put(calls, call_id, read(message))
+                await _put(calls, call_id, audience, message)
 
             async def listen() -> None:
                 await _listen(socket, take)
@@ -135,14 +137,15 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
 
     async def take(message: Message) -> None:
         call_id = str(message.get("call_id"))
-        if await _reached(state, call_id, signed_in.person, watches=True) is not None:
-            await _put(calls, call_id, _read_watcher(message))
+        if await _reached(state, call_id, signed_in.person, Audience.WATCH) is not None:
+            await _put(calls, call_id, Audience.WATCH, message)
 
     try:
         async with asyncio.TaskGroup() as group:
             listener = group.create_task(_listen(socket, take))
             known: dict[str, bytes] = {}
-            for seq in itertools.count():
+            seq = 0
+            while True:
                 if not await rights.hold():
                     await socket.close(4403, "forbidden")
                     break
@@ -156,6 +159,7 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
                 if seq == 0 or changed or gone:
                     kind = "event" if seq else "snapshot"
                     await _send_raw(socket, type=kind, seq=seq, cards=changed, gone=gone)
+                    seq += 1
                 known = cards
                 await asyncio.wait([listener], timeout=WALL_EVERY_S)
                 if listener.done():
@@ -180,15 +184,19 @@ class _Rights:
         return await asyncio.to_thread(self._access.is_current, self._signed_in)
 
 
-async def _reached(state: State, call_id: str, person: Person, *, watches: bool) -> LiveCall | None:
+async def _reached(
+    state: State, call_id: str, person: Person, audience: Audience
+) -> LiveCall | None:
     """Return a call if the person may see it like this; None as if there were no such call."""
     row = await asyncio.to_thread(state.calls.journal.call, call_id)
     if row is None:
         return None
-    action = Action.WATCH_LIVE if row.live else Action.READ_CONTENT
-    if not person.may_with(action, row.whose) or (watches and not person.may(Action.NUDGE)):
-        return None
-    if not watches and row.live and not person.may_with(Action.COACH_SELF, row.whose):
+    needed = [Action.WATCH_LIVE if row.live else Action.READ_CONTENT]
+    if audience is Audience.WATCH:
+        needed.append(Action.NUDGE)
+    elif row.live:
+        needed.append(Action.COACH_SELF)
+    if not all(person.may_with(action, row.whose) for action in needed):
         return None
     live: LiveCall | None = await state.calls.find(call_id)
     return live
@@ -225,55 +233,51 @@ async def _listen(
                 await take(msgspec.json.decode(text, type=Message))
 
 
-async def _put(calls: Calls, call_id: str, item: Control | None) -> None:
+async def _put(calls: Calls, call_id: str, audience: Audience, message: Message) -> None:
     call = calls.running.get(call_id)
+    item = _read(message) if message.get("type") in _SAID_BY[audience] else None
     if call is not None and item is not None and not call.over:
         await call.put([item])
 
 
-def _read_agent(message: Message) -> Control | None:
-    """Read what the agent says of cues, promises, capture and help."""
+def _read(message: Message) -> Control | None:
+    """Read what an agent or a supervisor says; None when it is no message of theirs."""
     kind = message.get("type")
     if kind == "feedback" and message.get("verdict") in _VERDICTS:
         cue_id = _text(message.get("cue"), _ID_CHARACTERS)
         return CueFeedback(at_ms=0, cue_id=cue_id, verdict=str(message["verdict"]))
-    if kind == "promise" and message.get("verdict") in _PROMISE_VERDICTS:
-        return PromiseReviewed(
-            at_ms=0,
-            promise_id=_text(message.get("promise"), _ID_CHARACTERS),
-            verdict=str(message["verdict"]),
-            what=redact_text(_text(message.get("what"), _PROMISE_CHARACTERS)) or None,
-            due=redact_text(_text(message.get("due"), _PROMISE_CHARACTERS)) or None,
-            due_at=_time(message.get("due_at")),
-        )
     if kind == "pause_capture":
         return CapturePaused(at_ms=0, mode="manual")
     if kind == "resume_capture":
         return CaptureResumed(at_ms=0)
-    if kind in ("raise_hand", "lower_hand"):
-        return HandRaised(at_ms=0, raised=kind == "raise_hand")
-    return None
-
-
-def _read_watcher(message: Message) -> Control | None:
-    """Read what a supervisor says of alerts, and a nudge."""
-    kind = str(message.get("type"))
-    if kind in _ALERT_ANSWERS:
+    if kind == "raise_hand":
+        return HandRaised(at_ms=0, raised=message.get("raised") is not False)
+    if kind == "promise" and message.get("verdict") in _REVIEWS:
+        return _review(message)
+    if kind == "acknowledge":
         alert_id = _text(message.get("alert"), _ID_CHARACTERS)
-        return AlertAnswered(at_ms=0, alert_id=alert_id, answer=_ALERT_ANSWERS[kind])
-    if kind == "nudge":
-        text = redact_text(_text(message.get("text"), NUDGE_CHARACTERS))
-        if text:
-            return NudgeSent(at_ms=0, id=f"nudge-{secrets.token_hex(4)}", text=text)
+        return AlertAcknowledged(at_ms=0, alert_id=alert_id, taken=message.get("taken") is True)
+    if kind == "nudge" and (text := _text(message.get("text"), NUDGE_CHARACTERS)):
+        nudge_id = _text(message.get("nudge"), _ID_CHARACTERS)
+        return NudgeSent(at_ms=0, nudge_id=nudge_id, text=redact_text(text))
     return None
 
 
-def _time(value: object) -> str | None:
-    """Return a time in ISO 8601; None for what is none."""
-    try:
-        return datetime.fromisoformat(str(value)).isoformat() if value else None
-    except ValueError:
-        return None
+def _review(message: Message) -> PromiseReviewed | None:
+    """Read what the agent says of a promise; a due time that is none makes it no message."""
+    due_at = message.get("due_at")
+    if due_at is not None:
+        try:
+            due_at = datetime.fromisoformat(str(due_at)).isoformat()
+        except ValueError:
+            return None
+    return PromiseReviewed(
+        at_ms=0,
+        promise_id=_text(message.get("promise"), _ID_CHARACTERS),
+        verdict=str(message["verdict"]),
+        what=redact_text(_text(message.get("what"), _PROMISE_CHARACTERS)) or None,
+        due_at=due_at,
+    )
 
 
 def _text(value: object, characters: int) -> str:

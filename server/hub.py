@@ -17,18 +17,28 @@ from conversation.events import (
     CueWithheld,
     Event,
     FinalTranscript,
+    NoticeCleared,
+    NoticeShown,
     PartialTranscript,
     PromiseMade,
     PromiseReviewed,
     ProsodyFrame,
+    UtteranceScored,
 )
 from server.call_view import NEED_CUES, CallView, fold
 from server.wall import card_of
 
 QUEUE_MESSAGES = 256
 """Messages a dashboard may be behind; beyond it is disconnected and comes back (4408)."""
-_UNSHOWN = (ClockAdvanced, ProsodyFrame)
-_AGENTS_OWN = (CueFeedback, CueWithheld, PromiseMade, PromiseReviewed)
+_UNSHOWN = (ClockAdvanced, ProsodyFrame, UtteranceScored)
+_AGENTS_OWN = (
+    CueFeedback,
+    CueWithheld,
+    NoticeCleared,
+    NoticeShown,
+    PromiseMade,
+    PromiseReviewed,
+)
 
 
 class Audience(StrEnum):
@@ -118,6 +128,11 @@ class LiveCall:
     def seq(self) -> int:
         """Number of the newest event on the agent's own screen."""
         return self._feeds[Audience.AGENT].seq
+
+    @property
+    def agent_view(self) -> CallView:
+        """What the agent's own screen shows."""
+        return self._feeds[Audience.AGENT].view
 
     @property
     def view(self) -> CallView:

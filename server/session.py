@@ -28,7 +28,7 @@ from audio.channel import ChannelFrontEnd, FrontEndEvent
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from conversation.conversation import Conversation
 from conversation.events import (
-    AlertAnswered,
+    AlertAcknowledged,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -62,10 +62,19 @@ from server.hearing import Hearing
 from server.merge import Merger
 from server.roles import RoleSwitch
 
-Said = CueFeedback | HandRaised | NudgeSent | AlertAnswered | PromiseReviewed
-"""What an agent or a supervisor may say about the call while it goes on."""
-Control = HoldStarted | HoldEnded | CapturePaused | CaptureResumed | SourceNotice | Said
-"""What may be said about the call while it goes on, by its source too."""
+Control = (
+    HoldStarted
+    | HoldEnded
+    | CapturePaused
+    | CaptureResumed
+    | CueFeedback
+    | PromiseReviewed
+    | NudgeSent
+    | HandRaised
+    | AlertAcknowledged
+    | SourceNotice
+)
+"""What a source, an agent or a supervisor may say about the call while it goes on."""
 
 _PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
 _DRAIN_STEP_S = 0.25

@@ -42,6 +42,7 @@ _VIEWS: tuple[type[msgspec.Struct], ...] = (
     call_view.Line,
     call_view.Alert,
     call_view.Pledge,
+    call_view.Notice,
     call_view.CallView,
     wall.Reason,
     wall.Card,

@@ -1,6 +1,6 @@
 /** Where events come from: the live server, or a saved call played again. */
 import { Sequencer, type ServerMessage, type Sink } from "./sequence";
-import { connect, NotFound, Refused, request, type Session } from "./session";
+import { askForTicket, connect, NotFound, Refused, request, type Session } from "./session";
 import { reduceAll } from "./store";
 import type { CallEvent } from "./types/events.gen";
 
@@ -14,11 +14,17 @@ export type ClientMessage =
       readonly promise: string;
       readonly verdict: "confirmed" | "edited" | "rejected";
       readonly what?: string;
-      readonly due?: string;
+      readonly due_at?: string;
     }
-  | { readonly type: "acknowledge" | "assign"; readonly alert: string; readonly call_id?: string }
-  | { readonly type: "nudge"; readonly text: string; readonly call_id?: string }
-  | { readonly type: "pause_capture" | "resume_capture" | "raise_hand" | "lower_hand" };
+  | {
+      readonly type: "acknowledge";
+      readonly alert: string;
+      readonly taken: boolean;
+      readonly call_id: string;
+    }
+  | { readonly type: "nudge"; readonly text: string; readonly nudge: string }
+  | { readonly type: "raise_hand"; readonly raised: boolean }
+  | { readonly type: "pause_capture" | "resume_capture" };
 
 export interface Listener extends Sink {
   connection(state: Connection): void;
@@ -36,6 +42,8 @@ export interface CallSummary {
   readonly agent: string | null;
   readonly live: boolean;
   readonly duration_ms: number;
+  /** How often each cue was shown and each kind of overlap happened. */
+  readonly reasons: Readonly<Record<string, number>>;
 }
 
 /** How often a panel without a call looks for one, in milliseconds. */
@@ -64,6 +72,7 @@ export class LiveBackend implements Backend {
   private stopped = false;
   /** Whether the call on screen is over; then the panel waits for the next live one. */
   private over = false;
+  private tried = false;
   private readonly backoff = new Backoff();
   private readonly pinned: boolean;
 
@@ -96,6 +105,10 @@ export class LiveBackend implements Backend {
     if (this.stopped) return;
     try {
       await this.session.open();
+      // The first ticket is asked for beside the list of calls: one way there and back less.
+      const early = this.tried ? undefined : askForTicket();
+      early?.catch(() => undefined);
+      this.tried = true;
       if (this.callId === null) {
         const calls = await request<readonly CallSummary[]>("/v1/calls");
         this.callId = calls.find((call) => call.live)?.call_id ?? null;
@@ -106,7 +119,7 @@ export class LiveBackend implements Backend {
         this.retry(listener, NEXT_CALL_MS);
         return;
       }
-      await this.open(listener, this.callId);
+      await this.open(listener, this.callId, early);
     } catch (error) {
       listener.connection(error instanceof Refused ? "refused" : "offline");
       if (!(error instanceof Refused)) this.retry(listener, this.backoff.next());
@@ -122,7 +135,11 @@ export class LiveBackend implements Backend {
     this.retry(listener, AFTER_CALL_MS);
   }
 
-  private async open(listener: Listener, callId: string): Promise<void> {
+  private async open(
+    listener: Listener,
+    callId: string,
+    ticket?: ReturnType<typeof askForTicket>,
+  ): Promise<void> {
     const sequencer = new Sequencer({
       snapshot: (view, positionMs) => {
         this.backoff.reset();
@@ -144,7 +161,7 @@ export class LiveBackend implements Backend {
       },
     });
     const path = `/v1/calls/${encodeURIComponent(callId)}/events`;
-    const socket = await connect(path, { as: this.as, snapshot: "view" });
+    const socket = await connect(path, { as: this.as, snapshot: "view" }, ticket);
     if (this.stopped) socket.close();
     this.socket = socket;
     socket.onmessage = (message) => {

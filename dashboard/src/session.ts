@@ -85,12 +85,22 @@ export class Session {
   }
 }
 
+interface Ticket {
+  readonly ticket: string;
+}
+
+/** Ask for a ticket that opens one socket within half a minute. */
+export function askForTicket(): Promise<Ticket> {
+  return request<Ticket>("/v1/tickets", {});
+}
+
 /** Open a socket and say who we are; `wishes` go with the ticket. */
 export async function connect(
   path: string,
   wishes: Readonly<Record<string, string>> = {},
+  asked: Promise<Ticket> = askForTicket(),
 ): Promise<WebSocket> {
-  const { ticket } = await request<{ readonly ticket: string }>("/v1/tickets", {});
+  const { ticket } = await asked;
   const url = new URL(path, location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   url.hash = "";

@@ -4,16 +4,7 @@ import { parseJsonLines } from "./backend";
 import { checklist } from "./checklist";
 import { silences, simultaneous } from "./design/lanes";
 import { Sequencer, type Sink } from "./sequence";
-import {
-  cutInBy,
-  initial,
-  missingFor,
-  pieces,
-  reduce,
-  reduceAll,
-  transcriptDelay,
-  visibleNudge,
-} from "./store";
+import { cutInBy, initial, missingFor, pieces, reduce, reduceAll, transcriptDelay } from "./store";
 import type { Bar, CallEvent, CallView, Card } from "./types/events.gen";
 import { cardOf } from "./wall/card";
 
@@ -92,12 +83,10 @@ describe("reduce", () => {
     expect(missingFor({ ...at("trouble", 13), position_ms: 13_000 }, "customer")).toBe(0);
   });
 
-  it("lets a nudge wait for a cue of priority 1, and go when its time is up", () => {
-    const view = at("upset", 60);
-    expect(visibleNudge(view)?.text).toBe("I can join whenever you like");
-    const cue = at("upset", 24).cue;
-    expect(visibleNudge({ ...view, cue })).toBeNull();
-    expect(visibleNudge({ ...view, position_ms: 75_000 })).toBeNull();
+  it("keeps an alert that somebody took, and drops one whose condition is over", () => {
+    expect(at("upset", 59).alerts.map(({ answer }) => answer)).toEqual(["taken"]);
+    expect(at("upset", 72).alerts).toEqual([]);
+    expect(at("trouble", 124).alerts.map(({ answer }) => answer)).toEqual(["acknowledged"]);
   });
 
   it("measures how far the words are behind a speaker", () => {

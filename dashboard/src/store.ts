@@ -4,7 +4,7 @@
  */
 import type {
   Alert,
-  AlertAnswered,
+  AlertAcknowledged,
   AlertCleared,
   AlertRaised,
   AudioGap,
@@ -16,6 +16,9 @@ import type {
   CueRaised,
   FinalTranscript,
   Line,
+  Notice,
+  NoticeCleared,
+  NoticeShown,
   OverlapClass,
   OverlapMark,
   PartialTranscript,
@@ -45,6 +48,7 @@ export const initial: CallView = {
   call_id: "",
   agent: null,
   channels: [],
+  usual_wpm: null,
   transcribed: true,
   position_ms: 0,
   ended: false,
@@ -53,6 +57,7 @@ export const initial: CallView = {
   hand_since_ms: null,
   bleed: null,
   asr_level: 0,
+  asr_available: true,
   speech: [],
   raised: [],
   overlaps: [],
@@ -62,9 +67,9 @@ export const initial: CallView = {
   cue: null,
   resolved: null,
   need_cues: 0,
-  nudge: null,
   alerts: [],
   pledges: [],
+  notices: [],
   metrics: null,
 };
 
@@ -76,6 +81,7 @@ export function reduce(previous: CallView, event: CallEvent): CallView {
       call_id: event.call_id,
       agent: event.agent,
       channels: event.channels,
+      usual_wpm: event.usual_words_per_minute,
       transcribed: event.model !== null,
       position_ms: event.at_ms,
     };
@@ -94,7 +100,7 @@ export function reduceAll(events: Iterable<CallEvent>, view: CallView = initial)
 function apply(view: CallView, event: CallEvent): CallView {
   switch (event.type) {
     case "call_ended":
-      return { ...view, ended: true, cue: null, resolved: null, nudge: null };
+      return { ...view, ended: true, cue: null, resolved: null, notices: [] };
     case "capture_paused":
     case "capture_resumed":
       return { ...view, paused: event.type === "capture_paused" };
@@ -106,8 +112,6 @@ function apply(view: CallView, event: CallEvent): CallView {
       return { ...view, hand_since_ms: event.raised ? event.at_ms : null };
     case "channel_quality":
       return { ...view, bleed: event.bleed_grade ?? view.bleed };
-    case "nudge_sent":
-      return { ...view, nudge: event };
     case "metrics_updated":
       return { ...view, metrics: event };
     case "act_detected":
@@ -116,12 +120,17 @@ function apply(view: CallView, event: CallEvent): CallView {
       return hearPartial({ ...view, asr_level: event.asr_level }, event);
     case "final_transcript":
       return { ...view, lines: place(view.lines, finalLine(event)) };
+    case "recognition_changed":
+      return { ...view, asr_level: event.level, asr_available: event.available };
+    case "notice_shown":
+    case "notice_cleared":
+      return { ...view, notices: notices(view.notices, event) };
     case "cue_raised":
     case "cue_cleared":
       return cue(view, event);
     case "alert_raised":
     case "alert_cleared":
-    case "alert_answered":
+    case "alert_acknowledged":
       return { ...view, alerts: alerts(view.alerts, event) };
     case "promise_made":
     case "promise_reviewed":
@@ -223,11 +232,7 @@ function place(lines: readonly Line[], line: Line): readonly Line[] {
   return lines.toSpliced(before + 1, 0, line);
 }
 
-/** A supervisor's nudge has the slot by `nudge_sent`; the core's cue for it only keeps others out. */
-const NUDGE_RULE = "nudge";
-
 function cue(view: CallView, event: CueRaised | CueCleared): CallView {
-  if (event.rule === NUDGE_RULE) return view;
   if (event.type === "cue_raised") {
     const need_cues = view.need_cues + (NEED_CUES.has(event.rule) ? 1 : 0);
     return { ...view, cue: event, resolved: null, need_cues };
@@ -238,17 +243,25 @@ function cue(view: CallView, event: CueRaised | CueCleared): CallView {
 
 function alerts(
   known: readonly Alert[],
-  event: AlertRaised | AlertCleared | AlertAnswered,
+  event: AlertRaised | AlertCleared | AlertAcknowledged,
 ): readonly Alert[] {
-  if (event.type === "alert_cleared") return known.filter((alert) => alert.id !== event.id);
-  if (event.type === "alert_answered") {
-    return known.map((alert) =>
-      alert.id === event.alert_id ? { ...alert, answer: event.answer, by: event.by } : alert,
-    );
+  if (event.type === "alert_cleared") {
+    if (event.reason === "acknowledged") return known;
+    return known.filter((alert) => alert.id !== event.id);
+  }
+  if (event.type === "alert_acknowledged") {
+    const answer = event.taken ? "taken" : "acknowledged";
+    return known.map((alert) => (alert.id === event.alert_id ? { ...alert, answer } : alert));
   }
   const { id, rule, reason, suggested_action, at_ms } = event;
-  const raised: Alert = { id, rule, reason, suggested_action, at_ms, answer: null, by: null };
+  const raised: Alert = { id, rule, reason, suggested_action, at_ms, answer: null };
   return [...known.filter((alert) => alert.rule !== rule), raised];
+}
+
+/** Keep indicators; a chip is about a promise, which is listed by itself. */
+function notices(known: readonly Notice[], event: NoticeShown | NoticeCleared): readonly Notice[] {
+  if (event.type === "notice_cleared") return known.filter((notice) => notice.id !== event.id);
+  return event.surface === "indicator" ? put(known, { id: event.id, text: event.text }) : known;
 }
 
 function pledges(
@@ -256,8 +269,8 @@ function pledges(
   event: PromiseMade | PromiseReviewed,
 ): readonly Pledge[] {
   if (event.type === "promise_made") {
-    const { id, what, due, start_ms } = event;
-    return put(known, { id, what, due, start_ms, status: "draft" });
+    const { id, what, due, due_at, start_ms } = event;
+    return put(known, { id, what, due, due_at, start_ms, status: "draft" });
   }
   return known.map((pledge) =>
     pledge.id === event.promise_id
@@ -265,7 +278,7 @@ function pledges(
           ...pledge,
           status: event.verdict,
           what: event.what || pledge.what,
-          due: event.due || pledge.due,
+          due_at: event.due_at || pledge.due_at,
         }
       : pledge,
   );
@@ -313,16 +326,6 @@ export function missingFor(view: CallView, channel: Channel): number {
   const bar = view.missing.find((gap) => gap.channel === channel);
   if (!bar || bar.end_ms === null || view.paused) return 0;
   return view.position_ms - bar.end_ms > 1_000 ? 0 : view.position_ms - bar.start_ms;
-}
-
-/** How long a nudge stays in the cue slot, in milliseconds of the call. */
-export const NUDGE_MS = 15_000;
-
-/** The nudge to be shown now: it ranks as priority 1, so a cue of that rank is not pushed out. */
-export function visibleNudge(view: CallView) {
-  const { nudge, cue: shown } = view;
-  if (nudge === null || view.position_ms - nudge.at_ms > NUDGE_MS) return null;
-  return shown !== null && shown.priority <= 1 ? null : nudge;
 }
 
 /** A piece of transcript text: words, or the kind of something that was redacted. */

@@ -42,6 +42,7 @@ export const strings = {
   paused: "Capture is paused",
   pausedMore: "Nothing is heard or kept until you resume.",
   delay: (seconds: string) => `Transcript ${seconds} s behind`,
+  noRecogniser: "No words now: the recogniser cannot be had. Timing cues are on",
   overloaded: "Overloaded: transcript paused, timing cues on",
   noAudio: (who: Channel, seconds: number) =>
     `No audio from the ${strings.channel[who].toLowerCase()} for ${seconds} s`,
@@ -132,7 +133,7 @@ export const strings = {
   snoozeShort: "5 min",
   snoozeCallShort: "Call",
   pause: "Pause capture",
-  resume: "Resume capture",
+  resume: "Resume",
   raiseHand: "Raise hand",
   lowerHand: "Lower hand",
   mutePanel: "Mute cues",
@@ -183,9 +184,7 @@ export const strings = {
     mute: "Mute rule",
     muted: (rule: string) => `Muted: ${rule}`,
     unmute: "Unmute",
-    answered: { acknowledged: "Acknowledged", assigned: "Taken" } as Readonly<
-      Record<string, string>
-    >,
+    answered: { acknowledged: "Acknowledged", taken: "Taken" } as Readonly<Record<string, string>>,
     suggests: "Suggested:",
     title: (count: number, title: string) => (count === 0 ? title : `(${count}) ${title}`),
   },
@@ -221,9 +220,10 @@ export const strings = {
   },
   calls: {
     title: "Calls",
-    search: "Search agent or call",
+    search: "Search agent, call or day",
     state: { label: "State", all: "All", live: "Live", over: "Over" },
-    columns: ["Started", "Agent", "Duration", "State", "Open"],
+    columns: ["Started", "Agent", "Duration", "What happened", "Open"],
+    reason: { label: "What happened", all: "Anything" },
     live: "Live",
     over: "Over",
     report: "Report",

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from conversation.events import CueRaised, Event, EventLog, OverlapEnded
 from server.store.calls import CallFilter, CallPage, CallRow, select_call, select_calls
 from server.store.database import StoreError, open_database
-from server.store.tables import CALL_REASONS, CALLS, DISPUTES, EVENTS
+from server.store.tables import CALL_REASONS, CALLS, EVENTS
 from server.store.writer import GroupWriter
 
 
@@ -130,30 +130,6 @@ class Journal:
                         for reason, count in sorted(counts.items())
                     ],
                 )
-
-    def dispute(self, call_id: str, span_id: str, verdict: str, at: str) -> None:
-        """Add what somebody said of a judgement; nothing said before is overwritten.
-
-        Args:
-            call_id: the call.
-            span_id: the judged span, such as an interruption's id.
-            verdict: what they said, or `withdrawn`.
-            at: wall time in ISO 8601 with offset.
-        """
-        row = {"call_id": call_id, "span_id": span_id, "verdict": verdict, "at": at}
-        with self.engine.begin() as connection:
-            connection.execute(sa.insert(DISPUTES).values(row))
-
-    def disputes(self, call_id: str) -> dict[str, str]:
-        """Return the newest verdict on each disputed span of a call."""
-        query = (
-            sa.select(DISPUTES.c.span_id, DISPUTES.c.verdict)
-            .where(DISPUTES.c.call_id == call_id)
-            .order_by(DISPUTES.c.id)
-        )
-        with self.engine.connect() as connection:
-            newest = {row.span_id: row.verdict for row in connection.execute(query)}
-        return {span: verdict for span, verdict in newest.items() if verdict != "withdrawn"}
 
     def has_call(self, call_id: str) -> bool:
         """Whether this id was ever used."""

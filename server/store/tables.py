@@ -49,13 +49,14 @@ CALL_REASONS = sa.Table(
 DISPUTES = sa.Table(
     "disputes",
     METADATA,
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("call_id", sa.String(64), nullable=False, index=True),
+    sa.Column("call_id", sa.String(64), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),
     sa.Column("span_id", sa.String(64), nullable=False),
     sa.Column("verdict", sa.String(32), nullable=False),
     sa.Column("at", sa.String(40), nullable=False),
+    sqlite_with_rowid=False,
 )
-"""What somebody said of a judgement; rows are added, never changed."""
+"""What somebody said of a judgement, numbered within the call; nothing is overwritten."""
 
 ERASURES = sa.Table(
     "erasures",

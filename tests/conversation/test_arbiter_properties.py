@@ -84,7 +84,7 @@ def what_happens(what: Any, now_ms: int, newest: str) -> Event | None:
     if "." in what:
         return event([what, now_ms, 0.95, "words of it"])
     happened: dict[str, Event] = {
-        "nudge": NudgeSent(at_ms=now_ms, id="n", text="Ask her about the second invoice"),
+        "nudge": NudgeSent(at_ms=now_ms, nudge_id="n", text="Ask her about the second invoice"),
         "hand": HandRaised(at_ms=now_ms),
         "pause": CapturePaused(at_ms=now_ms, mode="manual"),
         "resume": CaptureResumed(at_ms=now_ms),

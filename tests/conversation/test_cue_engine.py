@@ -311,7 +311,7 @@ def test_no_sequence_breaks_one_visible_cooldown_or_budget(
 
 def test_a_nudge_is_shown_as_from_a_person_and_costs_no_budget() -> None:
     engine = CueEngine.from_packaged()
-    engine.observe(NudgeSent(at_ms=20_000, id="n", text="Ask about the second invoice"))
+    engine.observe(NudgeSent(at_ms=20_000, nudge_id="n", text="Ask about the second invoice"))
     events = play(engine, {}, duration=12_000)
     (cue,) = [e for e in events if isinstance(e, CueRaised)]
     assert (cue.rule, cue.priority, cue.values) == ("nudge", 1, {"from_person": True})
@@ -322,7 +322,7 @@ def test_a_nudge_is_shown_as_from_a_person_and_costs_no_budget() -> None:
 def test_a_nudge_waits_for_a_cue_of_its_own_rank_and_is_withheld_when_it_waits_too_long() -> None:
     engine = CueEngine.from_packaged()
     assert raised(play(engine, OVERLAP, duration=100)) == ["talk_over"]
-    engine.observe(NudgeSent(at_ms=20_200, id="n", text="Slow down"))
+    engine.observe(NudgeSent(at_ms=20_200, nudge_id="n", text="Slow down"))
     assert raised(play(engine, OVERLAP, start=20_300, duration=1_000)) == []
     assert raised(play(engine, {}, start=21_300, duration=1_000)) == ["nudge"]
 

@@ -9,17 +9,24 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, ViewportSize
 
+from asr.settings import AsrSettings
+from audio.sources import open_recording
+from conversation.events import CallStarted, Event
 from reports.build import build_report
 from reports.html import render_html
+from server.analyze import analyze_recording
+from server.hearing import Hearing, HearingSettings
 from tests.e2e.browser import OUT, new_page, open_browser
 from tests.e2e.stage import Stage, staged_server
-from tests.golden.files import events_of
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
+SAMPLE = Path(__file__).parents[2] / "server" / "sample" / "call.flac"
 WIDE: ViewportSize = {"width": 1280, "height": 820}
 NARROW: ViewportSize = {"width": 360, "height": 780}
 IN_GUIDE = (
@@ -27,6 +34,18 @@ IN_GUIDE = (
     "report", "report-close-up", "report-scorecard", "panel-dark",
 )  # fmt: skip
 Shot = Callable[[str], None]
+
+
+@cache
+def sample_call() -> list[Event]:
+    """Analyse the sample call."""
+    with Hearing(HearingSettings(asr=AsrSettings(partials_enabled=False))) as hearing:
+        return analyze_recording(
+            open_recording(SAMPLE),
+            hearing,
+            call_id="sample",
+            started_at="2026-01-05T09:00:00+00:00",
+        )
 
 
 def shoot_panel(stage: Stage, page: Page, shot: Shot) -> None:
@@ -77,7 +96,14 @@ def shoot_wall(stage: Stage, page: Page, shot: Shot) -> None:
     page.get_by_text("Of course.").wait_for()
     page.get_by_role("textbox", name="Nudge").fill("Offer to bring me in")
     shot("call")
+    heard = sample_call()
+    for n, name in enumerate(("Rosa Lindqvist", "Emma Hart", "Tom Ashby", "Emma Hart")):
+        begun = heard[0]
+        assert isinstance(begun, CallStarted)
+        earlier = replace(begun, started_at=f"2026-01-0{2 + n}T{10 + n}:2{n}:00+00:00")
+        stage.past(f"past-{n}", [earlier, *heard[1:]], name)
     page.goto(f"http://127.0.0.1:{stage.port}/#calls")
+    page.get_by_label("State").select_option("over")
     page.locator("tbody tr").first.wait_for()
     shot("calls")
     page.goto(f"http://127.0.0.1:{stage.port}/#rules")
@@ -99,11 +125,11 @@ def shoot_gallery(stage: Stage, page: Page, shot: Shot) -> None:
 
 
 def shoot_report(stage: Stage, page: Page, shot: Shot) -> None:
-    """Take the report of a call that is over, as the server shows it."""
-    page.goto(f"http://127.0.0.1:{stage.port}/v1/calls/upset/report.html")
+    """Take the report of the sample call, heard by real models, as the server shows it."""
+    stage.past("sample", sample_call(), "Emma Hart")
+    page.goto(f"http://127.0.0.1:{stage.port}/v1/calls/sample/report.html")
     page.get_by_role("heading", name="Call report").wait_for()
     shot("report")
-    page.locator(".event").first.scroll_into_view_if_needed()
     page.evaluate("document.querySelector('#interruptions').scrollIntoView()")
     shot("report-close-up")
     page.evaluate("document.querySelector('#empathy').scrollIntoView()")
@@ -138,7 +164,7 @@ def shoot(browser: Browser, out: Path) -> list[Path]:
 def printed(browser: Browser, out: Path) -> list[Path]:
     """Print the report on A4, and show its first page as the printer sees it."""
     page, _ = new_page(browser, viewport={"width": 794, "height": 1123})
-    page.set_content(render_html(build_report(events_of("upset"))))
+    page.set_content(render_html(build_report(sample_call())))
     page.pdf(path=out / "report-print.pdf", format="A4", prefer_css_page_size=True)
     page.emulate_media(media="print")
     page.screenshot(path=out / "report-print.png")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import uvicorn
 from msgspec.structs import replace
 
-from conversation.events import CallStarted, Event
+from conversation.events import CallStarted, CueCleared, CueFeedback, CueRaised, Event, NudgeSent
 from server.access import Access, SignIn
 from server.app import create_app
 from server.auth import SingleUser
@@ -40,8 +40,17 @@ class StageCall:
         self._seq = 0
 
     async def put(self, items: Sequence[Event]) -> None:
-        """Take what an agent or a supervisor says, as of now."""
-        self.tell([replace(item, at_ms=self.live.position_ms) for item in items], None)
+        """Take what an agent or a supervisor says, as of now, and show nudges as the core does."""
+        now_ms = self.live.position_ms
+        for item in items:
+            self.tell([replace(item, at_ms=now_ms)], None)
+            if isinstance(item, NudgeSent):
+                self.tell([_nudge_cue(item, now_ms)], None)
+            elif isinstance(item, CueFeedback) and item.verdict == "dismiss":
+                cue = self.live.agent_view.cue
+                if cue is not None and cue.id == item.cue_id:
+                    gone = CueCleared(at_ms=now_ms, id=cue.id, rule=cue.rule, outcome="dismissed")
+                    self.tell([gone], None)
 
     def tell(self, events: Sequence[Event], position_ms: int | None) -> None:
         """Journal events, then publish them."""
@@ -60,6 +69,18 @@ class StageCall:
 
 HERE = SignIn(LOCAL_PERSON, None)
 """Whoever sits at this machine."""
+
+
+def _nudge_cue(nudge: NudgeSent, at_ms: int) -> CueRaised:
+    return CueRaised(
+        at_ms=at_ms,
+        id=f"cue-{nudge.nudge_id}",
+        rule="nudge",
+        text=nudge.text,
+        priority=1,
+        evidence_line="",
+        ttl_ms=15_000,
+    )
 
 
 class Stage:
@@ -111,6 +132,15 @@ class Stage:
 
         self.do(publish)
         return name
+
+    def past(self, call_id: str, events: Sequence[Event], agent: str | None = None) -> None:
+        """Enter a call that is over."""
+        started = events[0]
+        assert isinstance(started, CallStarted)
+        opening = replace(started, call_id=call_id, agent=agent or started.agent)
+        self.calls.journal.open_call(call_id, started.started_at, opening.agent)
+        self.calls.journal.append(call_id, 1, [opening, *events[1:]])
+        self.calls.journal.end_call(call_id, events[-1].at_ms)
 
     def go_on(self, scene: str, from_s: float, until_s: float, call_id: str | None = None) -> None:
         """Let a call go on."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conversation.events import (
-    AlertAnswered,
+    AlertAcknowledged,
     AlertCleared,
     AudioGap,
     CallEnded,
@@ -21,11 +21,13 @@ from conversation.events import (
     HandRaised,
     HoldEnded,
     HoldStarted,
-    NudgeSent,
+    NoticeCleared,
+    NoticeShown,
     OverlapClass,
     PartialTranscript,
     PromiseMade,
     PromiseReviewed,
+    RecognitionChanged,
 )
 from tests.golden.script import A, C, M, Script
 
@@ -73,10 +75,10 @@ def upset() -> Script:
             confidence=0.9,
             start_ms=51_000,
         ),
-        AlertAnswered(at_ms=58_000, alert_id=alert, answer="assigned", by="Noor"),
-        NudgeSent(at_ms=59_000, id="nudge-1", text="I can join whenever you like", author="Noor"),
+        AlertAcknowledged(at_ms=58_000, alert_id=alert, taken=True),
         PromiseReviewed(at_ms=62_000, promise_id="p1", verdict="confirmed"),
     )
+    s.cue("nudge", 59.0, 63.0, "expired", "", text="I can join whenever you like")
     s.say(C, 60.0, 64.0, "Good. That sorts it, thank you.", ("satisfaction", "That sorts it"),
           ("gratitude", "thank you"))  # fmt: skip
     s.say(A, 65.0, 70.5, "Thank you for your patience. Is there anything else I can do? Have a "
@@ -115,16 +117,27 @@ def trouble() -> Script:
           ("problem_statement", "I need to pay"))  # fmt: skip
     s.add(
         CapturePaused(at_ms=10_500, mode="auto"),
+        NoticeShown(
+            at_ms=10_500,
+            id="notice-1",
+            rule="card_data",
+            text="Recording masked: card data",
+            surface="indicator",
+        ),
+        RecognitionChanged(at_ms=10_600, level=1),
         AudioGap(at_ms=12_000, channel=C, begin_ms=10_500, end_ms=12_000, reason="pause"),
         AudioGap(at_ms=16_000, channel=C, begin_ms=12_000, end_ms=16_000, reason="pause"),
         CaptureResumed(at_ms=16_000),
+        NoticeCleared(at_ms=16_000, id="notice-1", rule="card_data"),
+        RecognitionChanged(at_ms=16_100, level=0),
     )
     s.say(A, 17.0, 20.0, "Thanks. I'll put you on hold for a moment.", ("hold_notice", "on hold"))
     hold = s.alert("sup_hold", 121.0, "On hold for 100 s, the third hold", "Find help")
     s.add(
         HoldStarted(at_ms=20_800),
         HandRaised(at_ms=118_000, raised=True),
-        AlertAnswered(at_ms=123_000, alert_id=hold, answer="acknowledged"),
+        AlertAcknowledged(at_ms=123_000, alert_id=hold),
+        AlertCleared(at_ms=123_000, id=hold, rule="sup_hold", reason="acknowledged"),
         HoldEnded(at_ms=125_000),
         HandRaised(at_ms=126_000, raised=False),
     )
@@ -203,10 +216,8 @@ def hostile() -> Script:
             confidence=0.9,
             start_ms=13_000,
         ),
-        NudgeSent(
-            at_ms=21_000, id="n1", text="<script>window.pwned=1</script>", author="<b>Mo</b>"
-        ),
     )
+    s.cue("nudge", 21.0, 40.0, "expired", "", text="<script>window.pwned=1</script>")
     s.metrics(25, 0.5, 0, 120.0)
     return s
 

@@ -31,6 +31,7 @@ _CUES = {
     "talk_over": ("Let them finish", 1, "hand"),
     "customer_upset": ("They're upset: acknowledge it", 1, "heart"),
     "dead_air": ("Say what you're doing", 2, "clock"),
+    "nudge": ("", 1, None),
     "vulnerable": ("Slow down: safeguarding steps", 0, None),
 }
 
@@ -149,15 +150,17 @@ class Script:
             ),
         )
 
-    def cue(self, rule: str, at_s: float, until_s: float, outcome: str, line: str) -> str:
+    def cue(
+        self, rule: str, at_s: float, until_s: float, outcome: str, line: str, text: str = ""
+    ) -> str:
         """Show a cue and take it away again; return its id."""
-        name, (text, priority, icon) = self._id("cue"), _CUES[rule]
+        name, (own_text, priority, icon) = self._id("cue"), _CUES[rule]
         self.add(
             CueRaised(
                 at_ms=round(at_s * 1000),
                 id=name,
                 rule=rule,
-                text=text,
+                text=text or own_text,
                 priority=priority,
                 evidence_line=line,
                 ttl_ms=8_000,

@@ -6,13 +6,16 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from msgspec.structs import replace
 
 from conversation.events import Channel, HoldEnded, HoldStarted, ProsodyFrame
 from reports.build import build_report
 from reports.curves import curves, holds
 from reports.html import render_html
+from reports.model import CustomerWordsPart, OpportunityPart, ScorePart
 from reports.page_assets import content_security_policy, script, style
 from reports.practice import to_practise
+from reports.scorecard_view import customer_words, scorecard
 from reports.summary import summary
 from tests.golden.files import events_of
 from tests.golden.scenes import SCENES
@@ -70,6 +73,50 @@ def test_three_things_to_practise_are_missed_opportunities_with_a_moment() -> No
     moments = {e.at_ms for part in report.scorecard for e in part.evidence}
     assert all(item.at_ms in moments for item in chosen)
     assert to_practise(build_report(events_of("calm"))) == ()
+
+
+def test_a_line_with_spans_shows_what_was_missed_first_and_why_it_is_not_scored() -> None:
+    report = build_report(events_of("upset"))
+    spans = tuple(
+        OpportunityPart(
+            id=f"let_finish-{n}",
+            start_ms=5_000 * n,
+            end_ms=5_000 * n + 4_000,
+            channel=Channel.CUSTOMER,
+            verdict="missed" if n == 4 else "delivered",
+            confidence=1.0,
+            acts=(),
+        )
+        for n in range(1, 13)
+    )
+    line = ScorePart(
+        behaviour="let_finish",
+        opportunities=12,
+        delivered=11,
+        score=None,
+        evidence=(),
+        spans=spans,
+        figures={"per_10min": 2.5, "resumed": None},
+        note="the channels leak",
+    )
+    text = scorecard(replace(report, scorecard=(line,)))
+    assert "needed 12, given 11" in text
+    assert "not scored: the channels leak" in text
+    assert "per 10min 2.5" in text
+    assert text.index("missed") < text.index("given</span>")
+    assert "and 8 more" in text
+    page = Page(render_html(replace(report, scorecard=(line,))))
+    assert page.links <= page.ids
+
+
+def test_the_customers_words_are_told_by_thirds() -> None:
+    part = CustomerWordsPart(
+        acts_by_third={"frustration": (2, 1, 0), "gratitude": (0, 0, 1)}, turns=(), trend="better"
+    )
+    text = customer_words(part)
+    assert "<td>frustration</td><td>2</td><td>1</td><td>–</td>" in text
+    assert "warmer" in text
+    assert customer_words(None) == ""
 
 
 def test_one_channel_makes_no_claim() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conversation.events import (
-    AlertAnswered,
+    AlertAcknowledged,
     CallStarted,
     Channel,
     CueFeedback,
@@ -21,7 +21,7 @@ from conversation.events import (
     PromiseReviewed,
 )
 from server.call_metadata import known_before
-from server.event_socket import _read_agent, _read_watcher
+from server.event_socket import _read
 from server.experiment import ExperimentSettings, arm_of
 from server.mutes import muted_rules
 from server.store import Journal
@@ -93,33 +93,25 @@ def test_the_arm_is_dealt_by_key_and_is_off_until_enabled() -> None:
     ("message", "expected"),
     [
         ({"type": "raise_hand"}, HandRaised(at_ms=0)),
-        ({"type": "lower_hand"}, HandRaised(at_ms=0, raised=False)),
+        ({"type": "raise_hand", "raised": False}, HandRaised(at_ms=0, raised=False)),
+        ({"type": "acknowledge", "alert": "alert-1", "taken": True},
+         AlertAcknowledged(at_ms=0, alert_id="alert-1", taken=True)),
+        ({"type": "nudge", "nudge": "n1", "text": "her card is 4111 1111 1111 1111"},
+         NudgeSent(at_ms=0, nudge_id="n1", text="her card is [card]")),
+        ({"type": "nudge", "text": "  "}, None),
         ({"type": "promise", "promise": "promise-1", "verdict": "confirmed"},
          PromiseReviewed(at_ms=0, promise_id="promise-1", verdict="confirmed")),
         ({"type": "promise", "promise": "promise-1", "verdict": "edited", "what": "ring Ann",
           "due_at": "2026-03-06T12:00:00+00:00"},
          PromiseReviewed(at_ms=0, promise_id="promise-1", verdict="edited", what="ring Ann",
                          due_at="2026-03-06T12:00:00+00:00")),
-        ({"type": "promise", "promise": "p", "verdict": "edited", "due_at": "soon"},
-         PromiseReviewed(at_ms=0, promise_id="p", verdict="edited")),
+        ({"type": "promise", "promise": "p", "verdict": "edited", "due_at": "soon"}, None),
         ({"type": "promise", "promise": "p", "verdict": "perhaps"}, None),
-        ({"type": "nudge", "text": "not an agent's to say"}, None),
         ({"type": "sing"}, None),
     ],
 )  # fmt: skip
-def test_messages_of_an_agents_dashboard_are_read(
-    message: dict[str, Any], expected: Event | None
-) -> None:
-    assert _read_agent(message) == expected
-
-
-def test_messages_of_a_supervisors_dashboard_are_read_and_redacted() -> None:
-    answered = _read_watcher({"type": "acknowledge", "alert": "alert-1"})
-    assert answered == AlertAnswered(at_ms=0, alert_id="alert-1", answer="acknowledged")
-    nudge = _read_watcher({"type": "nudge", "text": "her card is 4111 1111 1111 1111"})
-    assert isinstance(nudge, NudgeSent)
-    assert nudge.text == "her card is [card]"
-    assert _read_watcher({"type": "nudge", "text": "  "}) is None
+def test_messages_of_a_dashboard_are_read(message: dict[str, Any], expected: Event | None) -> None:
+    assert _read(message) == expected
 
 
 def test_what_a_source_knows_of_the_people_goes_with_the_call() -> None:

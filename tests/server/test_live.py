@@ -98,7 +98,8 @@ def test_a_watcher_is_not_told_of_the_agents_own_cues(stage: Stage) -> None:
         ]
         for name, messages in seen.items()
     }
-    assert rules == {"watcher": ["customer_upset"], "agent": ["talk_over", "customer_upset"]}
+    assert rules["watcher"] == ["customer_upset"]
+    assert rules["agent"] == ["talk_over", "customer_upset", "nudge"]
     kinds = {m["event"]["type"] for m in seen["watcher"] if m["type"] == "event"}
     assert not kinds & {"promise_made", "promise_reviewed", "cue_withheld", "cue_feedback"}
     numbers = [m["seq"] for m in seen["watcher"] if m["type"] == "event"]
@@ -123,7 +124,7 @@ def test_a_nudge_is_short_plain_text_and_reaches_the_agent(stage: Stage) -> None
     ):
         until(agent, of_type("snapshot"))
         text = "Offer\u202e to\x07 bring me in " + "x" * 80
-        wall.send(json.dumps({"type": "nudge", "call_id": "calm", "text": text}))
+        wall.send(json.dumps({"type": "nudge", "call_id": "calm", "text": text, "nudge": "n"}))
         event = until(agent, of_type("event"))["event"]
     assert event["type"] == "nudge_sent"
     assert event["text"].startswith("Offer to bring me in xxx")
@@ -136,11 +137,16 @@ def test_alerts_are_acknowledged_and_taken(stage: Stage) -> None:
     with opened(stage, "/v1/live") as wall:
         (card,) = until(wall, of_type("snapshot"))["cards"]
         vulnerable = next(a for a in card["alerts"] if a["rule"] == "sup_vulnerable")
-        answer = {"type": "assign", "call_id": "trouble", "alert": vulnerable["id"]}
+        answer = {
+            "type": "acknowledge",
+            "call_id": "trouble",
+            "alert": vulnerable["id"],
+            "taken": True,
+        }
         wall.send(json.dumps(answer))
         changed = until(wall, of_type("event"))["cards"][0]
     answers = {alert["rule"]: alert["answer"] for alert in changed["alerts"]}
-    assert answers == {"sup_hold": "acknowledged", "sup_vulnerable": "assigned"}
+    assert answers == {"sup_hold": "acknowledged", "sup_vulnerable": "taken"}
 
 
 def test_only_the_agent_pauses_judges_and_confirms_only_others_nudge(stage: Stage) -> None:
@@ -148,10 +154,13 @@ def test_only_the_agent_pauses_judges_and_confirms_only_others_nudge(stage: Stag
     own = [
         {"type": "pause_capture"},
         {"type": "raise_hand"},
-        {"type": "promise", "promise": "p1", "verdict": "edited", "what": "Ring back", "due": ""},
+        {"type": "promise", "promise": "p1", "verdict": "edited", "what": "Ring back"},
         {"type": "feedback", "cue": "c", "verdict": "up"},
     ]
-    others = [{"type": "nudge", "text": "hello"}, {"type": "acknowledge", "alert": "a"}]
+    others = [
+        {"type": "nudge", "text": "hello", "nudge": "n"},
+        {"type": "acknowledge", "alert": "a"},
+    ]
     before = len(stage.calls.journal.events("upset"))
     with (
         opened(stage, "/v1/calls/upset/events") as agent,

@@ -136,7 +136,7 @@ export class Call extends LitElement implements Listener {
     event.preventDefault();
     const text = this.nudge.trim();
     if (text === "") return;
-    this.backend?.send({ type: "nudge", text });
+    this.backend?.send({ type: "nudge", text, nudge: crypto.randomUUID() });
     this.nudge = "";
     this.sent = true;
   };

@@ -18,6 +18,7 @@ export class Calls extends LitElement {
     failed: { state: true },
     text: { state: true },
     state: { state: true },
+    reason: { state: true },
   };
   static override styles = [
     base,
@@ -41,6 +42,7 @@ export class Calls extends LitElement {
   declare failed: boolean;
   declare text: string;
   declare state: "all" | "live" | "over";
+  declare reason: string;
   private timer: ReturnType<typeof setInterval> | undefined;
 
   constructor() {
@@ -50,6 +52,7 @@ export class Calls extends LitElement {
     this.failed = false;
     this.text = "";
     this.state = "all";
+    this.reason = "";
   }
 
   override connectedCallback(): void {
@@ -81,7 +84,8 @@ export class Calls extends LitElement {
     const found = all.filter(
       (call) =>
         (this.state === "all" || call.live === (this.state === "live")) &&
-        `${call.agent ?? ""} ${call.call_id} ${call.started_at}`
+        (this.reason === "" || this.reason in call.reasons) &&
+        `${call.agent ?? ""} ${call.call_id} ${day.format(new Date(call.started_at))}`
           .toLocaleLowerCase()
           .includes(wanted),
     );
@@ -92,6 +96,9 @@ export class Calls extends LitElement {
         ) => {
           this.text = (event.target as HTMLInputElement).value;
         }}></span>
+        <select aria-label=${text.reason.label} @change=${(event: Event) => {
+          this.reason = (event.target as HTMLSelectElement).value;
+        }}><option value="">${text.reason.all}</option>${[...new Set(all.flatMap((call) => Object.keys(call.reasons)))].sort().map((reason) => html`<option value=${reason}>${reason.replaceAll("_", " ")}</option>`)}</select>
         <select aria-label=${text.state.label} @change=${(event: Event) => {
           this.state = (event.target as HTMLSelectElement).value as Calls["state"];
         }}>${(["all", "live", "over"] as const).map((state) => html`<option value=${state}>${text.state[state]}</option>`)}</select>
@@ -119,12 +126,26 @@ function callRow(call: CallSummary): TemplateResult {
     <td><time datetime=${call.started_at}>${day.format(new Date(call.started_at))}</time></td>
     <td>${call.agent ?? html`<span class="soft">${strings.wall.unnamed}</span>`}</td>
     <td>${call.live ? html`<span class="soft">${strings.unknown}</span>` : clock(call.duration_ms)}</td>
-    <td>${call.live ? html`<span class="live">${text.live}</span>` : text.over}</td>
+    <td>${call.live ? html`<span class="live">${text.live}</span>` : happened(call)}</td>
     <td>${
       call.live
         ? html`<a href="#call/${id}" aria-label="${text.watch}: ${name}">${text.watch}</a>`
         : html`<a href="/v1/calls/${id}/report.html" aria-label="${text.report}: ${name}">${text.report}</a><a href="#replay/${id}" aria-label="${text.replay}: ${name}">${text.replay}</a>`
     }</td></tr>`;
+}
+
+/** Kinds shown in a row; the filter finds the others. */
+const KINDS = 4;
+
+/** The most frequent cues and kinds of overlap, with how often. */
+function happened(call: CallSummary): readonly TemplateResult[] {
+  return Object.entries(call.reasons)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, KINDS)
+    .map(
+      ([reason, count]) =>
+        html`<span class="chip">${reason.replaceAll("_", " ")}${count > 1 ? html` <b class="num">${count}</b>` : ""}</span> `,
+    );
 }
 
 customElements.define("hl-calls", Calls);

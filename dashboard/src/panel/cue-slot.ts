@@ -4,7 +4,7 @@ import type { Connection, Verdict } from "../backend";
 import { base } from "../design/base";
 import { cueIcon, type IconName, icon } from "../design/icons";
 import { type Prefs, prefs } from "../prefs";
-import { initial, speakers, started, visibleNudge } from "../store";
+import { initial, speakers, started } from "../store";
 import { strings } from "../strings";
 import type { CallView } from "../types/events.gen";
 
@@ -26,7 +26,6 @@ export class CueSlot extends LitElement {
     link: {},
     reportUrl: { attribute: false },
     tick: { state: true },
-    dismissed: { state: true },
     canReplay: { type: Boolean },
     prefs: { attribute: false },
   };
@@ -69,7 +68,6 @@ export class CueSlot extends LitElement {
   declare link: Connection;
   declare reportUrl: string | null;
   declare tick: boolean;
-  declare dismissed: string | null;
   declare canReplay: boolean;
   /** Muted and quiet, as this browser remembers them. */
   declare prefs: Prefs;
@@ -81,7 +79,6 @@ export class CueSlot extends LitElement {
     this.link = "connecting";
     this.reportUrl = null;
     this.tick = false;
-    this.dismissed = null;
     this.canReplay = false;
     this.prefs = prefs.value;
   }
@@ -104,15 +101,9 @@ export class CueSlot extends LitElement {
     this.tick = false;
   }
 
-  private say(verdict: Verdict): void {
-    this.dispatchEvent(new CustomEvent("verdict", { detail: verdict }));
-  }
-
-  /** What stands in the slot; a person's words are taken away by the agent here alone. */
+  /** What the agent says of the cue in the slot. */
   judge(verdict: Verdict): void {
-    const nudge = visibleNudge(this.view);
-    if (nudge !== null && nudge.id !== this.dismissed) this.dismissed = nudge.id;
-    else if (this.view.cue !== null) this.say(verdict);
+    if (this.view.cue !== null) this.dispatchEvent(new CustomEvent("verdict", { detail: verdict }));
   }
 
   protected override render(): TemplateResult {
@@ -134,12 +125,12 @@ export class CueSlot extends LitElement {
 
   private get shown(): TemplateResult | null {
     const { cue } = this.view;
-    const nudge = visibleNudge(this.view);
-    if (nudge !== null && nudge.id !== this.dismissed) {
+    if (cue === null) return null;
+    if (cue.rule === "nudge") {
       return html`<div class="cue person" data-testid="nudge"><span class="tile">${icon("person", 34)}</span>
-        <div><p class="say">${nudge.text}</p><p class="why">${nudge.author ?? strings.fromPerson}</p></div></div>`;
+        <div><p class="say">${cue.text}</p><p class="why">${strings.fromPerson}</p></div></div>`;
     }
-    if (cue === null || (this.prefs.muted && cue.priority > 0)) return null;
+    if (this.prefs.muted && cue.priority > 0) return null;
     return html`<div class="cue" data-testid="cue" data-rule=${cue.rule}>
       <span class="tile">${icon(cueIcon(cue.icon, cue.rule), 36)}</span>
       <div><p class="say">${cue.text}</p><p class="why">${cue.evidence_line}</p></div></div>`;

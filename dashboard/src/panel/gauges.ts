@@ -15,6 +15,9 @@ interface Gauge {
   readonly usual: readonly [number, number];
 }
 
+/** Pace of most service calls, words a minute, for an agent whose own usual is unknown. */
+const PACE: readonly [number, number] = [120, 180];
+
 /** The figures and their ranges; a range is where most good calls of a service desk lie. */
 export function gaugesOf(view: CallView): readonly Gauge[] {
   const metrics = view.metrics;
@@ -35,7 +38,7 @@ export function gaugesOf(view: CallView): readonly Gauge[] {
       value: metrics?.words_per_minute_agent ?? null,
       unit: ` ${strings.perMinute}`,
       top: 260,
-      usual: [120, 180],
+      usual: view.usual_wpm === null ? PACE : [view.usual_wpm * 0.75, view.usual_wpm * 1.25],
     },
     {
       name: "interruptions",
@@ -105,7 +108,7 @@ function gaugeView({ name, label, value, unit, top, usual }: Gauge): TemplateRes
   const at = value === null ? 0 : Math.min(100, (value / top) * 100);
   const from = (usual[0] / top) * 100;
   const to = (usual[1] / top) * 100;
-  const range = strings.gauges.usual(usual[0], usual[1]);
+  const range = strings.gauges.usual(Math.round(usual[0]), Math.round(usual[1]));
   const above = value !== null && value > usual[1];
   const below = value !== null && value < usual[0];
   return html`<div class="card gauge ${value === null ? "unknown" : ""}" data-gauge=${name}>

@@ -224,7 +224,7 @@ export class Panel extends LitElement implements Listener {
   }
 
   private toggleHand(): void {
-    this.send({ type: this.view.hand_since_ms === null ? "raise_hand" : "lower_hand" });
+    this.send({ type: "raise_hand", raised: this.view.hand_since_ms === null });
   }
 
   private readonly onReplay = (): void => {

@@ -46,11 +46,12 @@ export class Promises extends LitElement {
   private readonly save = (event: SubmitEvent): void => {
     event.preventDefault();
     const form = new FormData(event.target as HTMLFormElement);
+    const due = String(form.get("due"));
     this.answer({
       promise: this.editing ?? "",
       verdict: "edited",
       what: String(form.get("what")),
-      due: String(form.get("due")),
+      ...(due === "" ? {} : { due_at: withOffset(due) }),
     });
   };
 
@@ -76,7 +77,7 @@ export class Promises extends LitElement {
     if (this.editing === pledge.id) {
       return html`<li><form @submit=${this.save}>
         <label>${promises.what}<input name="what" maxlength="200" required .value=${pledge.what}></label>
-        <label>${promises.due}<input name="due" maxlength="200" .value=${pledge.due ?? ""}></label>
+        <label>${promises.due}<input name="due" type="datetime-local" .value=${localMinute(pledge.due_at)}></label>
         <span class="actions"><button class="main">${promises.save}</button>
         <button type="button" class="bare" @click=${() => {
           this.editing = null;
@@ -86,7 +87,7 @@ export class Promises extends LitElement {
     const draft = pledge.status === "draft";
     return html`<li class=${pledge.status} data-promise=${pledge.id}>
       <p class="what" dir="auto">${pledge.what}</p>
-      <p class="due">${icon("calendar", 14)} ${pledge.due ?? promises.noDue}
+      <p class="due">${icon("calendar", 14)} ${dueText(pledge)}
         <span class="state">${promises.status[pledge.status] ?? ""}</span></p>
       ${
         draft
@@ -102,6 +103,32 @@ export class Promises extends LitElement {
       }
     </li>`;
   }
+}
+
+const day = new Intl.DateTimeFormat(undefined, {
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+});
+
+/** By when, as a time of the reader's locale where one is known, else in the words that were said. */
+function dueText({ due, due_at }: Pledge): string {
+  if (due_at !== null) return day.format(new Date(due_at));
+  return due ?? strings.promises.noDue;
+}
+
+/** A time with offset as a field of local time takes it. */
+function localMinute(time: string | null): string {
+  if (time === null) return "";
+  const at = new Date(time);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** A local time as ISO 8601 with offset. */
+function withOffset(local: string): string {
+  return new Date(local).toISOString();
 }
 
 customElements.define("hl-promises", Promises);

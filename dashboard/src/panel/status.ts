@@ -45,7 +45,10 @@ export function notes(view: CallView, link: Connection, quietMs: number): readon
   }
   const skipped = view.lines.findLast((line) => line.final)?.status === "skipped";
   const delay = transcriptDelay(view);
-  if (live && (view.asr_level >= OVERLOADED_LEVEL || skipped)) note("clock", strings.overloaded);
+  for (const { text } of view.notices) note("shield", text);
+  if (live && !view.asr_available) note("clock", strings.noRecogniser);
+  else if (live && (view.asr_level >= OVERLOADED_LEVEL || skipped))
+    note("clock", strings.overloaded);
   else if (live && delay > DELAY_MS) note("clock", strings.delay((delay / 1000).toFixed(0)));
   if (mixed(view)) note("speech", strings.mixed);
   else if (view.bleed === "C") note("speech", strings.bleed);

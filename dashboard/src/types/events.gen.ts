@@ -269,33 +269,30 @@ export interface PromiseReviewed {
   readonly promise_id: string;
   readonly verdict: string;
   readonly what: string | null;
-  readonly due: string | null;
   readonly due_at: string | null;
 }
 
-/** A supervisor's words for the agent's cue slot; marked there as from a person. */
+/** A supervisor wrote a line to the agent. */
 export interface NudgeSent {
   readonly type: "nudge_sent";
   readonly at_ms: number;
-  readonly id: string;
+  readonly nudge_id: string;
   readonly text: string;
-  readonly author: string | null;
 }
 
-/** The agent asks for a person's help, or no longer does. */
+/** The agent asked for help, or took it back. */
 export interface HandRaised {
   readonly type: "hand_raised";
   readonly at_ms: number;
   readonly raised: boolean;
 }
 
-/** A supervisor dealt with an alert. */
-export interface AlertAnswered {
-  readonly type: "alert_answered";
+/** A supervisor has seen an alert. */
+export interface AlertAcknowledged {
+  readonly type: "alert_acknowledged";
   readonly at_ms: number;
   readonly alert_id: string;
-  readonly answer: string;
-  readonly by: string | null;
+  readonly taken: boolean;
 }
 
 /** Stream time moved on; changes promptness, never results. */
@@ -515,7 +512,7 @@ export interface MetricsUpdated {
   readonly customer_word_sentiment: number | null;
 }
 
-export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | PaceMeasured | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAnswered | ClockAdvanced | CallEnded;
+export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | PaceMeasured | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAcknowledged | ClockAdvanced | CallEnded;
 
 export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared | MetricsUpdated;
 
@@ -557,7 +554,7 @@ export interface Line {
   readonly status: string;
 }
 
-/** An alert whose condition is not over. */
+/** An alert whose condition is not over, or that somebody has answered. */
 export interface Alert {
   readonly id: string;
   readonly rule: string;
@@ -565,7 +562,6 @@ export interface Alert {
   readonly suggested_action: string;
   readonly at_ms: number;
   readonly answer: string | null;
-  readonly by: string | null;
 }
 
 /** A promise that was heard, and what the agent made of it. */
@@ -573,8 +569,15 @@ export interface Pledge {
   readonly id: string;
   readonly what: string;
   readonly due: string | null;
+  readonly due_at: string | null;
   readonly start_ms: number;
   readonly status: string;
+}
+
+/** An indicator that the core shows beside the cue, such as masked card data. */
+export interface Notice {
+  readonly id: string;
+  readonly text: string;
 }
 
 /** Everything that dashboards show of one call. */
@@ -582,6 +585,7 @@ export interface CallView {
   readonly call_id: string;
   readonly agent: string | null;
   readonly channels: readonly (Channel)[];
+  readonly usual_wpm: number | null;
   readonly transcribed: boolean;
   readonly position_ms: number;
   readonly ended: boolean;
@@ -590,6 +594,7 @@ export interface CallView {
   readonly hand_since_ms: number | null;
   readonly bleed: string | null;
   readonly asr_level: number;
+  readonly asr_available: boolean;
   readonly speech: readonly (Bar)[];
   readonly raised: readonly (RaisedBar)[];
   readonly overlaps: readonly (OverlapMark)[];
@@ -599,9 +604,9 @@ export interface CallView {
   readonly cue: CueRaised | null;
   readonly resolved: CueRaised | null;
   readonly need_cues: number;
-  readonly nudge: NudgeSent | null;
   readonly alerts: readonly (Alert)[];
   readonly pledges: readonly (Pledge)[];
+  readonly notices: readonly (Notice)[];
   readonly metrics: MetricsUpdated | null;
 }
 

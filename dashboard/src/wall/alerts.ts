@@ -43,8 +43,8 @@ export class Alerts extends LitElement {
     this.muted = [];
   }
 
-  private answer(type: "acknowledge" | "assign", { callId, alert }: OpenAlert): void {
-    const detail: ClientMessage = { type, call_id: callId, alert: alert.id };
+  private answer(taken: boolean, { callId, alert }: OpenAlert): void {
+    const detail: ClientMessage = { type: "acknowledge", call_id: callId, alert: alert.id, taken };
     this.dispatchEvent(new CustomEvent("answer", { detail }));
   }
 
@@ -86,8 +86,8 @@ export class Alerts extends LitElement {
       ${
         alert.answer === null
           ? html`<p class="actions">
-          <button @click=${() => this.answer("assign", item)}>${text.assign}</button>
-          <button class="bare" @click=${() => this.answer("acknowledge", item)}>${text.acknowledge}</button>
+          <button @click=${() => this.answer(true, item)}>${text.assign}</button>
+          <button class="bare" @click=${() => this.answer(false, item)}>${text.acknowledge}</button>
           <button class="bare" @click=${mute}>${text.mute}</button></p>`
           : nothing
       }

@@ -64,7 +64,7 @@ describe("the wall", () => {
     const state = wall(card("taken", "upset", 59), now);
     expect(openAlerts(state, []).map(({ alert }) => [alert.rule, alert.answer])).toEqual([
       ["sup_vulnerable", null],
-      ["sup_escalation", "assigned"],
+      ["sup_escalation", "taken"],
       ["sup_hold", "acknowledged"],
     ]);
     expect(openAlerts(state, ["sup_vulnerable"]).map(({ alert }) => alert.rule)).not.toContain(

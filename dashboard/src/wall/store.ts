@@ -88,6 +88,9 @@ export interface OpenAlert {
   readonly agoMs: number;
 }
 
+/** An answered alert stays in the list this long, in milliseconds. */
+const ANSWERED_MS = 300_000;
+
 /** Alerts that nobody muted, unanswered ones first, then the newest. */
 export function openAlerts(state: WallState, muted: readonly string[]): readonly OpenAlert[] {
   const found: OpenAlert[] = [];
@@ -95,6 +98,7 @@ export function openAlerts(state: WallState, muted: readonly string[]): readonly
     for (const alert of card.alerts) {
       if (muted.includes(alert.rule)) continue;
       const agoMs = card.position_ms - alert.at_ms;
+      if (alert.answer !== null && agoMs > ANSWERED_MS) continue;
       found.push({ callId: card.call_id, agent: card.agent, alert, agoMs });
     }
   }

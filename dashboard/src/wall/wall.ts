@@ -83,6 +83,8 @@ export class Wall extends LitElement implements WallListener {
   private backend: WallBackend | null = null;
   private timer: ReturnType<typeof setInterval> | undefined;
   private scroller: HTMLElement | null = null;
+  /** What scrolls on narrow screens; it outlives this element. */
+  private page: HTMLElement | null = null;
   private readonly resized = new ResizeObserver(() => this.measure());
 
   constructor() {
@@ -111,6 +113,7 @@ export class Wall extends LitElement implements WallListener {
     prefs.removeEventListener("change", this.onPrefs);
     window.removeEventListener("keydown", this.onKey);
     clearInterval(this.timer);
+    this.page?.removeEventListener("scroll", this.measure);
     this.resized.disconnect();
     this.backend?.stop();
     document.title = strings.product;
@@ -171,17 +174,15 @@ export class Wall extends LitElement implements WallListener {
     if (list === null) return;
     this.resized.observe(list);
     this.resized.observe(this);
-    list.addEventListener("scroll", () => this.measure(), { passive: true });
-    this.parentElement?.addEventListener("scroll", () => this.measure(), { passive: true });
-    (this.getRootNode() as ShadowRoot)
-      .querySelector?.("main")
-      ?.addEventListener("scroll", () => this.measure(), { passive: true });
+    list.addEventListener("scroll", this.measure, { passive: true });
+    this.page = this.parentElement;
+    this.page?.addEventListener("scroll", this.measure, { passive: true });
     this.scroller = list;
     this.measure();
   }
 
   /** Which part of the list is on screen; on narrow screens the page scrolls, not the list. */
-  private measure(): void {
+  private readonly measure = (): void => {
     const list = this.scroller;
     if (list === null) return;
     const box = list.getBoundingClientRect();
@@ -192,7 +193,7 @@ export class Wall extends LitElement implements WallListener {
     const scrolled = own ? list.scrollTop : Math.max(0, -box.top);
     const row = this.rowHeight;
     if (Math.floor(scrolled / row) !== Math.floor(this.scrolled / row)) this.scrolled = scrolled;
-  }
+  };
 
   private get isTable(): boolean {
     return prefs.value.wallView === "table";
