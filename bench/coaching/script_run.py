@@ -141,7 +141,7 @@ class GivenActs:
         self._count = 0
 
     def observe(
-        self, event: PartialTranscript | FinalTranscript
+        self, event: PartialTranscript | FinalTranscript | UtteranceScored
     ) -> list[ActDetected | PromiseMade]:
         """Return the acts of a turn when its last words are final."""
         turn = self._last.get(event.utterance_id)
