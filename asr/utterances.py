@@ -19,7 +19,7 @@ from collections import deque
 import msgspec
 
 from asr.guard import plain
-from asr.jobs import Advice, Job, JobKind, JobResult
+from asr.jobs import Advice, Job, JobKind, JobResult, unanswered
 from asr.languages import language_words
 from asr.listening import ListeningBuffer
 from asr.publishing import Shown, final_transcript, partial_transcript, without_echo
@@ -134,6 +134,17 @@ class UtteranceTracker:
         while self._events:
             jobs += self._take(self._events.popleft())
         return jobs + self._close(self._buffer.end_ms or self._grid_ms)
+
+    def abandon(self, at_ms: int) -> Transcripts:
+        """Publish what nobody will decode any more as skipped, so that no speech vanishes."""
+        missing: Transcripts = []
+        for job, end_ms in list(self._asked.values()):
+            if job.kind is JobKind.FINAL or job.job_id in self._promoted:
+                missing += self._final(
+                    job, unanswered(job, "skipped"), self._shown[job.utterance_id], at_ms, end_ms
+                )
+        self._asked.clear()
+        return missing
 
     def redecode(self) -> list[Job]:
         """Return decodes of what came late, cut or not at all, once each, for after the call."""
