@@ -36,6 +36,8 @@ _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.2, 10.0
 _DUMP_S = 0.5
 """Between the stack dump of a hanging worker and its end."""
 _DEATHS_WINDOW_S = 60.0
+_PATIENCE = 6
+"""By how much the deadline of a job is longer that no live call waits for."""
 _QUARANTINED = 256
 _ERRORS: dict[str | None, type[AsrError]] = {
     error.code: error for error in (ModelCorrupt, ModelMissing)
@@ -239,6 +241,7 @@ class WorkerPool:
                     continue
                 audio_s = len(lease.job.pcm) / 32_000
                 limit_s = max(self._settings.job_deadline_ms / 1000, 3 * audio_s)
+                limit_s *= _PATIENCE if lease.job.patient else 1
                 self._deadlines[index] = _Deadline(time.monotonic() + limit_s)
                 message = _exchange(child, msgspec.msgpack.encode(lease.job))
                 self._deadlines.pop(index, None)

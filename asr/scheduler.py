@@ -301,6 +301,7 @@ class Scheduler:
                 or call_of(other) != call_of(job)
                 or other.channel is not job.channel
                 or other.start_ms < parts[-1].start_ms
+                or other.audio_end_ms <= parts[-1].audio_end_ms
             ):
                 continue
             if other.audio_end_ms - job.start_ms > self._settings.merged_audio_ms:

@@ -19,11 +19,12 @@ from collections import deque
 import msgspec
 
 from asr.guard import plain
-from asr.jobs import Advice, Job, JobKind, JobResult
+from asr.jobs import Advice, Job, JobKind, JobResult, unanswered
 from asr.languages import language_words
 from asr.listening import ListeningBuffer
 from asr.publishing import Shown, final_transcript, partial_transcript, without_echo
 from asr.settings import AsrSettings
+from asr.utterance import Lead, Utterance
 from audio.chunks import AudioChunk
 from conversation.events import (
     AudioGap,
@@ -49,51 +50,6 @@ _REDECODED = frozenset({"delayed", "failed", "truncated", "skipped"})
 Transcripts = list[PartialTranscript | FinalTranscript]
 
 
-class _Lead(msgspec.Struct, frozen=True):
-    """The audio before an utterance that its final may hear."""
-
-    from_ms: int
-    speech_ms: int = 0
-    words_from_ms: int = 0
-    """Where the final of the utterance before stopped to listen: words after it are new, also
-    where voice activity missed them."""
-
-
-class _Utterance:
-    def __init__(self, utterance_id: str, begin_ms: int, lead: _Lead) -> None:
-        self.id = utterance_id
-        self.begin_ms = begin_ms
-        self.lead = lead
-        self.speech: list[list[int | None]] = []
-        self.last_partial_ms = begin_ms
-        """End of the audio of the last partial."""
-        self.hint_ms: int | None = None
-        """When an overlap wants to know the words so far."""
-        self.overlapped = False
-        self.extra_frames = 0
-        self.speculative: str | None = None
-        """Job that decodes the utterance as if the present pause ended it."""
-
-    def speech_ms(self, until_ms: int) -> int:
-        return sum(
-            max(0, min(until_ms if end is None else end, until_ms) - max(begin or 0, self.begin_ms))
-            for begin, end in self.speech
-        )
-
-    @property
-    def speaking(self) -> bool:
-        return bool(self.speech) and self.speech[-1][1] is None
-
-    @property
-    def last_end_ms(self) -> int:
-        end = self.speech[-1][1]
-        return 0 if end is None else end
-
-    @property
-    def last_begin_ms(self) -> int:
-        return self.speech[-1][0] or 0
-
-
 class UtteranceTracker:
     """One channel; a pure function of its audio, events, advice and results."""
 
@@ -114,8 +70,8 @@ class UtteranceTracker:
         self._buffer = ListeningBuffer()
         self._events: deque[Event] = deque()
         self._grid_ms = 0
-        self._open: _Utterance | None = None
-        self._former: _Utterance | None = None
+        self._open: Utterance | None = None
+        self._former: Utterance | None = None
         self._count = 0
         self._jobs = 0
         self._shown: dict[str, Shown] = {}
@@ -185,6 +141,17 @@ class UtteranceTracker:
             jobs += self._take(self._events.popleft())
         return jobs + self._close(self._buffer.end_ms or self._grid_ms)
 
+    def abandon(self, at_ms: int) -> Transcripts:
+        """Publish what nobody will decode any more as skipped, so that no speech vanishes."""
+        missing: Transcripts = []
+        for job, end_ms in list(self._asked.values()):
+            if job.kind is JobKind.FINAL or job.job_id in self._promoted:
+                missing += self._final(
+                    job, unanswered(job, "skipped"), self._shown[job.utterance_id], at_ms, end_ms
+                )
+        self._asked.clear()
+        return missing
+
     def redecode(self) -> list[Job]:
         """Return decodes of what came late, cut or not at all, once each, for after the call."""
         jobs, self._redo, self._redo_bytes = self._redo, [], 0
@@ -236,14 +203,14 @@ class UtteranceTracker:
 
     def _begin(self, begin_ms: int, speech_ms: int) -> None:
         self._count += 1
-        lead = _Lead(begin_ms)
+        lead = Lead(begin_ms)
         former, settings = self._former, self._settings
         if former is not None and begin_ms - former.last_end_ms <= settings.lead_gap_ms:
             from_ms = min(begin_ms, max(former.begin_ms, begin_ms - settings.lead_ms))
             spoken_ms = former.speech_ms(begin_ms) - former.speech_ms(from_ms)
             heard_ms = min(begin_ms, former.last_end_ms + settings.speculate_after_ms)
-            lead = _Lead(from_ms, max(0, spoken_ms), heard_ms)
-        self._open = _Utterance(f"{self._channel[0]}-{self._count}", begin_ms, lead)
+            lead = Lead(from_ms, max(0, spoken_ms), heard_ms)
+        self._open = Utterance(f"{self._channel[0]}-{self._count}", begin_ms, lead)
         self._open.last_partial_ms = speech_ms
         self._shown[self._open.id] = Shown(speech_ms, self._settings)
 
@@ -274,7 +241,7 @@ class UtteranceTracker:
             return self._job(utterance, JobKind.PARTIAL, now_ms, hinted=hinted)
         return []
 
-    def _endpoint_ms(self, utterance: _Utterance) -> int:
+    def _endpoint_ms(self, utterance: Utterance) -> int:
         """Return the silence that ends an utterance, by the words up to its end."""
         settings = self._settings
         answer = self._speculated.get(utterance.speculative or "")
@@ -296,7 +263,7 @@ class UtteranceTracker:
             return settings.endpoint_sentence_ms
         return settings.endpoint_silence_ms
 
-    def _speculates(self, utterance: _Utterance, silence_ms: int) -> bool:
+    def _speculates(self, utterance: Utterance, silence_ms: int) -> bool:
         return (
             self._settings.partials_enabled
             and self._advice.partials
@@ -305,7 +272,7 @@ class UtteranceTracker:
             and utterance.speech_ms(utterance.last_end_ms) >= self._settings.min_speech_ms
         )
 
-    def _shows(self, utterance: _Utterance, now_ms: int) -> bool:
+    def _shows(self, utterance: Utterance, now_ms: int) -> bool:
         """Whether a partial is due: a hop of new speech, a dip, or an overlap that waits."""
         settings, advice = self._settings, self._advice
         if not settings.partials_enabled:
@@ -323,7 +290,7 @@ class UtteranceTracker:
             now_ms, settings.dip_probability, settings.dip_ms
         )
 
-    def _end_pause(self, utterance: _Utterance) -> None:
+    def _end_pause(self, utterance: Utterance) -> None:
         if utterance.speculative is not None:
             self._forget_speculation(utterance.speculative)
             utterance.speculative = None
@@ -373,7 +340,7 @@ class UtteranceTracker:
         return []
 
     def _job(
-        self, utterance: _Utterance, kind: JobKind, end_ms: int, *, hinted: bool = False
+        self, utterance: Utterance, kind: JobKind, end_ms: int, *, hinted: bool = False
     ) -> list[Job]:
         pcm = self._buffer.pcm(utterance.begin_ms, end_ms)
         if not any(pcm):

@@ -374,6 +374,8 @@ class CallSession:
         self._hearing.live_calls.discard(self)
         events = self.end_audio()
         self._drain(wait_s)
+        for ears in self._ears.values():
+            self._merger.add(ears.utterances.abandon(self._merger.released_ms))
         events += self._receive(self._merger.release(self._merger.newest_ms))
         end_ms = max(ears.position_ms for ears in self._ears.values())
         end_ms = max(end_ms, self._merger.released_ms)

@@ -160,7 +160,7 @@ def test_what_waited_through_the_ladder_is_decoded_together_and_answered_apart()
     scheduler = Scheduler(AsrSettings(), 1)
     now_ms = climb(scheduler, 5)
     first, second = job("one", start_ms=0), job("two", start_ms=2_000)
-    for one in (first, second):
+    for one in (first, second, job("two again", start_ms=2_000)):
         scheduler.submit(one, now_ms)
     assert take(scheduler, now_ms) == "other/stuck"
     lease = scheduler.next(now_ms)

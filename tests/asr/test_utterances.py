@@ -321,6 +321,19 @@ def test_what_was_not_decoded_is_decoded_after_the_call_as_a_new_revision() -> N
     assert line.tracker.redecode() == []
 
 
+def test_a_final_that_nobody_decodes_any_more_is_listed_as_skipped() -> None:
+    line = Line()
+    line.speak(1_000, 2_000)
+    line.speak(4_000, 5_000)
+    jobs = line.run(7_000)
+    assert [j.kind for j in jobs if j.kind is not JobKind.PARTIAL] == [JobKind.SPECULATIVE] * 2
+    line.tracker.receive(answer(jobs[-1], "heard"), 7_000)
+    (missing,) = line.tracker.abandon(7_100)
+    assert isinstance(missing, FinalTranscript)
+    assert (missing.text, missing.status, missing.start_ms) == (None, "skipped", 1_000)
+    assert line.tracker.abandon(7_200) == []
+
+
 def test_three_hours_of_talk_leave_nothing_behind() -> None:
     tracker = UtteranceTracker(AGENT, AsrSettings(hop_ms=2_000))
     noise = np.random.default_rng(3).normal(0, 0.05, 16_000).astype(np.float32)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -23,10 +24,10 @@ HARMLESS, DEADLY, HANGING, LARGE, BOTTOMLESS = 9, 1, 2, 3, 4
 SETTINGS = AsrSettings(
     workers=1,
     threads=1,
-    job_deadline_ms=3_000,
+    job_deadline_ms=60_000,
     heartbeat_ms=200,
     worker_memory_mib=200,
-    retry_unavailable_ms=1_500,
+    retry_unavailable_ms=4_000,
 )
 
 
@@ -45,12 +46,22 @@ def job(order: int, name: str = "job", kind: JobKind = JobKind.FINAL) -> Job:
 
 
 @pytest.fixture
-def pool() -> Iterator[WorkerPool]:
-    workers = WorkerPool(SETTINGS, command=COMMAND)
+def settings() -> AsrSettings:
+    return SETTINGS
+
+
+@pytest.fixture
+def pool(settings: AsrSettings) -> Iterator[WorkerPool]:
+    workers = WorkerPool(settings, command=COMMAND)
     workers.start()
     workers.wait_ready(60)
     yield workers
     workers.close()
+
+
+short_deadline = pytest.mark.parametrize(
+    "settings", [msgspec.structs.replace(SETTINGS, job_deadline_ms=3_000)]
+)
 
 
 def answers(pool: WorkerPool, count: int, within_s: float = 30) -> list[JobResult]:
@@ -87,6 +98,7 @@ def test_a_partial_that_kills_its_worker_is_not_tried_again(pool: WorkerPool) ->
     assert pool.restarts == 1
 
 
+@short_deadline
 def test_a_hanging_worker_dumps_its_stacks_and_is_replaced(
     pool: WorkerPool, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,6 +111,7 @@ def test_a_hanging_worker_dumps_its_stacks_and_is_replaced(
     assert "bomb_worker.py" in capfd.readouterr().err
 
 
+@short_deadline
 def test_a_worker_that_stops_while_idle_is_found_out(pool: WorkerPool) -> None:
     os.kill(pool.pids[0], signal.SIGSTOP)
     time.sleep(1.0)
@@ -116,14 +129,13 @@ def test_a_worker_that_has_grown_is_replaced_between_jobs(pool: WorkerPool) -> N
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="needs /proc")
-def test_a_worker_that_eats_memory_is_ended_before_the_machine_suffers(
-    pool: WorkerPool, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_worker_that_eats_memory_is_ended_before_the_machine_suffers(pool: WorkerPool) -> None:
+    began_s = time.monotonic()
     pool.submit(job(BOTTOMLESS))
     pool.submit(job(HARMLESS))
-    results = {r.job_id: r.error for r in answers(pool, 2)}
+    results = {r.job_id: r.error for r in answers(pool, 2, within_s=55)}
     assert results == {"call/job-4": "failed", "call/job-9": None}
-    assert "bomb_worker.py" not in capfd.readouterr().err, "the deadline ended it, not its memory"
+    assert time.monotonic() - began_s < 55, "the deadline ended it, not its memory"
 
 
 def test_five_deaths_make_recognition_unavailable_and_it_comes_back_by_itself(
