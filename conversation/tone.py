@@ -27,6 +27,8 @@ FEELINGS = frozenset(
 """Customer acts that call for an acknowledgement."""
 _SPOKEN_PHRASES = ("avoid_phrase", "over_promise")
 """Acts that are findings of the same name."""
+_BARE_ANSWER_WORDS = 3
+"""An answer of so few words leaves the customer to ask again."""
 _TAKEN_UP = 3
 """Words of the customer's that make a sentence a restatement of what they told."""
 
@@ -115,6 +117,7 @@ class _Reading:
             for finding in self._phrases(kind)
         ]
         findings += self._spoken_phrases(findings)
+        findings += self._walls(findings)
         findings += self._vague_times()
         findings += self._canned()
         if self._sentences:
@@ -146,6 +149,18 @@ class _Reading:
                     why=kind.why,
                     better_wording=kind.better,
                 )
+
+    def _walls(self, known: Sequence[Finding]) -> Iterable[Finding]:
+        """A refusal in a reply that shows no way forward at all."""
+        if any(self._is_step(sentence) for sentence in self._sentences):
+            return
+        for sentence in self._sentences:
+            match = self._pack.find("refuses", sentence.text)
+            if match is not None and not any(
+                sentence.start <= finding.start < sentence.end for finding in known
+            ):
+                yield self._finding("avoid_phrase", sentence, match)
+                return
 
     def _acts_in(self, sentence: _Sentence, kinds: Iterable[str]) -> list[ToneAct]:
         wanted = frozenset(kinds)
@@ -249,7 +264,8 @@ class _Reading:
         refuses = any(True for _ in self._phrases("avoid_phrase")) or any(
             True for _ in self._phrases("blame")
         )
-        return not (answers_question and not refuses)
+        brief = len(self._text.split()) <= _BARE_ANSWER_WORDS
+        return brief or refuses or not answers_question
 
     def _is_step(self, sentence: _Sentence) -> bool:
         """Whether a sentence says what was, is or will be done, or asks the customer something."""

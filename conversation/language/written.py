@@ -47,6 +47,7 @@ class _Signals(msgspec.Struct, forbid_unknown_fields=True):
     conditional: tuple[str, ...]
     vague_allowed: tuple[str, ...]
     notice: tuple[str, ...]
+    refuses: tuple[str, ...]
     customer: _Customer
 
 
