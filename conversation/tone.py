@@ -181,6 +181,10 @@ class _Reading:
                 if not (timed and self._pack.has("notice", sentence.text)):
                     yield self._finding("vague_time", sentence, match)
                 continue
+            unknown = self._pack.find("unknown_time", sentence.text)
+            if unknown is not None and not timed:
+                yield self._finding("vague_time", sentence, unknown)
+                continue
             loose = self._pack.find("loose_step", sentence.text)
             if loose is not None and not timed and self._is_ours(sentence.text):
                 yield self._finding("vague_time", sentence, loose)
@@ -210,6 +214,8 @@ class _Reading:
         """Whether the customer told how this is for them, or what they went through."""
         for message in self._asked:
             if self._pack.has("feels", message):
+                return True
+            if self._pack.has("troubles", self._pack.without("how_to", message)):
                 return True
             acts = self._detector.find("customer", message.split())
             if any(act.kind in FEELINGS for act in acts):

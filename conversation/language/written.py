@@ -27,6 +27,8 @@ class _Kind(msgspec.Struct, forbid_unknown_fields=True):
 class _Customer(msgspec.Struct, forbid_unknown_fields=True):
     feels: tuple[str, ...]
     asks: tuple[str, ...]
+    troubles: tuple[str, ...]
+    how_to: tuple[str, ...]
     went_wrong: tuple[str, ...]
 
 
@@ -46,6 +48,7 @@ class _Signals(msgspec.Struct, forbid_unknown_fields=True):
     commits: tuple[str, ...]
     conditional: tuple[str, ...]
     vague_allowed: tuple[str, ...]
+    unknown_time: tuple[str, ...]
     notice: tuple[str, ...]
     refuses: tuple[str, ...]
     customer: _Customer
