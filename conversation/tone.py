@@ -271,7 +271,8 @@ class _Reading:
             True for _ in self._phrases("blame")
         )
         brief = len(self._text.split()) <= _BARE_ANSWER_WORDS
-        return brief or refuses or not answers_question
+        passed_on = any(self._pack.has("informed", s.text) for s in self._sentences)
+        return brief or refuses or passed_on or not answers_question
 
     def _is_step(self, sentence: _Sentence) -> bool:
         """Whether a sentence says what was, is or will be done, or asks the customer something."""
