@@ -205,26 +205,48 @@ class _Reading:
 
     def _is_owed(self, text: str) -> bool:
         """Whether the formula stands where an answer to a person belongs."""
-        return self._feels or self._pack.has("canned", self._pack.without("polite", text))
+        personal = self._feels or self._tells_of_trouble
+        return personal or self._pack.has("canned", self._pack.without("polite", text))
 
     # ------------------------------------------------------------------ gaps
 
     @property
     def _feels(self) -> bool:
-        """Whether the customer told how this is for them, or what they went through."""
+        """Whether the customer told how this is for them, or was hurt by it."""
         for message in self._asked:
             if self._pack.has("feels", message):
-                return True
-            if self._pack.has("troubles", self._pack.without("how_to", message)):
                 return True
             acts = self._detector.find("customer", message.split())
             if any(act.kind in FEELINGS for act in acts):
                 return True
         return False
 
+    @property
+    def _tells_of_trouble(self) -> bool:
+        """Whether the customer told of an event or a loss, beyond a question, wish or how-to."""
+        sentences = [
+            sentence.text
+            for message in self._asked
+            for sentence in _sentences(message, self._pack.abbreviations)
+        ]
+        told = [(text, self._pack.without("how_to", text)) for text in sentences if text[-1] != "?"]
+        return any(
+            self._pack.has("troubles", bare)
+            or (self._pack.has("happened", bare) and not self._pack.has("wish", text))
+            for text, bare in told
+        )
+
     def _no_acknowledgement(self) -> bool:
-        needed = self._feels if self._asked else self._turns_away()
+        if not self._asked:
+            needed = self._turns_away()
+        elif self._feels:
+            needed = True
+        else:
+            needed = self._tells_of_trouble and not self._is_resolved()
         return needed and not any(self._answers(sentence) for sentence in self._sentences)
+
+    def _is_resolved(self) -> bool:
+        return any(self._pack.has("resolved", sentence.text) for sentence in self._sentences)
 
     def _turns_away(self) -> bool:
         """Whether the reply itself shows that something went wrong, where nothing else tells."""

@@ -29,6 +29,8 @@ class _Customer(msgspec.Struct, forbid_unknown_fields=True):
     asks: tuple[str, ...]
     troubles: tuple[str, ...]
     how_to: tuple[str, ...]
+    happened: tuple[str, ...]
+    wish: tuple[str, ...]
     went_wrong: tuple[str, ...]
 
 
@@ -49,6 +51,7 @@ class _Signals(msgspec.Struct, forbid_unknown_fields=True):
     conditional: tuple[str, ...]
     vague_allowed: tuple[str, ...]
     unknown_time: tuple[str, ...]
+    resolved: tuple[str, ...]
     notice: tuple[str, ...]
     refuses: tuple[str, ...]
     customer: _Customer
