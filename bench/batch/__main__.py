@@ -106,7 +106,7 @@ def _children_cpu_s() -> float:
 
 
 def _growth(sizes_mib: list[float]) -> float | None:
-    """Median of the last quarter minus that of the second one; None below a minute, which is starting up."""
+    """Median of the last quarter minus that of the second; None in the first minute."""
     quarter = len(sizes_mib) // 4
     if quarter < 15:
         return None
