@@ -27,6 +27,8 @@ FEELINGS = frozenset(
 """Customer acts that call for an acknowledgement."""
 _SPOKEN_PHRASES = ("avoid_phrase", "over_promise")
 """Acts that are findings of the same name."""
+_BARE_ANSWER_WORDS = 3
+"""An answer of so few words leaves the customer to ask again."""
 _TAKEN_UP = 3
 """Words of the customer's that make a sentence a restatement of what they told."""
 
@@ -115,6 +117,7 @@ class _Reading:
             for finding in self._phrases(kind)
         ]
         findings += self._spoken_phrases(findings)
+        findings += self._walls(findings)
         findings += self._vague_times()
         findings += self._canned()
         if self._sentences:
@@ -147,6 +150,18 @@ class _Reading:
                     better_wording=kind.better,
                 )
 
+    def _walls(self, known: Sequence[Finding]) -> Iterable[Finding]:
+        """A refusal in a reply that shows no way forward at all."""
+        if any(self._is_step(sentence) for sentence in self._sentences):
+            return
+        for sentence in self._sentences:
+            match = self._pack.find("refuses", sentence.text)
+            if match is not None and not any(
+                sentence.start <= finding.start < sentence.end for finding in known
+            ):
+                yield self._finding("avoid_phrase", sentence, match)
+                return
+
     def _acts_in(self, sentence: _Sentence, kinds: Iterable[str]) -> list[ToneAct]:
         wanted = frozenset(kinds)
         return [
@@ -165,6 +180,10 @@ class _Reading:
             if match is not None and not self._pack.has("specific_time", sentence.text):
                 if not (timed and self._pack.has("notice", sentence.text)):
                     yield self._finding("vague_time", sentence, match)
+                continue
+            unknown = self._pack.find("unknown_time", sentence.text)
+            if unknown is not None and not timed:
+                yield self._finding("vague_time", sentence, unknown)
                 continue
             loose = self._pack.find("loose_step", sentence.text)
             if loose is not None and not timed and self._is_ours(sentence.text):
@@ -186,13 +205,14 @@ class _Reading:
 
     def _is_owed(self, text: str) -> bool:
         """Whether the formula stands where an answer to a person belongs."""
-        return self._feels or self._pack.has("canned", self._pack.without("polite", text))
+        personal = self._feels or self._tells_of_trouble
+        return personal or self._pack.has("canned", self._pack.without("polite", text))
 
     # ------------------------------------------------------------------ gaps
 
     @property
     def _feels(self) -> bool:
-        """Whether the customer told how this is for them, or what they went through."""
+        """Whether the customer told how this is for them, or was hurt by it."""
         for message in self._asked:
             if self._pack.has("feels", message):
                 return True
@@ -201,9 +221,32 @@ class _Reading:
                 return True
         return False
 
+    @property
+    def _tells_of_trouble(self) -> bool:
+        """Whether the customer told of an event or a loss, beyond a question, wish or how-to."""
+        sentences = [
+            sentence.text
+            for message in self._asked
+            for sentence in _sentences(message, self._pack.abbreviations)
+        ]
+        told = [(text, self._pack.without("how_to", text)) for text in sentences if text[-1] != "?"]
+        return any(
+            self._pack.has("troubles", bare)
+            or (self._pack.has("happened", bare) and not self._pack.has("wish", text))
+            for text, bare in told
+        )
+
     def _no_acknowledgement(self) -> bool:
-        needed = self._feels if self._asked else self._turns_away()
+        if not self._asked:
+            needed = self._turns_away()
+        elif self._feels:
+            needed = True
+        else:
+            needed = self._tells_of_trouble and not self._is_resolved()
         return needed and not any(self._answers(sentence) for sentence in self._sentences)
+
+    def _is_resolved(self) -> bool:
+        return any(self._pack.has("resolved", sentence.text) for sentence in self._sentences)
 
     def _turns_away(self) -> bool:
         """Whether the reply itself shows that something went wrong, where nothing else tells."""
@@ -249,7 +292,9 @@ class _Reading:
         refuses = any(True for _ in self._phrases("avoid_phrase")) or any(
             True for _ in self._phrases("blame")
         )
-        return not (answers_question and not refuses)
+        brief = len(self._text.split()) <= _BARE_ANSWER_WORDS
+        passed_on = any(self._pack.has("informed", s.text) for s in self._sentences)
+        return brief or refuses or passed_on or not answers_question
 
     def _is_step(self, sentence: _Sentence) -> bool:
         """Whether a sentence says what was, is or will be done, or asks the customer something."""

@@ -106,9 +106,9 @@ def _children_cpu_s() -> float:
 
 
 def _growth(sizes_mib: list[float]) -> float | None:
-    """Median of the last quarter minus that of the second one; None below 20 looks."""
+    """Median of the last quarter minus that of the second; None in the first minute."""
     quarter = len(sizes_mib) // 4
-    if quarter < 5:
+    if quarter < 15:
         return None
     late, early = sizes_mib[-quarter:], sizes_mib[quarter : 2 * quarter]
     return float(np.median(late) - np.median(early))

@@ -27,6 +27,10 @@ class _Kind(msgspec.Struct, forbid_unknown_fields=True):
 class _Customer(msgspec.Struct, forbid_unknown_fields=True):
     feels: tuple[str, ...]
     asks: tuple[str, ...]
+    troubles: tuple[str, ...]
+    how_to: tuple[str, ...]
+    happened: tuple[str, ...]
+    wish: tuple[str, ...]
     went_wrong: tuple[str, ...]
 
 
@@ -46,7 +50,10 @@ class _Signals(msgspec.Struct, forbid_unknown_fields=True):
     commits: tuple[str, ...]
     conditional: tuple[str, ...]
     vague_allowed: tuple[str, ...]
+    unknown_time: tuple[str, ...]
+    resolved: tuple[str, ...]
     notice: tuple[str, ...]
+    refuses: tuple[str, ...]
     customer: _Customer
 
 

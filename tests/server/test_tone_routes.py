@@ -55,7 +55,7 @@ def test_the_route_finds_and_suggests(server: Running) -> None:
     found = json.loads(content)
     assert set(found) == {"acts", "findings"}
     kinds = {f["kind"] for f in found["findings"]}
-    assert kinds == {"blame", "vague_time", "no_acknowledgement"}
+    assert kinds == {"blame", "vague_time", "no_acknowledgement", "no_next_step"}
     assert all(f["why"] and f["better_wording"] for f in found["findings"])
 
 
