@@ -73,7 +73,7 @@ class AsrSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Audio kept from before the speech onset (section 2)."""
     lead_ms: int = 4_000
     """Audio of the utterance before that a final hears as context: half the word errors (3.0 to
-    1.6 % over three calls of the development set) for a sixth more time."""
+    1.6 % over three generated calls) for a sixth more time."""
     lead_gap_ms: int = 1_500
     """Longest pause across which it does."""
     lead_total_ms: int = 9_000
