@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,14 @@ def hearing() -> Hearing:
 
 
 @contextmanager
-def serving(database: Path | str = ":memory:", **settings: Any) -> Iterator[Running]:
-    """Serve with `[ingest]` settings."""
-    with running_server(hearing(), database, 0, IngestSettings(**settings)) as running:
+def serving(**settings: Any) -> Iterator[Running]:
+    """Serve with `[ingest]` settings from a folder of its own."""
+    with (
+        TemporaryDirectory() as folder,
+        running_server(
+            hearing(), Path(folder) / "heartline.db", 0, IngestSettings(**settings)
+        ) as running,
+    ):
         yield running
 
 
