@@ -89,18 +89,21 @@ async def _serve(
         await session.lost(orderly=orderly)
 
 
-def _refuses(socket: Socket, settings: IngestSettings, *, secret: str) -> bool:
+async def _refuses(socket: Socket, state: State, *, secret: str) -> bool:
     """Whether a stream may not even connect: a web page, another name, or no secret is set.
 
-    Without a secret only programs on this machine that call it by a loopback name may connect;
-    what comes through a proxy needs one, whatever name the proxy gives us.
+    Without a secret only programs on this machine that call it by a loopback name may connect,
+    and only while there are no users; what comes through a proxy needs one, whatever name the
+    proxy gives us.
     """
+    settings: IngestSettings = state.calls.ingest
     hosts = socket.headers.getall("host", [])
     if socket.headers.get("origin") is not None or len(hosts) != 1:
         return True
     host = hosts[0]
     if is_loopback_host(host):
-        return is_proxied(socket) and not secret
+        users = await asyncio.to_thread(state.access.accounts.any)
+        return not secret and (users or is_proxied(socket))
     public = urlsplit(settings.public_url).netloc.lower()
     return not secret or host.lower().removesuffix(":443") != public.removesuffix(":443")
 
@@ -123,7 +126,7 @@ def _media_json(dialect: Dialect) -> Any:
         """Take one stream of this dialect."""
         settings: IngestSettings = state.calls.ingest
         secret = settings.twilio_auth_token if dialect.signed else ""
-        if _refuses(socket, settings, secret=secret or settings.stream_token):
+        if await _refuses(socket, state, secret=secret or settings.stream_token):
             await socket.close(4403, "forbidden")
             return
         signature = socket.headers.get("x-twilio-signature", "")
@@ -144,7 +147,7 @@ def _media_json(dialect: Dialect) -> Any:
 async def audiohook(socket: Socket, state: State) -> None:
     """Take one AudioHook session."""
     settings: IngestSettings = state.calls.ingest
-    if _refuses(socket, settings, secret="any" if settings.audiohook_keys else ""):
+    if await _refuses(socket, state, secret="any" if settings.audiohook_keys else ""):
         await socket.close(4403, "forbidden")
         return
     headers = {name.lower(): value for name, value in socket.headers.items()}
@@ -182,7 +185,7 @@ async def asterisk(socket: Socket, state: State) -> None:
     """Take one channel of Asterisk's chan_websocket."""
     settings: IngestSettings = state.calls.ingest
     token = settings.stream_token
-    if _refuses(socket, settings, secret=token) or (token and not _carries(socket, token)):
+    if await _refuses(socket, state, secret=token) or (token and not _carries(socket, token)):
         await socket.close(4401, "unauthorized")
         return
     query = {key: str(value) for key, value in socket.query_params.items()}
@@ -197,7 +200,7 @@ async def l16(socket: Socket, dialect: FromPath[str], state: State) -> None:
     """Take one stream of the text-then-binary family."""
     settings: IngestSettings = state.calls.ingest
     spoken = L16_DIALECTS.get(dialect)
-    if spoken is None or _refuses(socket, settings, secret=settings.stream_token):
+    if spoken is None or await _refuses(socket, state, secret=settings.stream_token):
         await socket.close(4404, "no such dialect, or forbidden")
         return
     token = settings.stream_token

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -46,13 +46,14 @@ def hearing() -> Hearing:
 
 
 @contextmanager
-def serving(database: Path | None = None, **settings: Any) -> Iterator[Running]:
-    """Serve with `[ingest]` settings, into a database of its own when none is given."""
-    given = Settings(ingest=IngestSettings(**settings))
+def serving(**settings: Any) -> Iterator[Running]:
+    """Serve with `[ingest]` settings from a folder of its own."""
     with (
-        tempfile.TemporaryDirectory() as folder,
+        TemporaryDirectory() as folder,
         running_server(
-            hearing(), database or Path(folder) / "heartline.db", settings=given
+            hearing(),
+            Path(folder) / "heartline.db",
+            settings=Settings(ingest=IngestSettings(**settings)),
         ) as running,
     ):
         yield running

@@ -93,7 +93,7 @@ def test_too_large_a_message(server_: Running) -> None:
 def test_a_message_of_many_fragments_is_summed(server_: Running) -> None:
     with native(server_) as (socket, _):
         with contextlib.suppress(ConnectionClosed):
-            socket.send(iter([bytes(16_000)] * 200))
+            socket.send(iter([bytes(16_000)] * 9))
         assert close_code(socket) == 1009
 
 
@@ -124,7 +124,7 @@ def test_audio_faster_than_the_limit_is_told_when_to_come_back() -> None:
             send_audio(socket, 0, 10_000, 500)
         assert close_code(socket) == 4429
         with native(limited, call_id="fast", resume_from_ms=5_000) as (again, _):
-            send_audio(again, 5_000, 6_000)
+            again.send(pcm()[:32_000])
             assert refused(again) == ("rate_limited", 4429)
         time.sleep(1)
         with native(limited, call_id="fast", resume_from_ms=5_000) as (again, _):
