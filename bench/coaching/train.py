@@ -23,6 +23,7 @@ from bench.coaching.corpus import AGENT_CODES, Example, read_split
 from bench.coaching.encoder_weights import load_weights
 from bench.coaching.export import write_act_model
 from bench.coaching.fit import Recipe, fit, predict, store
+from bench.coaching.measure import CUSTOMER_NEGATIVE
 from conversation.acts import SURE, ActDetector
 from server.act_encoder import (
     ENCODER_PACKAGE,
@@ -38,6 +39,8 @@ POOLS = 4
 """Draws of forms that the epochs take in turn."""
 FORMS = (None, 0.0, 0.05, 0.15)
 """Forms in which development turns calibrate: written, and recognised at these error rates."""
+LEAST_NEGATIVE = 0.5
+"""Lowest threshold of acts that a calm caller must not be given."""
 LEAST_SURE = 0.9
 """A pattern lifts a score only where it was right at least this often."""
 
@@ -130,6 +133,8 @@ def describe(
     for i, kind in enumerate(KINDS):
         mine = own[:, i]
         threshold = choose_threshold(probability[mine, i], target[mine, i])
+        if kind in CUSTOMER_NEGATIVE:
+            threshold = max(threshold, LEAST_NEGATIVE)
         refused = np.tile(sure[:, i], len(FORMS)) & mine & (probability[:, i] < threshold)
         right = int((refused & target[:, i]).sum())
         precision = (right + 1) / (int(refused.sum()) + 2)
