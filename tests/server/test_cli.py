@@ -17,7 +17,7 @@ from asr.models import resolve_model
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "server" / "sample" / "call.flac"
-COMMANDS = ("demo", "serve", "stream", "analyze", "live", "devices", "models")
+COMMANDS = ("demo", "serve", "stream", "analyze", "acts", "live", "devices", "models")
 
 
 def heartline(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
