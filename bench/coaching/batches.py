@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -21,17 +20,6 @@ NO_CONTEXT_SHARE = 0.3
 """How often the context is left out in training: not every caller of the model has one."""
 JOINED_SHARE = 0.2
 """How often two turns of one speaker become one, as when a pause is missed."""
-EXTRA_DIVISOR = 5
-"""One comment of GoEmotions for so many turns of ours."""
-GOEMOTIONS_WEIGHT = 0.3
-GOEMOTIONS = {
-    "frustration": (3, 9, 10),
-    "anger": (2,),
-    "confusion": (6,),
-    "gratitude": (15,),
-    "satisfaction": (0, 4, 23),
-}
-"""Label numbers of GoEmotions (Apache-2.0) that support an act of customers."""
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -76,19 +64,6 @@ def targets(speaker: str, acts: frozenset[str]) -> tuple[np.ndarray, np.ndarray]
     return target, np.array([kind in own.values() for kind in KINDS], np.float32)
 
 
-def prepare_goemotions(path: Path, tokenizer: ActTokenizer) -> list[Prepared]:
-    """Read comments of GoEmotions as customers' turns, with low weight on five acts."""
-    weight = np.array([GOEMOTIONS_WEIGHT * (k in GOEMOTIONS) for k in KINDS], np.float32)
-    out = []
-    for line in path.read_text("utf-8").splitlines():
-        text, labels, _ = line.rsplit("\t", 2)
-        numbers = {int(label) for label in labels.split(",")}
-        acts = {kind for kind, wanted in GOEMOTIONS.items() if numbers & set(wanted)}
-        target = np.array([kind in acts for kind in KINDS], np.float32)
-        out.append(Prepared("customer", [tokenizer.tokens(text)[:60]], [[]], target, weight))
-    return out
-
-
 class Row(msgspec.Struct, frozen=True):
     """One training input."""
 
@@ -97,13 +72,8 @@ class Row(msgspec.Struct, frozen=True):
     weight: np.ndarray
 
 
-def rows(
-    examples: Sequence[Prepared],
-    extra: Sequence[Prepared],
-    tokenizer: ActTokenizer,
-    rng: random.Random,
-) -> list[Row]:
-    """Draw one form of every example, some joined with another, and a sample of `extra`."""
+def rows(examples: Sequence[Prepared], tokenizer: ActTokenizer, rng: random.Random) -> list[Row]:
+    """Draw one form of every example, some joined with another."""
     out = []
     by_speaker = {s: [e for e in examples if e.speaker == s] for s in ("agent", "customer")}
     for example in examples:
@@ -116,7 +86,4 @@ def rows(
             rng.shuffle(joined)
             text, target = joined[0] + joined[1], np.maximum(target, other.target)
         out.append(Row(tokenizer.layout(example.speaker, text, context)[0], target, example.weight))
-    for comment in rng.sample(extra, min(len(extra), len(examples) // EXTRA_DIVISOR)):
-        window = tokenizer.layout("customer", comment.forms[0], [])[0]
-        out.append(Row(window, comment.target, comment.weight))
     return out

@@ -18,7 +18,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threshold: int
     """Permille from which the act counts."""
     sure: int = 0
-    """Precision of the act's `sure` patterns where the head alone would say no, permille."""
+    """Precision of the act's `sure` patterns, permille; 0 where it is too low to lift a score."""
 
 
 class Heads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

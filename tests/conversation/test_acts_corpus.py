@@ -43,7 +43,7 @@ def test_the_training_split_is_large_and_broad() -> None:
 def test_each_act_occurs_often_enough_to_be_measured(split: str) -> None:
     found = counts(read_split(split))
     assert set(found) == ACTS
-    assert min(found.values()) >= 6
+    assert min(found.values()) >= 5
 
 
 def test_splits_share_no_family_and_no_longer_wording() -> None:

@@ -17,7 +17,10 @@ from asr.models import resolve_model
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "server" / "sample" / "call.flac"
-COMMANDS = tuple("demo serve stream analyze live devices models practice report tone".split())
+COMMANDS = tuple(
+    "demo serve stream live analyze acts report tone practice devices models rules users keys "
+    "audit erase hold backup".split()
+)
 
 
 def heartline(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
