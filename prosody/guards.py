@@ -144,11 +144,12 @@ class LineGuard:
         if self._ms < settings.line_shift_ms * 0.95:
             return False
         shifts = [entry[1] for entry in self._recent]
+        if min(shifts) < 0 < max(shifts):
+            return False
+        lower_quarter = sorted(map(abs, shifts))[len(shifts) // 4]
         pitches = [entry[2] for entry in self._recent if entry[2] is not None]
-        moved = float(np.quantile(np.abs(shifts), 0.25)) >= settings.line_shift_db
-        one_way = min(shifts) > 0 or max(shifts) < 0
         still = bool(pitches) and abs(median(pitches)) < 1.0
-        return moved and one_way and still
+        return lower_quarter >= settings.line_shift_db and still
 
     def recent(self) -> list[WindowValues]:
         """Return the newest windows, for a fresh baseline."""

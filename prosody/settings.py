@@ -197,10 +197,11 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Least depth between bursts of laughter (D)."""
     burst_likeness: float = 0.6
     """Autocorrelation of the envelope at 4-6 Hz from which it is a burst train (D)."""
-    steady_st: float = 0.06
+    steady_st: float = 0.03
     """A step of pitch between 16 ms frames below this stands still (D)."""
-    steady_share: float = 0.6
-    """Share of still steps from which a voice is music (D)."""
+    steady_share: float = 0.5
+    """Share of still steps from which a voice is music; real and generated talkers stay below 0.28
+    in 99 of 100 windows, played notes above 0.66 in 95 (D)."""
     cross_talk_level_db: float = 15.0
     """The other channel counts as loud this far above its own median."""
     cross_talk_likeness: float = 0.3
