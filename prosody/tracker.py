@@ -332,11 +332,12 @@ class ChannelTracker:
         """Adapt the baseline to calm speech, and start it anew when the line has changed."""
         settings, baseline = self._settings, self._baseline
         self._event_ms = self._event_ms + scored.usable_ms if self._raised.active else 0
-        changed = self._event_ms > settings.event_max_ms
-        if scored.alpha_delta_db is not None and baseline.state == READY:
-            changed |= self._line.hear(
+        changed = False
+        if scored.alpha_delta_db is not None:
+            changed = self._line.hear(
                 values, scored.usable_ms, scored.alpha_delta_db, scored.f0_delta_st
             )
+            changed |= self._event_ms > settings.event_max_ms
         if changed:
             baseline.replace(self._line.recent())
             self._line.clear()
