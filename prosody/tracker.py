@@ -322,7 +322,8 @@ class ChannelTracker:
             flags.append("laughter")
         oldest = ((tick + 1) * TICK_MS - settings.window_ms) // HOP_MS
         steady = self._pitch.steadiness(oldest)
-        if steady is not None and steady >= settings.steady_share:
+        held = steady is not None and steady >= settings.steady_share
+        if held or self._envelope.has_no_gaps():
             flags.append("music")
         return score.both_parts and not {"laughter", "music", "noise_rise"} & set(flags)
 
