@@ -144,11 +144,12 @@ class LineGuard:
         if self._ms < settings.line_shift_ms * 0.95:
             return False
         shifts = [entry[1] for entry in self._recent]
+        if min(shifts) < 0 < max(shifts):
+            return False
+        lower_quarter = sorted(map(abs, shifts))[len(shifts) // 4]
         pitches = [entry[2] for entry in self._recent if entry[2] is not None]
-        moved = float(np.quantile(np.abs(shifts), 0.25)) >= settings.line_shift_db
-        one_way = min(shifts) > 0 or max(shifts) < 0
         still = bool(pitches) and abs(median(pitches)) < 1.0
-        return moved and one_way and still
+        return lower_quarter >= settings.line_shift_db and still
 
     def recent(self) -> list[WindowValues]:
         """Return the newest windows, for a fresh baseline."""
@@ -161,7 +162,10 @@ class LineGuard:
 
 
 class Envelope:
-    """Level of the newest frames of a channel; finds the burst trains of laughter."""
+    """Level of the newest two seconds of a channel; finds laughter and music in it.
+
+    Laughter is a train of equal bursts; music lacks the gaps between the syllables of speech.
+    """
 
     def __init__(self, settings: ProsodySettings) -> None:
         self._settings = settings
@@ -171,24 +175,29 @@ class Envelope:
         """Take in the 15 frames of one tick, missing ones as -inf."""
         self._levels.append(levels_db)
 
+    def has_no_gaps(self) -> bool:
+        """Whether the level hardly moves, as that of music does."""
+        levels = self._bounded()
+        return levels is not None and _depth_db(levels) < self._settings.music_depth_db
+
     def is_burst_train(self) -> bool:
-        """Whether the last two seconds are regular bursts at 4-6 Hz with silence between them."""
-        if len(self._levels) < _ENVELOPE_TICKS:
-            return False
-        settings = self._settings
-        levels = np.concatenate(self._levels)
-        top = float(np.max(levels))
-        if not np.isfinite(top):
-            return False
-        levels = np.maximum(levels, top - 30.0)
-        depth = float(np.percentile(levels, 85) - np.percentile(levels, 20))
-        if depth < settings.burst_depth_db:
+        """Whether there are regular bursts at 4-6 Hz with silence between them."""
+        settings, levels = self._settings, self._bounded()
+        if levels is None or _depth_db(levels) < settings.burst_depth_db:
             return False
         centred = levels - levels.mean()
         power = float(centred @ centred)
         lags = range(_BURST_LAGS[0], _BURST_LAGS[1] + 1)
         likeness = [float(centred[lag:] @ centred[:-lag]) / power for lag in lags]
         return max(likeness) >= settings.burst_likeness
+
+    def _bounded(self) -> Floats | None:
+        """Levels not more than 30 dB below the highest, None before there are enough."""
+        if len(self._levels) < _ENVELOPE_TICKS:
+            return None
+        levels = np.concatenate(self._levels)
+        top = float(np.max(levels))
+        return np.maximum(levels, top - 30.0) if np.isfinite(top) else None
 
 
 def likeness(own: Wave, other: Wave, reach: int) -> float:
@@ -215,6 +224,11 @@ _AGC_TICKS = 3_000 // TICK_MS
 _ENVELOPE_TICKS = 8
 _BURST_LAGS = (10, 16)
 """Frames between bursts: 160-256 ms, 3.9-6.2 Hz (Bachorowski et al. 2001, laughter)."""
+
+
+def _depth_db(levels: Floats) -> float:
+    low, high = np.percentile(levels, (20, 85))
+    return float(high - low)
 
 
 def _largest_fall(values: list[float]) -> float:

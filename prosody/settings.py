@@ -133,8 +133,10 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     mad_time_s: float = 120.0
     """Time constant of the slow adaptation of spreads."""
 
-    score_on: float = 3.0
-    """Score from which ticks count towards `raised`."""
+    score_on: float = 2.75
+    """Score from which ticks count towards `raised`. At 3.0 (M) the mildest passages are heard a
+    second late under babble; at 2.25 development lines have two false events an hour, at 2.75 none,
+    and three ticks in a row of calm real calls reach 2.2 at most (D)."""
     score_off: float = 1.5
     """Score below which speech counts towards the end of an event."""
     on_ticks: int = 3
@@ -197,10 +199,14 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Least depth between bursts of laughter (D)."""
     burst_likeness: float = 0.6
     """Autocorrelation of the envelope at 4-6 Hz from which it is a burst train (D)."""
-    steady_st: float = 0.06
+    steady_st: float = 0.03
     """A step of pitch between 16 ms frames below this stands still (D)."""
-    steady_share: float = 0.6
-    """Share of still steps from which a voice is music (D)."""
+    steady_share: float = 0.5
+    """Share of still steps from which a voice is music; real and generated talkers stay below 0.28
+    in 99 of 100 windows, played notes above 0.66 in 95 (D)."""
+    music_depth_db: float = 5.0
+    """Least depth of the level over two seconds of speech; talkers keep above 6.9 dB in 199 of 200
+    windows even under babble, music lies at 2 to 3 (D)."""
     cross_talk_level_db: float = 15.0
     """The other channel counts as loud this far above its own median."""
     cross_talk_likeness: float = 0.3

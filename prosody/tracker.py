@@ -322,7 +322,8 @@ class ChannelTracker:
             flags.append("laughter")
         oldest = ((tick + 1) * TICK_MS - settings.window_ms) // HOP_MS
         steady = self._pitch.steadiness(oldest)
-        if steady is not None and steady >= settings.steady_share:
+        held = steady is not None and steady >= settings.steady_share
+        if held or self._envelope.has_no_gaps():
             flags.append("music")
         return score.both_parts and not {"laughter", "music", "noise_rise"} & set(flags)
 
@@ -332,11 +333,12 @@ class ChannelTracker:
         """Adapt the baseline to calm speech, and start it anew when the line has changed."""
         settings, baseline = self._settings, self._baseline
         self._event_ms = self._event_ms + scored.usable_ms if self._raised.active else 0
-        changed = self._event_ms > settings.event_max_ms
-        if scored.alpha_delta_db is not None and baseline.state == READY:
-            changed |= self._line.hear(
+        changed = False
+        if scored.alpha_delta_db is not None:
+            changed = self._line.hear(
                 values, scored.usable_ms, scored.alpha_delta_db, scored.f0_delta_st
             )
+            changed |= self._event_ms > settings.event_max_ms
         if changed:
             baseline.replace(self._line.recent())
             self._line.clear()

@@ -6,7 +6,7 @@ import pytest
 from conversation.events import Channel
 from prosody.guards import likeness
 from prosody.settings import ProsodySettings
-from tests.prosody.voices import RATE, Samples, frames, run, starts, voice
+from tests.prosody.voices import RATE, Samples, ends, frames, run, starts, voice
 
 pytestmark = pytest.mark.model
 LENIENT = ProsodySettings(floor_margin_db=0.0)
@@ -145,3 +145,11 @@ def test_low_signal_to_noise_ratio_is_no_judgement() -> None:
     audio += np.random.default_rng(4).normal(0, 0.05, len(audio)).astype(np.float32)
     events = run(audio, [(0, 9_000), (11_000, 20_000)], settings=LENIENT)
     assert not starts(events)
+
+
+def test_a_voice_that_stays_raised_for_good_becomes_the_new_usual() -> None:
+    soon = ProsodySettings(event_max_ms=6_000)
+    events = run(voice(40, raised=(14, 40)), [(0, 40_000)], settings=soon)
+    assert [e.reason for e in ends(events)] == ["reset"]
+    assert frames(events)[-1].state == "ready"
+    assert abs(frames(events)[-1].z_tilt or 9.0) < 2

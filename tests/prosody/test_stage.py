@@ -40,7 +40,7 @@ def test_a_strong_voice_sends_the_same_id_again() -> None:
 
 
 def test_pitch_alone_is_no_raised_voice() -> None:
-    assert not starts(run(voice(24, raised=(16, 22), semitones=9, tilt_db=0), [(0, 24_000)]))
+    assert not starts(run(voice(22, raised=(16, 21), semitones=7, tilt_db=-1), [(0, 22_000)]))
 
 
 def test_mu_law_changes_no_verdict() -> None:
@@ -159,3 +159,22 @@ def test_when_shedding_no_pitch_is_computed_and_at_last_nothing_is_judged() -> N
     stage, grades = loaded(Load.METER, Channel.CUSTOMER)
     assert stage.usable_ticks > 0
     assert grades == []
+
+
+def score_at_dose(semitones: float, tilt_db: float, gain_db: float = 0.0) -> float:
+    """Median score while the voice is raised by a dose, on a line with some gain."""
+    audio = voice(18, raised=(13, 18), semitones=semitones, tilt_db=tilt_db)
+    audio = np.clip(audio * np.float32(10 ** (gain_db / 20)), -1, 1)
+    always = ProsodySettings(f0_always_on=True, level_weight=0.0)
+    heard = frames(run(audio, [(0, 18_000)], settings=always))
+    scores = [f.score for f in heard if f.begin_ms >= 14_500 and f.score is not None]
+    return float(np.median(scores))
+
+
+def test_the_score_rises_with_the_dose_of_effort_and_with_no_gain() -> None:
+    doses = [score_at_dose(dose, dose) for dose in (0, 2, 4)]
+    assert doses == sorted(doses)
+    assert doses[1] - doses[0] > 0.5
+    assert doses[2] - doses[1] > 0.5
+    for gain_db in (-30, 6):
+        assert score_at_dose(2, 2, gain_db) == pytest.approx(doses[1], abs=0.2)

@@ -52,7 +52,7 @@ def voice(
     n = int(seconds * RATE)
     t = np.arange(n) / RATE
     effort = ((t >= raised[0]) & (t < raised[1])).astype(float)
-    knots = np.arange(0, seconds + 1, 0.3)
+    knots = np.arange(0, seconds + 1, 0.15)
     wander = np.interp(t, knots, rng.normal(0, 0.7, len(knots)))
     f0 = 140 * 2 ** ((wander + semitones * effort) / 12)
     phase = 2 * np.pi * np.cumsum(f0) / RATE
