@@ -11,7 +11,6 @@ from conversation.events import (
     CueCleared,
     CueFeedback,
     CueRaised,
-    CueWithheld,
     Event,
     OverlapClass,
     OverlapEnded,
@@ -25,7 +24,6 @@ from reports.log import PARTIES, CallLog
 from reports.model import (
     ActPart,
     CallPart,
-    CueAuditPart,
     CuePart,
     InterrupterPart,
     InterruptionPart,
@@ -98,7 +96,6 @@ def build_report(events: Iterable[Event]) -> Report:
         scorecard=build_scorecard(log) if log.direction_known else (),
         timing=_timing(log),
         customer_words=customer_words(log),
-        cue_audit=_cue_audit(log),
     )
 
 
@@ -260,20 +257,6 @@ def _cues(log: CallLog) -> tuple[CuePart, ...]:
         for cue in log.events
         if isinstance(cue, CueRaised)
     )
-
-
-def _cue_audit(log: CallLog) -> dict[str, CueAuditPart]:
-    shown = Counter(e.rule for e in log.events if isinstance(e, CueRaised))
-    withheld: dict[str, Counter[str]] = {}
-    for event in log.events:
-        if isinstance(event, CueWithheld):
-            withheld.setdefault(event.rule, Counter())[event.reason] += 1
-    return {
-        rule: CueAuditPart(
-            shown=shown[rule], withheld=dict(sorted(withheld.get(rule, Counter()).items()))
-        )
-        for rule in sorted({*shown, *withheld})
-    }
 
 
 def _promises(log: CallLog) -> tuple[PromisePart, ...]:

@@ -170,14 +170,6 @@ class CuePart(_Part, frozen=True, kw_only=True):
     feedback: str | None
 
 
-class CueAuditPart(_Part, frozen=True, kw_only=True):
-    """What became of one rule's candidates."""
-
-    shown: int
-    withheld: dict[str, int]
-    """How often, by reason; the reasons are those of `CueWithheld`."""
-
-
 class PromisePart(_Part, frozen=True, kw_only=True):
     """Something that must now be done."""
 
@@ -275,8 +267,6 @@ class Report(_Part, frozen=True, kw_only=True):
     scorecard: tuple[ScorePart, ...]
     timing: TimingPart
     customer_words: CustomerWordsPart | None = None
-    cue_audit: dict[str, CueAuditPart] | None = None
-    """By rule: what was shown and what was withheld, and why."""
 
 
 def encode(report: Report) -> bytes:
