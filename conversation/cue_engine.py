@@ -161,7 +161,7 @@ class CueEngine:
         self._last_ms = now_ms
         facts = self._all_facts(now_ms, facts)
         self._history.now_ms = now_ms
-        self._history.words_known = facts["asr.available"] is True
+        self._history.words_known = facts["words.known"] is True
         out: list[CueEvent] = []
         self._end_visible(now_ms, facts, out)
         self._nudge(now_ms, out)
@@ -203,6 +203,7 @@ class CueEngine:
         lag_ms = facts["words.lag_ms"]
         if facts["asr.available"] is True and isinstance(lag_ms, int) and lag_ms > WORDS_LAG_MS:
             facts["asr.available"] = None
+        facts["words.known"] = facts["asr.available"] is True
         return facts
 
     def _clear(self, outcome: str, now_ms: int, out: list[CueEvent]) -> None:

@@ -77,6 +77,7 @@ _TALK = (
     FactName("promises.unreviewed", "number", "Promises the agent has not looked at yet."),
     FactName("consent.required", "boolean", "A recording notice is required by setting."),
     FactName("capture.auto_paused", "boolean", "Capture was paused because of card data."),
+    FactName("words.known", "boolean", "What was said is known up to now; never unknown itself."),
     FactName("words.lag_ms", "number", "How long speech has been waiting for its words, ms."),
 )
 

@@ -29,7 +29,7 @@ AGENT_EMOTION_WORDS = frozenset(
     impatient irritated mad nervous rude sad stressed tense tired upset worried""".split()
 )
 _OF_THE_CUSTOMER = frozenset({"they", "they're", "they've", "their", "them", "customer"})
-_HABITS = ("overlap.", "interruptions.")
+_HABITS = ("overlap.", "interruptions.", "pause_cut_ins.", "taken_floor.")
 _HABIT_KINDS = frozenset(
     {"agent.avoid_phrase", "agent.over_promise", "agent.vague_time", "agent.overlap_ended"}
 )
@@ -82,7 +82,7 @@ class CueRule(
     floor_wait: bool | None = None
     """Wait for the agent to pause; None: for classes T and L of priority 2 to 5."""
     during_hold: bool = False
-    """The rule is about holds: it may also be shown while the customer is on hold."""
+    """The rule is about holds: it may be shown while the customer is on hold, as hold_long is."""
     issue_once: bool = False
     """At most one showing for each issue of the customer."""
     replaces: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ from conversation.events import (
     NoticeShown,
     PromiseMade,
     PromiseReviewed,
+    SpeechEnded,
     SpeechStarted,
     Word,
 )
@@ -91,6 +92,10 @@ def event(what: list[Any]) -> Event:
         return final(Channel(party), at_ms, int(what[2]), str(what[3]))
     if name == "speaks":
         return SpeechStarted(at_ms=at_ms + 96, channel=Channel(party), start_ms=at_ms)
+    if name == "stops":
+        return SpeechEnded(
+            at_ms=int(what[2]) + 96, channel=Channel(party), start_ms=at_ms, end_ms=int(what[2])
+        )
     if name:
         return ActDetected(
             at_ms=at_ms, id=f"act-{at_ms}", channel=Channel(party), kind=name,

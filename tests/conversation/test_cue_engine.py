@@ -379,3 +379,13 @@ def test_words_that_are_late_are_missing_and_not_unsaid() -> None:
     assert raised(play(engine, {}, start=20_000, duration=5_000)) == []
     engine.observe(final(Channel.AGENT, 13_000, 15_000, "one moment please"))
     assert raised(play(engine, {}, start=25_000, duration=5_000)) == ["customer_upset"]
+
+
+def test_a_short_sound_without_words_makes_nothing_unknown() -> None:
+    engine = CueEngine.from_packaged()
+    engine.observe(final(Channel.AGENT, 1_000, 2_000, "hello there"))
+    engine.observe(SpeechStarted(at_ms=13_096, channel=Channel.AGENT, start_ms=13_000))
+    engine.observe(SpeechEnded(at_ms=13_296, channel=Channel.AGENT, start_ms=13_000, end_ms=13_200))
+    for at_ms in (12_000, 19_900):
+        engine.observe(act("customer.frustration", at_ms))
+    assert raised(play(engine, {}, start=20_000, duration=5_000)) == ["customer_upset"]

@@ -120,10 +120,10 @@ def test_a_misheard_word_among_the_digits_hides_none_of_them() -> None:
 
 
 def test_generated_cards_are_masked_and_ordinary_numbers_are_not() -> None:
-    clean, _ = card_recall(0.0, 300)
-    noisy, _ = card_recall(0.05, 300)
-    masks, words, _ = false_masks(20_000)
-    assert words >= 20_000
+    clean, _ = card_recall(0.0, 150)
+    noisy, _ = card_recall(0.05, 150)
+    masks, words, _ = false_masks(10_000)
+    assert words >= 10_000
     assert clean >= 0.99
     assert noisy >= 0.95
     assert masks <= 1
