@@ -37,7 +37,6 @@ export const strings = {
   noAudio: (who: Channel, seconds: number) =>
     `No audio from the ${strings.channel[who].toLowerCase()} for ${seconds} s`,
   noAudioAtAll: (seconds: number) => `No audio is arriving for ${seconds} s`,
-  allWell: "Both sides are heard",
   watching: (count: number) =>
     count === 1 ? "A supervisor is watching this call" : `${count} supervisors are watching`,
   level: (who: Channel) => `Audio level, ${strings.channel[who].toLowerCase()}`,
@@ -129,10 +128,7 @@ export const strings = {
   mutePanel: "Mute cues",
   unmutePanel: "Unmute cues",
   quietMode: "Quiet mode",
-  quietHint: "Cues stay readable, without movement, and are not announced.",
-  keys: "Keyboard",
   keysOn: "Shortcut keys",
-  close: "Close",
   currentCue: "Current cue",
   playback: { play: "Play", pause: "Pause", speed: "Speed", position: "Position" },
   wall: {
@@ -140,7 +136,6 @@ export const strings = {
     count: (all: number, need: number) =>
       need === 0 ? `${all} live · all quiet` : `${all} live · ${need} need someone`,
     allQuiet: "All quiet",
-    allQuietHint: "No call needs anyone now.",
     none: "No live calls",
     noneHint: "Calls appear here as they begin.",
     noMatch: "No call matches these filters",
