@@ -98,5 +98,8 @@ def times(count: int) -> str:
 
 
 def act_words(kind: str) -> str:
-    """Name an act."""
-    return kind.replace("_", " ")
+    """Name an act, or a class of overlap."""
+    return _CLASS_NAMES.get(kind, kind.replace("_", " "))
+
+
+_CLASS_NAMES = {str(kind): words for kind, words in CLASS_WORDS.items()}

@@ -6,13 +6,18 @@ says what the call needs and never how the agent does: no interruption, pace or 
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 
 from conversation.events import Channel
 from server.call_view import Alert, Bar, CallView, RaisedBar
 
+_C = Channel.CUSTOMER
 STRIP_MS = 60_000
 """Span of a card's two lanes."""
+STRIP_BARS = 200
+"""More bars than two people can speak in that span; earlier ones are not looked at."""
 RAISED_RECENT_MS = 60_000
 """A raised voice is a reason for this long after it ended."""
 SAID_RECENT_MS = 180_000
@@ -97,7 +102,7 @@ def card_of(view: CallView) -> Card:
     reasons = _reasons(view)
     severity = max((reason.severity for reason in reasons), default=0)
     since = [reason.at_ms for reason in reasons if reason.severity == severity]
-    spoken = [line for line in view.lines if line.channel is Channel.CUSTOMER and line.stable]
+    said = next((ln for ln in reversed(view.lines) if ln.channel is _C and ln.stable), None)
     from_ms = view.position_ms - STRIP_MS
     return Card(
         call_id=view.call_id,
@@ -112,10 +117,12 @@ def card_of(view: CallView) -> Card:
         reasons=reasons,
         alerts=view.alerts,
         need_cues=view.need_cues,
-        last_words=spoken[-1].stable if spoken else None,
-        last_words_ms=spoken[-1].start_ms if spoken else 0,
+        last_words=None if said is None else said.stable,
+        last_words_ms=0 if said is None else said.start_ms,
         sentiment=_sentiment(view),
-        speech=tuple(b for b in view.speech if b.end_ms is None or b.end_ms > from_ms),
+        speech=tuple(
+            b for b in view.speech[-STRIP_BARS:] if b.end_ms is None or b.end_ms > from_ms
+        ),
         raised=tuple(b for b in view.raised if b.end_ms is None or b.end_ms > from_ms),
     )
 
@@ -136,10 +143,11 @@ def _reasons(view: CallView) -> tuple[Reason, ...]:
     for bar in _newest_raised(view):
         found.append(Reason(kind="raised_voice", severity=1, at_ms=bar.start_ms, text=None))
     said: dict[str, Reason] = {}
-    for act in view.acts:
+    for act in reversed(view.acts):
+        if act.at_ms <= view.position_ms - SAID_RECENT_MS:
+            break
         severity = SAID_SEVERITY.get(act.kind)
-        recent = act.at_ms > view.position_ms - SAID_RECENT_MS
-        if act.channel is Channel.CUSTOMER and severity is not None and recent:
+        if act.channel is _C and severity is not None and act.kind not in said:
             said[act.kind] = Reason(
                 kind=act.kind, severity=severity, at_ms=act.start_ms, text=act.text
             )
@@ -156,19 +164,18 @@ def _newest_raised(view: CallView) -> list[RaisedBar]:
     bars = [
         bar
         for bar in view.raised
-        if bar.channel is Channel.CUSTOMER and (bar.end_ms is None or bar.end_ms > recent_ms)
+        if bar.channel is _C and (bar.end_ms is None or bar.end_ms > recent_ms)
     ]
     return bars[-1:]
 
 
 def _sentiment(view: CallView) -> tuple[int, ...]:
-    values: dict[str, int] = {}
-    for act in view.acts:
-        if act.channel is Channel.CUSTOMER and act.kind in SENTIMENT:
-            values[act.utterance_id] = values.get(act.utterance_id, 0) + SENTIMENT[act.kind]
-    turns = [
-        line.id
-        for line in view.lines
-        if line.channel is Channel.CUSTOMER and line.final and line.stable
-    ]
-    return tuple(values.get(turn, 0) for turn in turns[-SENTIMENT_TURNS:])
+    spoken = (ln for ln in reversed(view.lines) if ln.channel is _C and ln.final and ln.stable)
+    turns = list(itertools.islice(spoken, SENTIMENT_TURNS))
+    values = {turn.id: 0 for turn in reversed(turns)}
+    for act in reversed(view.acts):
+        if not turns or act.at_ms < turns[-1].start_ms:
+            break
+        if act.channel is _C and act.utterance_id in values:
+            values[act.utterance_id] += SENTIMENT.get(act.kind, 0)
+    return tuple(values.values())

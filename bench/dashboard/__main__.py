@@ -37,7 +37,8 @@ _EVENTS_PER_STEP, _STEP_S = 50, 0.08
 _WATCH_FRAMES = """
 window.frames_ms = []; window.tasks_ms = [];
 let last = performance.now();
-const step = (now) => {
+const step = () => {
+  const now = performance.now();
   window.frames_ms.push(now - last);
   last = now;
   requestAnimationFrame(step);

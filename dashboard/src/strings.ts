@@ -47,7 +47,6 @@ export const strings = {
   noAudio: (who: Channel, seconds: number) =>
     `No audio from the ${strings.channel[who].toLowerCase()} for ${seconds} s`,
   noAudioAtAll: (seconds: number) => `No audio is arriving for ${seconds} s`,
-  allWell: "Both sides are heard",
   watching: (count: number) =>
     count === 1 ? "A supervisor is watching this call" : `${count} supervisors are watching`,
   level: (who: Channel) => `Audio level, ${strings.channel[who].toLowerCase()}`,
@@ -139,10 +138,7 @@ export const strings = {
   mutePanel: "Mute cues",
   unmutePanel: "Unmute cues",
   quietMode: "Quiet mode",
-  quietHint: "Cues stay readable, without movement, and are not announced.",
-  keys: "Keyboard",
   keysOn: "Shortcut keys",
-  close: "Close",
   currentCue: "Current cue",
   playback: { play: "Play", pause: "Pause", speed: "Speed", position: "Position" },
   wall: {
@@ -150,7 +146,6 @@ export const strings = {
     count: (all: number, need: number) =>
       need === 0 ? `${all} live · all quiet` : `${all} live · ${need} need someone`,
     allQuiet: "All quiet",
-    allQuietHint: "No call needs anyone now.",
     none: "No live calls",
     noneHint: "Calls appear here as they begin.",
     noMatch: "No call matches these filters",
@@ -229,6 +224,16 @@ export const strings = {
     report: "Report",
     watch: "Watch",
     replay: "Replay",
+    happened: {
+      successful: "took the floor",
+      talk_over: "talked over",
+      butting_in: "tried to come in",
+      cooperative: "helped along",
+      terminal_overlap: "smooth change of turn",
+      backchannel: "sign of listening",
+      collision: "both started",
+      pause_cut_in: "into a pause",
+    } as Readonly<Record<string, string>>,
     none: "No calls yet",
     noMatch: "No call matches",
     count: (shown: number, all: number) => `${shown} of ${all}`,

@@ -98,7 +98,7 @@ export class Calls extends LitElement {
         }}></span>
         <select aria-label=${text.reason.label} @change=${(event: Event) => {
           this.reason = (event.target as HTMLSelectElement).value;
-        }}><option value="">${text.reason.all}</option>${[...new Set(all.flatMap((call) => Object.keys(call.reasons)))].sort().map((reason) => html`<option value=${reason}>${reason.replaceAll("_", " ")}</option>`)}</select>
+        }}><option value="">${text.reason.all}</option>${[...new Set(all.flatMap((call) => Object.keys(call.reasons)))].sort().map((reason) => html`<option value=${reason}>${nameOf(reason)}</option>`)}</select>
         <select aria-label=${text.state.label} @change=${(event: Event) => {
           this.state = (event.target as HTMLSelectElement).value as Calls["state"];
         }}>${(["all", "live", "over"] as const).map((state) => html`<option value=${state}>${text.state[state]}</option>`)}</select>
@@ -134,6 +134,10 @@ function callRow(call: CallSummary): TemplateResult {
     }</td></tr>`;
 }
 
+function nameOf(reason: string): string {
+  return strings.calls.happened[reason] ?? reason.replaceAll("_", " ");
+}
+
 /** Kinds shown in a row; the filter finds the others. */
 const KINDS = 4;
 
@@ -144,7 +148,7 @@ function happened(call: CallSummary): readonly TemplateResult[] {
     .slice(0, KINDS)
     .map(
       ([reason, count]) =>
-        html`<span class="chip">${reason.replaceAll("_", " ")}${count > 1 ? html` <b class="num">${count}</b>` : ""}</span> `,
+        html`<span class="chip">${nameOf(reason)}${count > 1 ? html` <b class="num">${count}</b>` : ""}</span> `,
     );
 }
 

@@ -18,7 +18,7 @@ export const base = css`
   .row { display: flex; align-items: center; gap: var(--s2); }
   .card { background: var(--card); border: 1px solid var(--line); border-radius: var(--round); }
   .icon { fill: none; stroke: currentColor; stroke-width: 1.7; stroke-linecap: round; stroke-linejoin: round; flex: none; vertical-align: -0.25em; }
-  .icon-more, .icon-list, .icon-offline { stroke-width: 2.2; }
+  .icon-list, .icon-offline { stroke-width: 2.2; }
   .visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
   button, .button, select, input, textarea { font: inherit; font-size: var(--t-label); color: var(--text); }
   button, .button {

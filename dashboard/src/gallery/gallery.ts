@@ -154,7 +154,7 @@ export class Gallery extends LitElement {
     const gauges = (caption: string, view: CallView) =>
       html`<figure><hl-gauges .view=${view}></hl-gauges><figcaption>${caption}</figcaption></figure>`;
     const status = (caption: string, view: CallView, link = "live", quietMs = 0, watchers = 0) =>
-      html`<figure><hl-status .view=${view} .link=${link} .quietMs=${quietMs} .watchers=${watchers} .levels=${{ agent: 2, customer: -6 }}></hl-status><figcaption>${caption}</figcaption></figure>`;
+      html`<figure><hl-status .view=${view} .link=${link} .quietMs=${quietMs} .watchers=${watchers} .levels=${{ agent: -16, customer: -22 }}></hl-status><figcaption>${caption}</figcaption></figure>`;
     return html`<section><h2>Gauges</h2><div class="grid">
       ${gauges("Unknown is grey, never 0", this.at("upset", 6))}${gauges("Within the usual", this.at("upset", 40))}${gauges("Above the usual, said in words", this.at("trouble", 160))}</div></section>
     <section><h2>Honesty</h2><div class="grid small-grid">

@@ -17,11 +17,11 @@ const SILENT_LINE_MS = 3_000;
 /** Degradation of the recogniser from which partial words are left out. */
 const OVERLOADED_LEVEL = 2;
 /** Band level of speech, dB: a bar each 6 dB from here on. */
-const LEVEL_FLOOR_DB = -18;
+const LEVEL_FLOOR_DB = -34;
 const BARS = 5;
 
 export interface Note {
-  readonly kind: "bad" | "note" | "well";
+  readonly kind: "bad" | "note";
   readonly icon: IconName;
   readonly text: string;
 }

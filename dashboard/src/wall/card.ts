@@ -3,6 +3,7 @@ import { mixed } from "../store";
 import type { ActDetected, CallView, Card, Reason } from "../types/events.gen";
 
 const STRIP_MS = 60_000;
+const STRIP_BARS = 200;
 const RAISED_RECENT_MS = 60_000;
 const SAID_RECENT_MS = 180_000;
 const HOLD_LONG_MS = 90_000;
@@ -68,7 +69,9 @@ export function cardOf(view: CallView): Card {
     last_words: last?.stable ?? null,
     last_words_ms: last?.start_ms ?? 0,
     sentiment: sentiment(view),
-    speech: view.speech.filter((bar) => bar.end_ms === null || bar.end_ms > fromMs),
+    speech: view.speech
+      .slice(-STRIP_BARS)
+      .filter((bar) => bar.end_ms === null || bar.end_ms > fromMs),
     raised: view.raised.filter((bar) => bar.end_ms === null || bar.end_ms > fromMs),
   };
 }
