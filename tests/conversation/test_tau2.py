@@ -2,7 +2,7 @@
 
 tau2-bench looks at ticks of 200 ms and counts every start of one party while the other speaks;
 what a sound was is told by the simulator. The importer gives the core the same: spans of ticks as
-speech, and the simulator's word on signals and tics as words. What differs follows from definitions:
+speech, and the simulator's word on signals and tics as words. Differences of definition:
 
 * A start at the very tick at which the other starts is counted by tau2-bench against both;
   for us it is one collision and nobody's fault.
