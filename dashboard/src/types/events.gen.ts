@@ -58,6 +58,7 @@ export interface SpeechEnded {
   readonly start_ms: number;
   readonly end_ms: number;
   readonly truncated: boolean;
+  readonly tail_db: number | null;
 }
 
 /** Words of an utterance that is still going on. */
@@ -161,6 +162,7 @@ export interface ChannelQuality {
   readonly snr_db: number | null;
   readonly rtt_ms: number | null;
   readonly rtt_source: string | null;
+  readonly flags: readonly (string)[];
 }
 
 /** Audio that is missing: unknown, not silent. */
