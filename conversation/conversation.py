@@ -193,8 +193,12 @@ class Conversation:
             customer_ms=sum(e - b for b, e in customer),
             overlap_ms=sum(e - b for b, e in both),
             longest_silence_ms=self._longest_silence_ms,
-            interruptions_agent=self._overlaps.interruptions(Channel.AGENT, now_ms, now_ms),
-            interruptions_customer=self._overlaps.interruptions(Channel.CUSTOMER, now_ms, now_ms),
+            interruptions_agent=self._overlaps.evidence.interruptions(
+                Channel.AGENT, now_ms, now_ms
+            ),
+            interruptions_customer=self._overlaps.evidence.interruptions(
+                Channel.CUSTOMER, now_ms, now_ms
+            ),
             words_per_minute_agent=self._paces[Channel.AGENT].words_per_minute(),
             words_per_minute_customer=self._paces[Channel.CUSTOMER].words_per_minute(),
             floor=self._floor.state,
