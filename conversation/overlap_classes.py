@@ -53,6 +53,11 @@ class LineQuality(msgspec.Struct):
         return max(self.grades.values())
 
     @property
+    def trust(self) -> float:
+        """What bleed leaves of a confidence; nothing speaks against a line before it was judged."""
+        return _GRADE[max(self.grades.values())] if self.grades else 1.0
+
+    @property
     def longest_rtt_ms(self) -> int:
         """The longer round trip of both legs."""
         return max(self.rtt_ms.values())
@@ -86,6 +91,9 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     text: str | None
     other_text: str | None
+    """What the other had said before, up to its stop or the onset."""
+    beside_text: str | None
+    """What the other says at the same time, or just before: the source of a leak."""
     took_up: bool | None
     level_delta_db: float | None
     f0_delta_st: float | None
@@ -153,10 +161,12 @@ def confidence(
         value = voice * max(found.p_backchannel, 0.7)
     elif overlap_class is OverlapClass.TERMINAL_OVERLAP:
         value = voice * max(0.6, found.p_complete)
+    elif overlap_class is OverlapClass.TALK_OVER:
+        value = voice * taking
     else:
         value = voice * taking * (1 - found.p_complete / 2)
     rtt_ms = line.longest_rtt_ms
-    value *= _GRADE[line.grade]
+    value *= line.trust
     value *= 1.0 if rtt_ms <= 200 else 0.95 if rtt_ms <= LIMITED_RTT_MS else 0.5
     if overlap_class in INTERRUPTING:
         value = calibrated(value)
@@ -217,12 +227,10 @@ def _leaked(found: Findings, words: FloorWords) -> bool:
     said = plain_words(found.text or "")
     if said and all(word in words.sounds for word in said):
         return True
-    if len(said) < _LEAST_SHARED_WORDS or found.level_delta_db is not None:
-        quiet = found.level_delta_db is not None and found.level_delta_db < 0
-        if not quiet or len(said) < _LEAST_SHARED_WORDS:
-            return False
-    other = plain_words(found.other_text or "")
-    return contains(other, (" ".join(said),))
+    loud = found.level_delta_db is not None and found.level_delta_db >= 0
+    if len(said) < _LEAST_SHARED_WORDS or loud:
+        return False
+    return contains(plain_words(found.beside_text or ""), (" ".join(said),))
 
 
 def _helps(found: Findings, settings: InterruptionSettings, words: FloorWords) -> bool:

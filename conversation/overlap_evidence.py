@@ -21,6 +21,8 @@ _STOP_SLACK_MS = 40
 _WENT_ON = 0.2
 """Completeness of a clause that was gone on with (C)."""
 _CLAUSE_MS = 6_000
+_LEAK_MS = 1_300
+"""Longest lag of an echo and 500 ms."""
 _EVER_MS = 10**12
 _RESUMPTION_MS = 8_000
 
@@ -311,6 +313,7 @@ class OverlapEvidence:
             source=candidate.source,
             text=self._newcomer_words(candidate)[0],
             other_text=self._other_text(candidate, end_ms),
+            beside_text=self._beside_text(candidate, length_ms),
             took_up=self.took_up(candidate, candidate.stop_ms or end_ms) if stopped else None,
             level_delta_db=level_db,
             f0_delta_st=pitch_st,
@@ -321,5 +324,12 @@ class OverlapEvidence:
         until_ms = end_ms + 50 if not candidate.other_on else candidate.onset_ms + _WORD_SLACK_MS
         words = self._parties[candidate.over].words_between(
             candidate.onset_ms - _CLAUSE_MS, until_ms
+        )
+        return " ".join(w.text for w in words) or None
+
+    def _beside_text(self, candidate: Candidate, length_ms: int) -> str | None:
+        begin_ms = candidate.onset_ms - _LEAK_MS
+        words = self._parties[candidate.over].words_between(
+            begin_ms, candidate.utterance_ms + length_ms + _WORD_SLACK_MS
         )
         return " ".join(w.text for w in words) or None

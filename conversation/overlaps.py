@@ -201,7 +201,8 @@ class OverlapTracker:
                 candidate.updates += 1
                 events.append(self._update(candidate, stated, now_ms))
             since = candidate.over_since_ms
-            due = since is not None and now_ms - since >= self._settings.settle_ms
+            last_ms = None if since is None else max(since, candidate.resumed_ms or 0)
+            due = last_ms is not None and now_ms - last_ms >= self._settings.settle_ms
             if due and not self._settings.decide_at_end:
                 events.append(self._settle(candidate, now_ms))
         return events
