@@ -251,3 +251,12 @@ def test_people_who_take_turns_are_on_one_clock() -> None:
     assert misalignment_ms(*turns(12)) == 0
     assert misalignment_ms(*turns(2, 2_000)) == 0, "too little speech to say"
     assert misalignment_ms([], []) == 0
+
+
+def test_cues_stop_while_the_channels_are_on_different_clocks() -> None:
+    agent, customer = turns(20, 2_000)
+    spoken = [speech(AGENT, b, e) for b, e in agent] + [speech(CUSTOMER, b, e) for b, e in customer]
+    live, _ = judge(*spoken, end_ms=170_000)
+    cues = [e.at_ms for e in live if isinstance(e, CueRaised) and e.rule == "talk_over"]
+    assert [at_ms for at_ms in cues if at_ms < 60_000] != []
+    assert [at_ms for at_ms in cues if at_ms > 60_000] == []
