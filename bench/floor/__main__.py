@@ -201,6 +201,36 @@ def peer(cases: Sequence[Case], python: str) -> list[Tally]:
     ]
 
 
+def _rows(condition: str, cases: Sequence[Case]) -> list[Row]:
+    """Return the rows of our system and the simple baselines; of null calls too, where all are."""
+    systems = {
+        "heartline": score(cases, words=True),
+        "heartline_vad_only": score(cases, words=False),
+        **{name: baseline(cases, limit_ms) for name, limit_ms in _BASELINES.items()},
+    }
+    rows: list[Row] = []
+    for system, tallies in systems.items():
+        intervals = system == "heartline"
+        rows += rows_of(system, condition, tallies, intervals=intervals)
+        if condition == CONDITIONS[0].name:
+            null = [t for t, case in zip(tallies, cases, strict=True) if case.script.null]
+            rows += rows_of(system, "null_calls", null, intervals=intervals)
+    return rows
+
+
+def _beside(cases: Sequence[Case]) -> list[Row]:
+    """Return the rows of the open package and of our system without one thing at a time."""
+    condition = f"all_{len(cases)}_calls"
+    rows = rows_of("heartline", condition, score(cases, words=True))
+    for name, tallies in ablations(cases).items():
+        rows += rows_of(f"heartline_{name}", condition, tallies)
+    python = peer_python()
+    if python is None:
+        print("call-ai-metrics was not run: set CALL_AI_METRICS, see bench/floor/peer.py")
+        return rows
+    return rows + rows_of("call_ai_metrics_0_1_0", condition, peer(cases, python))
+
+
 def main() -> None:
     """Run every system under every condition."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -216,25 +246,11 @@ def main() -> None:
     made = cases(arguments.split, calls, CONDITIONS[:1], arguments.jobs)
     made += cases(arguments.split, line_calls, CONDITIONS[1:], arguments.jobs)
     rows: list[Row] = []
-    for condition in ("all", "null_calls", *(c.name for c in CONDITIONS[1:])):
-        chosen = [
-            case
-            for case in made
-            if case.condition.name == ("all" if condition == "null_calls" else condition)
-            and (condition != "null_calls" or case.script.null)
-        ]
-        rows += rows_of("heartline", condition, score(chosen, words=True), intervals=True)
-        rows += rows_of("heartline_vad_only", condition, score(chosen, words=False))
-        for name, limit_ms in _BASELINES.items():
-            rows += rows_of(name, condition, baseline(chosen, limit_ms))
-        if condition == "all":
-            for name, tallies in ablations(chosen).items():
-                rows += rows_of(f"heartline_{name}", condition, tallies)
-            python = peer_python()
-            if python is None:
-                print("call-ai-metrics was not run: set CALL_AI_METRICS, see bench/floor/peer.py")
-            else:
-                rows += rows_of("call_ai_metrics_0_1_0", condition, peer(chosen, python))
+    for condition in CONDITIONS:
+        chosen = [case for case in made if case.condition.name == condition.name]
+        rows += _rows(condition.name, chosen)
+        if condition.name == CONDITIONS[0].name:
+            rows += _beside(chosen[:line_calls])
     write_results("floor", rows, seed=SEEDS[arguments.split])
 
 
