@@ -33,7 +33,7 @@ LIMITED_RTT_MS = 600
 """From this round trip on a single overlap is only possible, and gets no cue (S: 600 ms more lag
 multiplies false cues by 3.7)."""
 _LEAST_SHARED_WORDS = 3
-_CLEARLY_OPEN = 0.2
+CLEARLY_OPEN = 0.2
 """A clause that breaks off like this was cut, however short the overlap (our choice)."""
 
 
@@ -89,6 +89,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     p_backchannel: float
     p_complete: float
     source: str
+    lexical: float | None
+    """Completeness by the words alone."""
     text: str | None
     other_text: str | None
     """What the other had said before, up to its stop or the onset."""
@@ -122,7 +124,7 @@ def classify(
     if found.raw_ms >= settings.talk_over_ms:
         return OverlapClass.TALK_OVER, True
     if found.overlap_ms <= settings.terminal_ms and not (
-        found.source == "words" and found.stopped and found.p_complete <= _CLEARLY_OPEN
+        found.stopped and clearly_open(found.lexical, found.p_complete)
     ):
         return OverlapClass.TERMINAL_OVERLAP, True
     quick = found.stop_after_ms <= settings.quick_stop_ms
@@ -143,6 +145,11 @@ def classify(
     if substantial and not found.stopped and found.went_on_ms >= settings.keep_ms * 3 // 4:
         return OverlapClass.BUTTING_IN, True
     return OverlapClass.TERMINAL_OVERLAP, False
+
+
+def clearly_open(lexical: float | None, p_complete: float) -> bool:
+    """Whether a clause breaks off so clearly, by its words and all in all, that it was cut."""
+    return lexical is not None and max(lexical, p_complete) <= CLEARLY_OPEN
 
 
 def confidence(

@@ -56,6 +56,8 @@ class Candidate(msgspec.Struct):
     """Whether the other party still talks, or talked on."""
     p_backchannel: float = 0.0
     p_complete: float = 0.5
+    lexical: float | None = None
+    """Completeness by the words alone, None while they do not reach the stop."""
     source: str = "timing"
     """What completeness rests on: `words`, `voice` or `timing`."""
 
@@ -173,7 +175,7 @@ class OverlapEvidence:
         """Judge how complete the other's clause was: words, voice, or timing alone."""
         settled = self.settled_backchannels(candidate.by, candidate.onset_ms)
         timing = timing_completeness(candidate.raw_ms, settled, still_on=candidate.other_on)
-        candidate.p_complete, candidate.source = timing, "timing"
+        candidate.p_complete, candidate.source, candidate.lexical = timing, "timing", None
         if self._went_on(candidate, now_ms):
             candidate.p_complete = min(timing, _WENT_ON)
             return
@@ -186,6 +188,7 @@ class OverlapEvidence:
         tail_db = self._parties[candidate.over].tail_db(stop_ms)
         if tail_db is not None:
             candidate.p_complete, candidate.source = with_tail(timing, tail_db), "voice"
+        candidate.lexical = lexical
         if lexical is not None:
             candidate.p_complete, candidate.source = with_tail(lexical, tail_db), "words"
 
@@ -311,6 +314,7 @@ class OverlapEvidence:
             p_backchannel=candidate.p_backchannel,
             p_complete=candidate.p_complete,
             source=candidate.source,
+            lexical=candidate.lexical,
             text=self._newcomer_words(candidate)[0],
             other_text=self._other_text(candidate, end_ms),
             beside_text=self._beside_text(candidate, length_ms),

@@ -36,6 +36,7 @@ from conversation.overlap_classes import (
     INTERRUPTING,
     LineQuality,
     classify,
+    clearly_open,
     confidence,
     evidence,
     severity,
@@ -45,8 +46,6 @@ from conversation.settings import InterruptionSettings
 from conversation.speech import PartySpeech
 
 _LOOK_BACK_MS = 100
-_CLEARLY_OPEN = 0.2
-"""A clause that breaks off like this was cut, however short the overlap (C)."""
 _MOST_UPDATES = 3
 _RESUMPTION_MS = 8_000
 
@@ -272,10 +271,11 @@ class OverlapTracker:
             if candidate.overlap_ms < settings.overlap_commit_ms:
                 return None
             return OverlapClass.TALK_OVER
-        short = candidate.overlap_ms <= settings.terminal_ms
-        if short and candidate.source != "words":
-            return OverlapClass.TERMINAL_OVERLAP
-        if candidate.p_complete > (_CLEARLY_OPEN if short else 0.5):
+        if candidate.overlap_ms <= settings.terminal_ms:
+            cut = clearly_open(candidate.lexical, candidate.p_complete)
+        else:
+            cut = candidate.p_complete <= 0.5
+        if not cut:
             return OverlapClass.TERMINAL_OVERLAP
         return OverlapClass.SUCCESSFUL
 
@@ -299,7 +299,9 @@ class OverlapTracker:
         self.evidence.refresh(candidate, now_ms)
         findings = self.evidence.findings(candidate, now_ms)
         if findings.took_up and findings.p_complete > 0.1:
-            findings = msgspec.structs.replace(findings, p_complete=0.1, source="words")
+            findings = msgspec.structs.replace(
+                findings, p_complete=0.1, lexical=0.1, source="words"
+            )
         overlap_class, sure = classify(findings, self._settings, self._words, self.line)
         certainty = confidence(findings, self.line, overlap_class) if sure else 0.5
         counts = overlap_class in INTERRUPTING
