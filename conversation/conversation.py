@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from conversation.acts import ActDetector
+from conversation.alignment import misalignment_ms
 from conversation.cue_engine import CueEngine
 from conversation.events import (
     ActDetected,
@@ -49,6 +50,8 @@ from conversation.speech import overlap_spans
 from conversation.word_sentiment import WordSentiment
 
 METRICS_MS = 1_000
+ALIGNMENT_MS = 60_000
+"""How often it is looked whether both channels are on one clock."""
 SAME_SIGNAL = "same_signal"
 """Flag of a channel that carries what the other one carries: nobody can be told apart."""
 
@@ -80,6 +83,7 @@ class Conversation:
         self._now_ms = 0
         self._grid_ms = 0
         self._directed = True
+        self._aligned = True
         self._hold_since_ms: int | None = None
         self._words_seen_ms: int | None = None
         self._silence: SilenceStarted | None = None
@@ -185,6 +189,9 @@ class Conversation:
         derived = self._interaction.step(now_ms)
         if not self._interaction.held:
             derived += self._silences(now_ms)
+        if now_ms % ALIGNMENT_MS == 0:
+            spans = (self._parties[party].spans for party in PARTIES)
+            self._aligned = misalignment_ms(*spans) == 0
         if now_ms % METRICS_MS == 0:
             derived.append(self._metrics(now_ms))
         return derived
@@ -225,8 +232,12 @@ class Conversation:
             customer_ms=sum(e - b for b, e in customer),
             overlap_ms=sum(e - b for b, e in both),
             longest_silence_ms=self._longest_silence_ms,
-            interruptions_agent=self._overlaps.interruptions(Channel.AGENT, now_ms, now_ms),
-            interruptions_customer=self._overlaps.interruptions(Channel.CUSTOMER, now_ms, now_ms),
+            interruptions_agent=self._overlaps.evidence.interruptions(
+                Channel.AGENT, now_ms, now_ms
+            ),
+            interruptions_customer=self._overlaps.evidence.interruptions(
+                Channel.CUSTOMER, now_ms, now_ms
+            ),
             words_per_minute_agent=self._paces[Channel.AGENT].words_per_minute(),
             words_per_minute_customer=self._paces[Channel.CUSTOMER].words_per_minute(),
             floor=self._floor.state,
@@ -287,7 +298,7 @@ class Conversation:
         return self._share(list(shown))
 
     def _facts(self, now_ms: int) -> dict[str, FactValue]:
-        return build_facts(
+        facts = build_facts(
             now_ms,
             self._parties,
             self._floor,
@@ -297,6 +308,8 @@ class Conversation:
             words_seen_ms=self._words_seen_ms,
             confirm_ms=self._settings.interruptions.confirm_ms,
         )
+        facts["direction_known"] = self._aligned
+        return facts
 
     def _end(self, now_ms: int) -> list[Derived]:
         self._ended = True

@@ -7,7 +7,8 @@ from conversation.events import Channel, OverlapClass
 from conversation.floor import PARTIES, Floor
 from conversation.metrics import Pace, talk_share_agent
 from conversation.overlap_classes import COUNTED_CONFIDENCE
-from conversation.overlaps import Candidate, OverlapTracker
+from conversation.overlap_evidence import Candidate
+from conversation.overlaps import OverlapTracker
 from conversation.ports import FactValue
 from conversation.speech import PartySpeech
 
@@ -43,10 +44,12 @@ def build_facts(
         "talk_share_agent_180s": talk_share_agent(parties, now_ms - 180_000, now_ms),
         "silence.mutual_ms": mutual_ms,
         "silence.owed_by": last.other.value if anyone and mutual_ms > 0 else None,
-        "interruptions.agent_60s": overlaps.interruptions(Channel.AGENT, now_ms, 60_000),
-        "interruptions.agent_180s": overlaps.interruptions(Channel.AGENT, now_ms, 180_000),
-        "interruptions.customer_120s": overlaps.interruptions(Channel.CUSTOMER, now_ms, 120_000),
-        "pause_cut_ins.agent_120s": overlaps.interruptions(
+        "interruptions.agent_60s": overlaps.evidence.interruptions(Channel.AGENT, now_ms, 60_000),
+        "interruptions.agent_180s": overlaps.evidence.interruptions(Channel.AGENT, now_ms, 180_000),
+        "interruptions.customer_120s": overlaps.evidence.interruptions(
+            Channel.CUSTOMER, now_ms, 120_000
+        ),
+        "pause_cut_ins.agent_120s": overlaps.evidence.interruptions(
             Channel.AGENT, now_ms, 120_000, (OverlapClass.PAUSE_CUT_IN,)
         ),
     }

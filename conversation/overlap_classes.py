@@ -33,7 +33,7 @@ LIMITED_RTT_MS = 600
 """From this round trip on a single overlap is only possible, and gets no cue (S: 600 ms more lag
 multiplies false cues by 3.7)."""
 _LEAST_SHARED_WORDS = 3
-_CLEARLY_OPEN = 0.2
+CLEARLY_OPEN = 0.2
 """A clause that breaks off like this was cut, however short the overlap (our choice)."""
 
 
@@ -51,6 +51,11 @@ class LineQuality(msgspec.Struct):
         if len(self.grades) < len((Channel.AGENT, Channel.CUSTOMER)):
             return max("B", *self.grades.values()) if self.grades else "B"
         return max(self.grades.values())
+
+    @property
+    def trust(self) -> float:
+        """What bleed leaves of a confidence; nothing speaks against a line before it was judged."""
+        return _GRADE[max(self.grades.values())] if self.grades else 1.0
 
     @property
     def longest_rtt_ms(self) -> int:
@@ -84,8 +89,13 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     p_backchannel: float
     p_complete: float
     source: str
+    lexical: float | None
+    """Completeness by the words alone."""
     text: str | None
     other_text: str | None
+    """What the other had said before, up to its stop or the onset."""
+    beside_text: str | None
+    """What the other says at the same time, or just before: the source of a leak."""
     took_up: bool | None
     level_delta_db: float | None
     f0_delta_st: float | None
@@ -114,7 +124,7 @@ def classify(
     if found.raw_ms >= settings.talk_over_ms:
         return OverlapClass.TALK_OVER, True
     if found.overlap_ms <= settings.terminal_ms and not (
-        found.source == "words" and found.stopped and found.p_complete <= _CLEARLY_OPEN
+        found.stopped and clearly_open(found.lexical, found.p_complete)
     ):
         return OverlapClass.TERMINAL_OVERLAP, True
     quick = found.stop_after_ms <= settings.quick_stop_ms
@@ -137,6 +147,11 @@ def classify(
     return OverlapClass.TERMINAL_OVERLAP, False
 
 
+def clearly_open(lexical: float | None, p_complete: float) -> bool:
+    """Whether a clause breaks off so clearly, by its words and all in all, that it was cut."""
+    return lexical is not None and max(lexical, p_complete) <= CLEARLY_OPEN
+
+
 def confidence(
     found: Findings, line: LineQuality, overlap_class: OverlapClass | None = None
 ) -> float:
@@ -153,10 +168,12 @@ def confidence(
         value = voice * max(found.p_backchannel, 0.7)
     elif overlap_class is OverlapClass.TERMINAL_OVERLAP:
         value = voice * max(0.6, found.p_complete)
+    elif overlap_class is OverlapClass.TALK_OVER:
+        value = voice * taking
     else:
         value = voice * taking * (1 - found.p_complete / 2)
     rtt_ms = line.longest_rtt_ms
-    value *= _GRADE[line.grade]
+    value *= line.trust
     value *= 1.0 if rtt_ms <= 200 else 0.95 if rtt_ms <= LIMITED_RTT_MS else 0.5
     if overlap_class in INTERRUPTING:
         value = calibrated(value)
@@ -217,12 +234,10 @@ def _leaked(found: Findings, words: FloorWords) -> bool:
     said = plain_words(found.text or "")
     if said and all(word in words.sounds for word in said):
         return True
-    if len(said) < _LEAST_SHARED_WORDS or found.level_delta_db is not None:
-        quiet = found.level_delta_db is not None and found.level_delta_db < 0
-        if not quiet or len(said) < _LEAST_SHARED_WORDS:
-            return False
-    other = plain_words(found.other_text or "")
-    return contains(other, (" ".join(said),))
+    loud = found.level_delta_db is not None and found.level_delta_db >= 0
+    if len(said) < _LEAST_SHARED_WORDS or loud:
+        return False
+    return contains(plain_words(found.beside_text or ""), (" ".join(said),))
 
 
 def _helps(found: Findings, settings: InterruptionSettings, words: FloorWords) -> bool:

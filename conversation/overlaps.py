@@ -2,7 +2,8 @@
 
 A candidate opens when one party comes in on the other. It is looked at on every grid step while it
 is open, may be given a provisional class up to three times, and is settled once: when it has been
-over for 1 s, or when the call ends. `overlap_classes.py` has the classes and what they cost.
+over for 1 s, or when the call ends. `overlap_evidence.py` reads what speaks for and against it,
+`overlap_classes.py` has the classes and what they cost.
 
 | at the onset of B, silent for 300 ms before           | becomes                            |
 |-------------------------------------------------------|------------------------------------|
@@ -19,13 +20,9 @@ the post-call pass is this code with all its decisions put off to the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-
 import msgspec
 
-from conversation.backchannels import Listener, backchannel_score
-from conversation.completeness import lexical_completeness, timing_completeness, with_tail
+from conversation.completeness import lexical_completeness
 from conversation.events import (
     Channel,
     ChannelQuality,
@@ -36,62 +33,21 @@ from conversation.events import (
 )
 from conversation.floor_words import FloorWords
 from conversation.overlap_classes import (
-    COUNTED_CONFIDENCE,
     INTERRUPTING,
-    Findings,
     LineQuality,
     classify,
+    clearly_open,
     confidence,
     evidence,
     severity,
 )
+from conversation.overlap_evidence import Candidate, OverlapEvidence
 from conversation.settings import InterruptionSettings
-from conversation.speech import PartySpeech, Span, longest_stretch_ms, overlap_spans
+from conversation.speech import PartySpeech
 
 _LOOK_BACK_MS = 100
-_WORD_SLACK_MS = 400
-_STOP_SLACK_MS = 40
-"""A partial that reaches this close to a stop, or beyond it, covers it."""
-_CLEARLY_OPEN = 0.2
 _MOST_UPDATES = 3
-_WENT_ON = 0.2
-"""Completeness of a clause that was gone on with (C)."""
-_CLAUSE_MS = 6_000
-_EVER_MS = 10**12
 _RESUMPTION_MS = 8_000
-
-
-class Candidate(msgspec.Struct):
-    """One overlap, or cut-in, that is open or waits to be settled."""
-
-    id: str
-    by: Channel
-    over: Channel
-    onset_ms: int
-    utterance_ms: int
-    """Start of the newcomer's present utterance; later than the onset when events were joined."""
-    collision: bool
-    held: bool
-    """Whether the other party held the floor at the onset."""
-    margin: float
-    pause: bool = False
-    """Came in while the other paused."""
-    updates: int = 0
-    stated: OverlapClass | None = None
-    over_since_ms: int | None = None
-    stop_ms: int | None = None
-    """When the other stopped; None while, or when, it went on."""
-    resumed_ms: int | None = None
-    """When the other went on after a stop of less than 1 s."""
-    raw_ms: int = 0
-    """Longest simultaneous stretch, short holes bridged."""
-    overlap_ms: int = 0
-    other_on: bool = True
-    """Whether the other party still talks, or talked on."""
-    p_backchannel: float = 0.0
-    p_complete: float = 0.5
-    source: str = "timing"
-    """What completeness rests on: `words`, `voice` or `timing`."""
 
 
 class OverlapTracker:
@@ -111,8 +67,13 @@ class OverlapTracker:
         self._revision = revision
         self._count = 0
         self.line = LineQuality(rtt_ms={c: settings.rtt_ms.of(c) for c in parties})
+        self.evidence = OverlapEvidence(parties, settings, words)
         self.open: list[Candidate] = []
-        self.settled: list[OverlapEnded] = []
+
+    @property
+    def settled(self) -> list[OverlapEnded]:
+        """Everything that was settled so far, in order."""
+        return self.evidence.settled
 
     # ------------------------------------------------------------------ onsets
 
@@ -228,7 +189,7 @@ class OverlapTracker:
             if candidate.pause:
                 events += self._advance_pause(candidate, now_ms)
                 continue
-            self._refresh(candidate, now_ms)
+            self.evidence.refresh(candidate, now_ms)
             stated = self._stated(candidate, now_ms)
             if (
                 stated is not None
@@ -239,7 +200,8 @@ class OverlapTracker:
                 candidate.updates += 1
                 events.append(self._update(candidate, stated, now_ms))
             since = candidate.over_since_ms
-            due = since is not None and now_ms - since >= self._settings.settle_ms
+            last_ms = None if since is None else max(since, candidate.resumed_ms or 0)
+            due = last_ms is not None and now_ms - last_ms >= self._settings.settle_ms
             if due and not self._settings.decide_at_end:
                 events.append(self._settle(candidate, now_ms))
         return events
@@ -281,248 +243,44 @@ class OverlapTracker:
 
     def _cuts_in(self, candidate: Candidate, now_ms: int) -> bool:
         """Whether who paused was not done: an open clause, and it was taken up again or not."""
-        self._refresh(candidate, now_ms)
+        self.evidence.refresh(candidate, now_ms)
         settings = self._settings
         theirs = self._parties[candidate.over]
         stop_ms = max((e for _, e in theirs.spans if e <= candidate.onset_ms), default=0)
-        lexical = lexical_completeness(self._clause(candidate.over, stop_ms) or "", self._words)
+        lexical = lexical_completeness(
+            self.evidence.clause(candidate.over, stop_ms) or "", self._words
+        )
         if lexical is None or lexical > settings.pause_complete or candidate.p_backchannel >= 0.5:
             return False
         took_up = theirs.active_within(candidate.onset_ms, candidate.onset_ms + settings.pause_ms)
         candidate.p_complete, candidate.source = lexical, "words"
-        return took_up or bool(self._took_up(candidate, stop_ms))
-
-    # ------------------------------------------------------------------ counts
-
-    def settled_backchannels(self, by: Channel, now_ms: int) -> int:
-        """Count `by`'s listening signals of the last 120 s."""
-        return sum(
-            e.by is by
-            and e.overlap_class is OverlapClass.BACKCHANNEL
-            and 0 <= now_ms - e.begin_ms <= 120_000
-            for e in reversed(self.settled)
-        )
-
-    def interruptions(
-        self,
-        by: Channel,
-        now_ms: int,
-        window_ms: int,
-        classes: Sequence[OverlapClass] = INTERRUPTING,
-    ) -> int:
-        """Count `by`'s settled interruptions, or other `classes`, in the last `window_ms`."""
-        return sum(
-            e.by is by
-            and e.overlap_class in classes
-            and e.confidence >= COUNTED_CONFIDENCE
-            and 0 <= now_ms - e.begin_ms <= window_ms
-            for e in self.settled
-        )
-
-    def alert(self, by: Channel, now_ms: int) -> bool:
-        """Whether `by` has come in on the other again and again: 2 in 180 s, 40 % of overlaps."""
-        recent = [e for e in self.settled if e.by is by and 0 <= now_ms - e.begin_ms <= 180_000]
-        cut = sum(e.overlap_class in INTERRUPTING for e in recent)
-        return cut >= 2 and cut >= 0.4 * len(recent)
+        return took_up or bool(self.evidence.took_up(candidate, stop_ms))
 
     def confidence(self, candidate: Candidate) -> float:
         """Return how sure it is that the candidate is what it looks like, 0 to 1."""
-        return confidence(self._findings(candidate, candidate.onset_ms), self.line)
-
-    # ------------------------------------------------------------------ evidence
-
-    def _known_ms(self, now_ms: int) -> int:
-        return now_ms - self._settings.confirm_ms
-
-    def _shared(self, candidate: Candidate, now_ms: int) -> list[Span]:
-        mine, theirs = self._parties[candidate.by], self._parties[candidate.over]
-        until_ms = self._known_ms(now_ms)
-        if candidate.over_since_ms is not None:
-            until_ms = min(until_ms, candidate.over_since_ms)
-        return overlap_spans(
-            mine.spans_between(candidate.onset_ms, until_ms),
-            theirs.spans_between(candidate.onset_ms, until_ms),
-        )
-
-    def _refresh(self, candidate: Candidate, now_ms: int) -> None:
-        mine, theirs = self._parties[candidate.by], self._parties[candidate.over]
-        settings = self._settings
-        shared = self._shared(candidate, now_ms)
-        candidate.raw_ms = longest_stretch_ms(shared, settings.bridge_ms)
-        candidate.overlap_ms = sum(end - begin for begin, end in shared)
-        if candidate.over_since_ms is None and not candidate.pause:
-            last_ms = shared[-1][1] if shared else candidate.onset_ms
-            both_on = mine.speaking and theirs.speaking
-            hole_ms = settings.newcomer_join_ms if theirs.speaking else settings.bridge_ms
-            if not both_on and self._known_ms(now_ms) - last_ms > hole_ms:
-                candidate.over_since_ms = last_ms
-        end_ms = candidate.over_since_ms
-        if end_ms is None:
-            candidate.stop_ms = None if theirs.speaking else theirs.last_end_ms
-            candidate.other_on = theirs.active_within(
-                self._known_ms(now_ms) - settings.bridge_ms, now_ms
-            )
-        else:
-            candidate.stop_ms = self._stop_ms(candidate, end_ms)
-            candidate.other_on = candidate.stop_ms is None
-        self._complete(candidate, now_ms)
-        length_ms = self._length_ms(candidate, now_ms)
-        text, all_words = self._newcomer_words(candidate)
-        candidate.p_backchannel = backchannel_score(
-            length_ms,
-            text,
-            Listener(
-                backchannels=self.settled_backchannels(candidate.by, candidate.onset_ms),
-                level_delta_db=mine.effort(candidate.onset_ms - 120, now_ms)[0]
-                if end_ms is None
-                else mine.effort(candidate.onset_ms - 120, candidate.utterance_ms + length_ms)[0],
-                alert=self.alert(candidate.by, candidate.onset_ms),
-                asked=(self._clause(candidate.over, candidate.onset_ms) or "").endswith("?"),
-            ),
-            self._words,
-            all_words=all_words,
-        )
-        if (
-            settings.decide_at_end
-            and end_ms is not None
-            and not self._keeps_listening(candidate, length_ms)
-        ):
-            candidate.p_backchannel = min(candidate.p_backchannel, 0.4)
-
-    def _complete(self, candidate: Candidate, now_ms: int) -> None:
-        """Judge how complete the other's clause was: words, voice, or timing alone."""
-        settled = self.settled_backchannels(candidate.by, candidate.onset_ms)
-        timing = timing_completeness(candidate.raw_ms, settled, still_on=candidate.other_on)
-        candidate.p_complete, candidate.source = timing, "timing"
-        if self._went_on(candidate, now_ms):
-            candidate.p_complete = min(timing, _WENT_ON)
-            return
-        if candidate.other_on:
-            return
-        stop_ms = candidate.stop_ms
-        if stop_ms is None:
-            return
-        lexical = lexical_completeness(self._clause(candidate.over, stop_ms) or "", self._words)
-        tail_db = self._parties[candidate.over].tail_db(stop_ms)
-        if tail_db is not None:
-            candidate.p_complete, candidate.source = with_tail(timing, tail_db), "voice"
-        if lexical is not None:
-            candidate.p_complete, candidate.source = with_tail(lexical, tail_db), "words"
-
-    def _went_on(self, candidate: Candidate, now_ms: int) -> bool:
-        """Whether the other took its turn up again: more than a listening signal's worth."""
-        if candidate.resumed_ms is None:
-            return False
-        until_ms = min(self._known_ms(now_ms), candidate.resumed_ms + 2 * self._settings.keep_ms)
-        spoken_ms = self._parties[candidate.over].speech_ms(candidate.resumed_ms, until_ms)
-        return spoken_ms >= self._settings.commit_ms
-
-    def _stop_ms(self, candidate: Candidate, end_ms: int) -> int | None:
-        """Return when the other stopped after the overlap ended; None when it went on."""
-        theirs, settings = self._parties[candidate.over], self._settings
-        stop_ms = end_ms
-        for begin, end in theirs.spans_between(end_ms - 1, end_ms + 2 * settings.stop_ms):
-            if begin - stop_ms > settings.bridge_ms:
-                break
-            stop_ms = max(stop_ms, end)
-        if theirs.open_ms is not None and theirs.open_ms <= stop_ms:
-            return None
-        return None if stop_ms - end_ms >= settings.stop_ms else stop_ms
-
-    def _length_ms(self, candidate: Candidate, now_ms: int) -> int:
-        spans = self._utterance_spans(candidate, now_ms)
-        return spans[-1][1] - candidate.utterance_ms if spans else 0
-
-    def _utterance_spans(self, candidate: Candidate, now_ms: int) -> list[Span]:
-        """Spans of the newcomer's utterance that began at its onset."""
-        chain: list[Span] = []
-        for span in self._parties[candidate.by].spans_between(
-            candidate.utterance_ms, self._known_ms(now_ms)
-        ):
-            if chain and span[0] - chain[-1][1] > self._settings.newcomer_join_ms:
-                break
-            chain.append(span)
-        return chain
-
-    def _keeps_listening(self, candidate: Candidate, length_ms: int) -> bool:
-        """Whether the other goes on, and the newcomer says nothing for 1 s on either side."""
-        mine, theirs = self._parties[candidate.by], self._parties[candidate.over]
-        end_ms = candidate.utterance_ms + length_ms
-        quiet_ms = self._settings.keep_ms
-        return (
-            not mine.active_within(candidate.onset_ms - quiet_ms, candidate.onset_ms)
-            and not mine.active_within(end_ms + 1, end_ms + quiet_ms)
-            and theirs.active_within(end_ms, end_ms + 500)
-        )
-
-    def _newcomer_words(self, candidate: Candidate) -> tuple[str | None, bool]:
-        """Return what the newcomer has said, None while unknown, and whether that is all of it."""
-        speech = self._parties[candidate.by]
-        onset_ms = candidate.utterance_ms
-        chain = self._utterance_spans(candidate, _EVER_MS)
-        end_ms = min(chain[-1][1], onset_ms + 3_000) if chain else onset_ms
-        words = speech.words_between(onset_ms - 100, end_ms + 100)
-        text = " ".join(w.text for w in words)
-        covered_ms = speech.decoded_to_ms
-        partial = speech.partial
-        if (
-            partial is not None
-            and partial.audio_end_ms > covered_ms
-            and onset_ms - _WORD_SLACK_MS <= partial.start_ms <= end_ms
-        ):
-            text = f"{text} {partial.stable} {partial.tail}".strip()
-            covered_ms = partial.audio_end_ms
-        if covered_ms <= onset_ms or (not text and speech.speaking):
-            return None, False
-        return text, covered_ms >= end_ms - _WORD_SLACK_MS
-
-    def _clause(self, party: Channel, stop_ms: int) -> str | None:
-        """Return what `party` had said when it stopped; None unless the words reach the stop."""
-        speech = self._parties[party]
-        if speech.words_known_to(stop_ms):
-            words = speech.words_between(stop_ms - _CLAUSE_MS, stop_ms + 50)
-            return " ".join(w.text for w in words) or None
-        partial = speech.partial
-        if partial is not None and 0 <= partial.audio_end_ms - stop_ms + _STOP_SLACK_MS <= 600:
-            return f"{partial.stable} {partial.tail}".strip() or None
-        return None
-
-    def _took_up(self, candidate: Candidate, stop_ms: int) -> bool | None:
-        """Whether who stopped said the same words again, or claimed the floor back."""
-        speech = self._parties[candidate.over]
-        before = speech.words_between(stop_ms - _CLAUSE_MS, stop_ms + 50)
-        after = speech.words_between(stop_ms + 50, stop_ms + _RESUMPTION_MS)
-        if not before or not after:
-            return None
-        last = [w.text.lower().strip(".,?!") for w in before][-6:]
-        first = [w.text.lower().strip(".,?!") for w in after][:8]
-        pairs = set(pairwise(last))
-        repeated = any(pair in pairs for pair in pairwise(first))
-        line = f" {' '.join(first)} "
-        return repeated or any(f" {phrase} " in line for phrase in self._words.reclaims)
-
-    # ------------------------------------------------------------------ decisions
+        return confidence(self.evidence.findings(candidate, candidate.onset_ms), self.line)
 
     def _stated(self, candidate: Candidate, now_ms: int) -> OverlapClass | None:
         """Return the provisional class, None while there is too little to go by."""
         settings = self._settings
         if candidate.collision or not candidate.held or candidate.p_backchannel >= 0.5:
             return None
-        if self._length_ms(candidate, now_ms) < settings.commit_ms:
+        if self.evidence.length_ms(candidate, now_ms) < settings.commit_ms:
             return None
         if candidate.other_on:
             if candidate.overlap_ms < settings.overlap_commit_ms:
                 return None
             return OverlapClass.TALK_OVER
-        short = candidate.overlap_ms <= settings.terminal_ms
-        if short and candidate.source != "words":
-            return OverlapClass.TERMINAL_OVERLAP
-        if candidate.p_complete > (_CLEARLY_OPEN if short else 0.5):
+        if candidate.overlap_ms <= settings.terminal_ms:
+            cut = clearly_open(candidate.lexical, candidate.p_complete)
+        else:
+            cut = candidate.p_complete <= 0.5
+        if not cut:
             return OverlapClass.TERMINAL_OVERLAP
         return OverlapClass.SUCCESSFUL
 
     def _update(self, candidate: Candidate, stated: OverlapClass, now_ms: int) -> OverlapUpdated:
-        findings = self._findings(candidate, now_ms)
+        findings = self.evidence.findings(candidate, now_ms)
         return OverlapUpdated(
             at_ms=now_ms,
             id=candidate.id,
@@ -537,55 +295,13 @@ class OverlapTracker:
             evidence=evidence(findings),
         )
 
-    def _findings(self, candidate: Candidate, now_ms: int) -> Findings:
-        """Gather everything that a settled class rests on."""
-        settings = self._settings
-        mine, theirs = self._parties[candidate.by], self._parties[candidate.over]
-        shared = self._shared(candidate, now_ms)
-        end_ms = shared[-1][1] if shared else candidate.onset_ms
-        length_ms = self._length_ms(candidate, now_ms)
-        level_db, pitch_st = mine.effort(
-            candidate.onset_ms - 120, candidate.utterance_ms + length_ms
-        )
-        stopped = not candidate.other_on
-        return Findings(
-            by=candidate.by,
-            over=candidate.over,
-            onset_ms=candidate.onset_ms,
-            end_ms=end_ms,
-            overlap_ms=sum(e - b for b, e in shared),
-            raw_ms=candidate.raw_ms,
-            length_ms=length_ms,
-            collision=candidate.collision,
-            pause=candidate.pause,
-            held=candidate.held,
-            margin=candidate.margin,
-            stopped=stopped,
-            kept_ms=mine.speech_ms(end_ms, end_ms + 2 * settings.keep_ms),
-            went_on_ms=theirs.speech_ms(end_ms, end_ms + 2 * settings.keep_ms),
-            p_backchannel=candidate.p_backchannel,
-            p_complete=candidate.p_complete,
-            source=candidate.source,
-            text=self._newcomer_words(candidate)[0],
-            other_text=self._other_text(candidate, end_ms),
-            took_up=self._took_up(candidate, candidate.stop_ms or end_ms) if stopped else None,
-            level_delta_db=level_db,
-            f0_delta_st=pitch_st,
-            again=self.interruptions(candidate.by, candidate.onset_ms, 60_000) > 0,
-        )
-
-    def _other_text(self, candidate: Candidate, end_ms: int) -> str | None:
-        until_ms = end_ms + 50 if not candidate.other_on else candidate.onset_ms + _WORD_SLACK_MS
-        words = self._parties[candidate.over].words_between(
-            candidate.onset_ms - _CLAUSE_MS, until_ms
-        )
-        return " ".join(w.text for w in words) or None
-
     def _settle(self, candidate: Candidate, now_ms: int) -> OverlapEnded:
-        self._refresh(candidate, now_ms)
-        findings = self._findings(candidate, now_ms)
+        self.evidence.refresh(candidate, now_ms)
+        findings = self.evidence.findings(candidate, now_ms)
         if findings.took_up and findings.p_complete > 0.1:
-            findings = msgspec.structs.replace(findings, p_complete=0.1, source="words")
+            findings = msgspec.structs.replace(
+                findings, p_complete=0.1, lexical=0.1, source="words"
+            )
         overlap_class, sure = classify(findings, self._settings, self._words, self.line)
         certainty = confidence(findings, self.line, overlap_class) if sure else 0.5
         counts = overlap_class in INTERRUPTING

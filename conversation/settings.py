@@ -46,7 +46,9 @@ class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     talk_over_ms: int = 2_000
     """Simultaneous speech this long is talking over (P, no-yield window)."""
     terminal_ms: int = 250
-    """Overlap up to this is a smooth change of turn (P, TurnBench tolerance)."""
+    """Overlap up to this is a smooth change of turn unless words and voice say otherwise (P,
+    TurnBench tolerance). 150 ms find 6 % more interruptions on development calls, at a quarter
+    more false alarms (measured)."""
     quick_stop_ms: int = 500
     """A finished speaker stops this soon after the newcomer's onset (C)."""
     keep_ms: int = 1_000

@@ -1,8 +1,13 @@
 """How well the floor of a call is understood: `python -m bench.floor` or `make bench-floor`.
 
 Sixty calls of voices, texts and seeds that nothing was tuned on, half of them without any
-interruption, each through five telephone lines. Prints one table and writes
+interruption; a third of them again through each of four bad lines. Prints one table and writes
 `bench/out/floor.json`; `QUICK=1` takes eight calls. `--split development` is for tuning.
+
+`recall` and `fpr` are about what is said of an overlap while it goes on, by either party;
+`precision`, `false_cues_per_10min` and latencies are about the cue "Let them finish". `_low` and
+`_high` are the ends of 95 % intervals, bootstrapped by call. A baseline shows a cue whenever the
+agent is the one who came in.
 """
 
 from __future__ import annotations
@@ -21,13 +26,14 @@ from rich.progress import Progress
 from audio.vad import SileroVad
 from bench.floor.hear import front_end_version, hear, keep, kept, observations
 from bench.floor.line import CONDITIONS, Condition, extra_rtt_ms, through_the_line
+from bench.floor.peer import peer_predictions, peer_python
 from bench.floor.score import METRICS, Prediction, Tally, interval, longer_than, ours, tally
 from bench.floor.script import Script, write_script
 from bench.results import Row, is_quick, write_results
 from bench.speech_bank import SpeechBank
 from conversation.conversation import Conversation
 from conversation.cue_engine import CueEngine
-from conversation.events import Event
+from conversation.events import Event, SpeechEnded
 from conversation.settings import ConversationSettings, RoundTrips
 
 SEEDS = {"development": 1_000, "test": 52_000}
@@ -141,7 +147,9 @@ def baseline(cases: Sequence[Case], limit_ms: int) -> list[Tally]:
     return tallies
 
 
-def rows_of(system: str, condition: str, tallies: Sequence[Tally], *, intervals: bool) -> list[Row]:
+def rows_of(
+    system: str, condition: str, tallies: Sequence[Tally], *, intervals: bool = False
+) -> list[Row]:
     """Return every metric of one system under one condition."""
     rows = []
     for name, (metric, unit, basis) in METRICS.items():
@@ -154,31 +162,95 @@ def rows_of(system: str, condition: str, tallies: Sequence[Tally], *, intervals:
     return rows
 
 
+def ablations(cases: Sequence[Case]) -> dict[str, list[Tally]]:
+    """Return the tallies without one thing at a time: which rule earns what."""
+    base = ConversationSettings()
+    rules = base.interruptions
+
+    def changed(**values: int) -> ConversationSettings:
+        return msgspec.structs.replace(base, interruptions=msgspec.structs.replace(rules, **values))
+
+    mute = [Case(case.script, case.condition, [_toneless(e) for e in case.heard]) for case in cases]
+    return {
+        "without_voice": score(mute, words=True),
+        "without_words": score(cases, words=False),
+        "without_words_and_voice": score(mute, words=False),
+        "without_collisions": score(
+            cases, words=True, base=changed(collision_ms=-1, reaction_ms=-2_000)
+        ),
+        "without_resumption": score(cases, words=True, base=changed(pause_ms=-1)),
+        "without_newcomer_pauses": score(cases, words=True, base=changed(newcomer_join_ms=180)),
+        "commit_at_500_ms": score(cases, words=True, base=changed(commit_ms=500)),
+        "commit_at_1000_ms": score(cases, words=True, base=changed(commit_ms=1_000)),
+    }
+
+
+def _toneless(event: Event) -> Event:
+    if isinstance(event, SpeechEnded):
+        return msgspec.structs.replace(event, tail_db=None)
+    return event
+
+
+def peer(cases: Sequence[Case], python: str) -> list[Tally]:
+    """Return the tallies of call-ai-metrics on the same audio."""
+    calls = [through_the_line(case.script, case.condition) for case in cases]
+    judged = peer_predictions(python, calls)
+    return [
+        _tally(case, predictions, [p for p in predictions if p.by == "agent"])
+        for case, predictions in zip(cases, judged, strict=True)
+    ]
+
+
+def _rows(condition: str, cases: Sequence[Case]) -> list[Row]:
+    """Return the rows of our system and the simple baselines; of null calls too, where all are."""
+    systems = {
+        "heartline": score(cases, words=True),
+        "heartline_vad_only": score(cases, words=False),
+        **{name: baseline(cases, limit_ms) for name, limit_ms in _BASELINES.items()},
+    }
+    rows: list[Row] = []
+    for system, tallies in systems.items():
+        intervals = system == "heartline"
+        rows += rows_of(system, condition, tallies, intervals=intervals)
+        if condition == CONDITIONS[0].name:
+            null = [t for t, case in zip(tallies, cases, strict=True) if case.script.null]
+            rows += rows_of(system, "null_calls", null, intervals=intervals)
+    return rows
+
+
+def _beside(cases: Sequence[Case]) -> list[Row]:
+    """Return the rows of the open package and of our system without one thing at a time."""
+    condition = f"all_{len(cases)}_calls"
+    rows = rows_of("heartline", condition, score(cases, words=True))
+    for name, tallies in ablations(cases).items():
+        rows += rows_of(f"heartline_{name}", condition, tallies)
+    python = peer_python()
+    if python is None:
+        print("call-ai-metrics was not run: set CALL_AI_METRICS, see bench/floor/peer.py")
+        return rows
+    return rows + rows_of("call_ai_metrics_0_1_0", condition, peer(cases, python))
+
+
 def main() -> None:
     """Run every system under every condition."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--split", choices=sorted(SEEDS), default="test")
     parser.add_argument("--calls", type=int, default=_QUICK_CALLS if is_quick() else _CALLS)
+    parser.add_argument(
+        "--line-calls", type=int, help="calls of the bad lines (default: a third of --calls)"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--hear-only", action="store_true", help="keep what was heard and stop")
     arguments = parser.parse_args()
-    made = cases(arguments.split, arguments.calls, CONDITIONS, arguments.jobs)
-    if arguments.hear_only:
-        return
+    calls: int = arguments.calls
+    line_calls: int = arguments.line_calls or max(2, calls // 3)
+    made = cases(arguments.split, calls, CONDITIONS[:1], arguments.jobs)
+    made += cases(arguments.split, line_calls, CONDITIONS[1:], arguments.jobs)
     rows: list[Row] = []
-    for condition in ("all", "null_calls", *(c.name for c in CONDITIONS[1:])):
-        chosen = [
-            case
-            for case in made
-            if case.condition.name == ("all" if condition == "null_calls" else condition)
-            and (condition != "null_calls" or case.script.null)
-        ]
-        rows += rows_of("heartline", condition, score(chosen, words=True), intervals=True)
-        rows += rows_of(
-            "heartline_vad_only", condition, score(chosen, words=False), intervals=False
-        )
-        for name, limit_ms in _BASELINES.items():
-            rows += rows_of(name, condition, baseline(chosen, limit_ms), intervals=False)
+    for condition in CONDITIONS:
+        chosen = [case for case in made if case.condition.name == condition.name]
+        rows += _rows(condition.name, chosen)
+        if condition.name == CONDITIONS[0].name:
+            rows += _beside(chosen[:line_calls])
     write_results("floor", rows, seed=SEEDS[arguments.split])
 
 

@@ -17,12 +17,15 @@ import numpy as np
 from bench.floor.script import PARTIES, Planted, Script
 from conversation.events import Channel, CueRaised, Event, OverlapUpdated, SpeechEnded
 from conversation.overlap_classes import INTERRUPTING
+from conversation.speech import bridged
 from reports.spans import intersect, total_ms, union
 
 _EARLY_MS, _LATE_MS = 250, 3_000
 _SAME_ONSET_MS = 500
 _RESAMPLES = 1_000
 _CONFIRM_MS = 96
+_JOIN_MS = 180
+"""Holes inside an utterance, when the baseline asks who started later."""
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -93,6 +96,7 @@ def longer_than(heard: Sequence[Event], limit_ms: int) -> list[Prediction]:
     """Return the baseline: any overlap that lasts `limit_ms`, by whoever started later."""
     speech = heard_speech(heard)
     both = intersect(speech["agent"], speech["customer"])
+    whole = {party: bridged(spans, _JOIN_MS) for party, spans in speech.items()}
     predictions = []
     joined: list[tuple[int, int]] = []
     for begin, end in both:
@@ -104,7 +108,7 @@ def longer_than(heard: Sequence[Event], limit_ms: int) -> list[Prediction]:
         if end - begin < limit_ms:
             continue
         starts = {
-            party: max((b for b, e in speech[party] if b <= begin < e), default=-1)
+            party: max((b for b, e in whole[party] if b <= begin < e), default=-1)
             for party in PARTIES
         }
         by = max(PARTIES, key=lambda party: starts[party])

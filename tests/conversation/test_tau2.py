@@ -1,8 +1,8 @@
 """Full-duplex dialogues of tau2-bench give its published counts, where HEARTLINE_DATA has them.
 
-tau2-bench looks at ticks of 200 ms and counts every start of one party while the other speaks; what
-tau2-bench looks at ticks of 200 ms and counts every start of one party while the other speaks; what
-and the simulator's word on signals and tics as words. Two differences follow from definitions:
+tau2-bench looks at ticks of 200 ms and counts every start of one party while the other speaks;
+what a sound was is told by the simulator. The importer gives the core the same: spans of ticks as
+speech, and the simulator's word on signals and tics as words. Differences of definition:
 
 * A start at the very tick at which the other starts is counted by tau2-bench against both;
   for us it is one collision and nobody's fault.

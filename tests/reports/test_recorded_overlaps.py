@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.data,
     pytest.mark.skipif(not CALLS.is_dir(), reason="HEARTLINE_DATA has no calls"),
 ]
-QUIET_DB = 35.0
+QUIET_DB = 30.0
 """Speech is within this of the loudest 10 ms of its channel."""
 
 

@@ -1,0 +1,262 @@
+"""Each class of overlap by its rule, and what bleed, delay, words and level do to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from conversation.alignment import misalignment_ms
+from conversation.conversation import Conversation
+from conversation.events import (
+    CallEnded,
+    CallStarted,
+    Channel,
+    ChannelQuality,
+    CueRaised,
+    Derived,
+    FinalTranscript,
+    Observation,
+    OverlapClass,
+    OverlapEnded,
+    OverlapUpdated,
+    ProsodyFrame,
+    SpeechEnded,
+    SpeechStarted,
+    Word,
+)
+from conversation.overlap_classes import calibrated
+from conversation.settings import ConversationSettings, RoundTrips
+
+pytestmark = pytest.mark.unit
+AGENT, CUSTOMER = Channel.AGENT, Channel.CUSTOMER
+
+
+def speech(
+    channel: Channel, begin_ms: int, end_ms: int, *, tail_db: float | None = None
+) -> list[Observation]:
+    return [
+        SpeechStarted(at_ms=begin_ms + 96, channel=channel, start_ms=begin_ms, margin=0.45),
+        SpeechEnded(
+            at_ms=end_ms + 96, channel=channel, start_ms=begin_ms, end_ms=end_ms, tail_db=tail_db
+        ),
+    ]
+
+
+def words(channel: Channel, begin_ms: int, end_ms: int, text: str) -> list[Observation]:
+    texts = text.split()
+    step = (end_ms - begin_ms) / len(texts)
+    timed = tuple(
+        Word(
+            text=word,
+            start_ms=round(begin_ms + i * step),
+            end_ms=round(begin_ms + (i + 1) * step),
+            probability=0.9,
+        )
+        for i, word in enumerate(texts)
+    )
+    return [
+        FinalTranscript(
+            at_ms=end_ms + 750, channel=channel, utterance_id=f"{channel}-{begin_ms}", rev=1,
+            start_ms=begin_ms, end_ms=end_ms, text=text, words=timed,
+        )
+    ]  # fmt: skip
+
+
+def level(channel: Channel, begin_ms: int, end_ms: int, delta_db: float) -> list[Observation]:
+    return [
+        ProsodyFrame(
+            at_ms=at_ms + 480, channel=channel, begin_ms=at_ms, end_ms=at_ms + 240, usable_ms=240,
+            level_db=-30.0, level_delta_db=delta_db, alpha_db=0.0, slope_db_oct=0.0, f0_st=None,
+            f0_delta_st=None, z_tilt=None, score=None, state="ready",
+        )
+        for at_ms in range(begin_ms, end_ms - 240, 240)
+    ]  # fmt: skip
+
+
+def judge(
+    *parts: list[Observation], settings: ConversationSettings | None = None, end_ms: int = 30_000
+) -> tuple[list[Derived], list[OverlapEnded]]:
+    """Run a call live and after; return all live events, and the settled ones of the last pass."""
+    observations = sorted((o for part in parts for o in part), key=lambda o: o.at_ms)
+    call: list[Observation] = [
+        CallStarted(
+            at_ms=0, call_id="c", started_at="2026-01-01T00:00:00+00:00", source="test",
+            channels=(AGENT, CUSTOMER),
+        ),
+        *observations,
+        CallEnded(at_ms=end_ms),
+    ]  # fmt: skip
+    core = Conversation.create(settings or ConversationSettings())
+    live = [event for observation in call for event in core.receive(observation)]
+    return live, core.final_pass(call)
+
+
+def classes(settled: list[OverlapEnded]) -> list[tuple[Channel, str]]:
+    return [(event.by, event.overlap_class.value) for event in settled]
+
+
+LEAD = speech(CUSTOMER, 10_000, 20_000)
+
+
+def test_a_quick_stop_is_judged_by_how_the_voice_ended() -> None:
+    cut = judge(speech(CUSTOMER, 10_000, 16_400, tail_db=8.0), speech(AGENT, 16_000, 19_000))[1]
+    assert classes(cut) == [(AGENT, "successful")]
+    faded = judge(speech(CUSTOMER, 10_000, 16_400, tail_db=-4.0), speech(AGENT, 16_000, 19_000))[1]
+    assert classes(faded) == [(AGENT, "terminal_overlap")]
+    unknown = judge(speech(CUSTOMER, 10_000, 16_400), speech(AGENT, 16_000, 19_000))[1]
+    assert classes(unknown) == [(AGENT, "terminal_overlap")]
+
+
+def test_words_outweigh_the_voice_where_the_clause_is_open() -> None:
+    text = "and then I was told that the refund would be sent to the"
+    settled = judge(
+        speech(CUSTOMER, 10_000, 16_400, tail_db=2.0),
+        words(CUSTOMER, 10_000, 16_400, text),
+        speech(AGENT, 16_000, 19_000),
+    )[1]
+    assert classes(settled) == [(AGENT, "successful")]
+    assert settled[0].confidence >= 0.6
+
+
+def test_who_goes_on_after_a_breath_was_not_finished_and_is_not_to_blame() -> None:
+    live, settled = judge(
+        speech(CUSTOMER, 10_000, 16_450),
+        speech(AGENT, 16_000, 20_000),
+        speech(CUSTOMER, 17_200, 19_500),
+    )
+    assert [(e.by, e.overlap_class.value in ("successful", "talk_over")) for e in settled] == [
+        (AGENT, True)
+    ]
+    stated = [e.overlap_class for e in live if isinstance(e, OverlapUpdated) and e.by is AGENT]
+    assert OverlapClass.SUCCESSFUL in stated or OverlapClass.TALK_OVER in stated
+
+
+def test_coming_in_while_the_other_is_thinking_is_for_the_report_only() -> None:
+    thinking = (
+        speech(CUSTOMER, 10_000, 16_000),
+        words(CUSTOMER, 10_000, 16_000, "well what I really wanted to say about it was because"),
+        speech(AGENT, 16_500, 18_500),
+        words(AGENT, 16_500, 18_500, "have you tried another cable yet"),
+        speech(CUSTOMER, 16_900, 19_000),
+    )
+    live, settled = judge(*thinking)
+    assert classes(settled) == [(AGENT, "pause_cut_in")]
+    assert [e for e in live if isinstance(e, CueRaised) and e.rule == "talk_over"] == []
+    assert settled[0].severity == 0
+
+
+def test_the_other_channels_words_are_bleed() -> None:
+    text = "the number on the back of the box is four seven"
+    settled = judge(
+        LEAD,
+        words(CUSTOMER, 10_000, 20_000, f"so {text}"),
+        speech(AGENT, 14_000, 18_000),
+        words(AGENT, 14_000, 18_000, "back of the box is"),
+    )[1]
+    assert classes(settled) == [(AGENT, "bleed")]
+
+
+def test_asking_back_is_coming_in_to_help() -> None:
+    settled = judge(
+        LEAD,
+        speech(AGENT, 14_000, 14_900),
+        words(AGENT, 14_000, 14_900, "sorry could you say that again"),
+    )[1]
+    assert classes(settled) == [(AGENT, "cooperative")]
+
+
+def test_a_bad_line_makes_events_possible_and_silences_the_cue() -> None:
+    parts = (LEAD, speech(AGENT, 14_000, 18_000))
+    clean = judge(*parts)
+    assert [e.rule for e in clean[0] if isinstance(e, CueRaised)][:1] == ["talk_over"]
+    assert clean[1][0].confidence >= 0.6
+    for quality in (
+        ChannelQuality(at_ms=9_000, channel=AGENT, bleed_grade="C"),
+        ChannelQuality(at_ms=9_000, channel=CUSTOMER, rtt_ms=700, rtt_source="rtcp"),
+    ):
+        live, settled = judge(*parts, [quality])
+        assert [e for e in live if isinstance(e, CueRaised) and e.rule == "talk_over"] == []
+        assert settled[0].confidence < 0.6
+
+
+def test_one_signal_on_both_channels_ends_all_talk_of_interruptions() -> None:
+    same = ChannelQuality(at_ms=9_000, channel=AGENT, flags=("same_signal",))
+    live, settled = judge(LEAD, speech(AGENT, 14_000, 18_000), [same])
+    assert settled == []
+    assert [e for e in live if isinstance(e, OverlapEnded)] == []
+
+
+def test_the_round_trip_widens_collisions_and_shortens_yields() -> None:
+    slow = ConversationSettings()
+    trips = RoundTrips(agent=80, customer=500)
+    slow = msgspec.structs.replace(
+        slow, interruptions=msgspec.structs.replace(slow.interruptions, rtt_ms=trips)
+    )
+    parts = (speech(AGENT, 10_000, 14_000), speech(CUSTOMER, 10_500, 12_000))
+    assert classes(judge(*parts)[1]) == [(CUSTOMER, "butting_in")]
+    assert classes(judge(*parts, settings=slow)[1]) == [(CUSTOMER, "collision")]
+    cut = (speech(CUSTOMER, 10_000, 17_000), speech(AGENT, 16_000, 19_000))
+    assert judge(*cut)[1][0].yield_ms == 1_000 - 120
+    assert judge(*cut, settings=slow)[1][0].yield_ms == 1_000 - 500
+
+
+def test_a_quiet_newcomer_is_likelier_to_listen_than_a_loud_one() -> None:
+    def first_update(delta_db: float) -> int:
+        live, _ = judge(LEAD, speech(AGENT, 14_000, 18_000), level(AGENT, 14_000, 18_000, delta_db))
+        return min(e.at_ms for e in live if isinstance(e, OverlapUpdated))
+
+    assert first_update(4.0) < first_update(0.0) < first_update(-4.0)
+
+
+def test_loud_repeated_and_taken_up_again_cost_more() -> None:
+    text = "I was told that the refund would be sent to the"
+    cut = (
+        speech(CUSTOMER, 10_000, 17_000),
+        words(CUSTOMER, 10_000, 17_000, text),
+        speech(AGENT, 16_000, 19_000),
+    )
+    plain = judge(*cut)[1][0]
+    loud = judge(*cut, level(AGENT, 16_000, 19_000, 5.0))[1][0]
+    again = judge(
+        *cut,
+        speech(CUSTOMER, 20_000, 22_000),
+        words(CUSTOMER, 20_000, 22_000, "sent to the bank account that I gave you"),
+    )[1][0]
+    assert (loud.severity - plain.severity, again.severity - plain.severity) == (10, 15)
+    assert (plain.resumed, again.resumed) == (False, True)
+
+
+def test_confidence_rises_with_what_speaks_for_it_and_stays_a_share() -> None:
+    values = [calibrated(raw / 100) for raw in range(101)]
+    assert values == sorted(values)
+    assert 0 <= values[0] <= values[-1] <= 1
+
+
+def turns(count: int, late_ms: int = 0) -> tuple[list[Any], list[Any]]:
+    agent = [(i * 8_000, i * 8_000 + 3_500) for i in range(count)]
+    customer = [(i * 8_000 + 3_900 + late_ms, i * 8_000 + 7_700 + late_ms) for i in range(count)]
+    return agent, customer
+
+
+@pytest.mark.parametrize("late_ms", [-2_000, -1_000, 2_000])
+def test_channels_on_different_clocks_are_told_with_their_offset(late_ms: int) -> None:
+    found = misalignment_ms(*turns(12, late_ms))
+    assert abs(found - late_ms) <= 500
+    assert found * late_ms > 0
+
+
+def test_people_who_take_turns_are_on_one_clock() -> None:
+    assert misalignment_ms(*turns(12)) == 0
+    assert misalignment_ms(*turns(2, 2_000)) == 0, "too little speech to say"
+    assert misalignment_ms([], []) == 0
+
+
+def test_cues_stop_while_the_channels_are_on_different_clocks() -> None:
+    agent, customer = turns(20, 2_000)
+    spoken = [speech(AGENT, b, e) for b, e in agent] + [speech(CUSTOMER, b, e) for b, e in customer]
+    live, _ = judge(*spoken, end_ms=170_000)
+    cues = [e.at_ms for e in live if isinstance(e, CueRaised) and e.rule == "talk_over"]
+    assert [at_ms for at_ms in cues if at_ms < 60_000] != []
+    assert [at_ms for at_ms in cues if at_ms > 60_000] == []
