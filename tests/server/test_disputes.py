@@ -65,7 +65,7 @@ def test_what_is_no_interruption_or_no_verdict_is_refused(stage: Stage) -> None:
     span = build_report(events_of("upset")).interruptions.events[0].id
     assert ask(stage, "POST", path, {"span": "o-999", "verdict": "was_needed"})[0] == 404
     assert ask(stage, "POST", path, {"span": span, "verdict": "<b>"})[0] == 400
-    assert ask(stage, "POST", "/v1/calls/none/disputes", {"span": span, "verdict": "x"})[0] == 400
+    assert ask(stage, "POST", "/v1/calls/none/disputes", {"span": span, "verdict": "x"})[0] == 404
 
 
 def test_without_disputes_the_report_is_the_same() -> None:
