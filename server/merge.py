@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from audio.chunks import AudioChunk
 from conversation.events import (
     AudioGap,
     CallEnded,
@@ -42,6 +43,8 @@ _KIND_ORDER: tuple[type[Event], ...] = (
 )
 _KIND_RANK = {kind: rank for rank, kind in enumerate(_KIND_ORDER)}
 _CHANNEL_RANK = {Channel.AGENT: 0, Channel.CUSTOMER: 1, Channel.MIXED: 2, None: 0}
+_LONGEST_PIECE_S = 1
+"""Longest piece of one channel that is heard before the other channel has its turn."""
 
 
 class Merger:
@@ -78,3 +81,22 @@ class Merger:
     def newest_ms(self) -> int:
         """Latest stream time still waiting, or `released_ms` when nothing is."""
         return max((entry[0] for entry in self._heap), default=self.released_ms)
+
+
+def in_step(items: Sequence[AudioChunk | AudioGap]) -> list[AudioChunk | AudioGap]:
+    """Cut long chunks and put both channels side by side, so that neither runs far ahead."""
+    pieces: list[tuple[int, AudioChunk | AudioGap]] = []
+    for item in items:
+        if isinstance(item, AudioGap):
+            pieces.append((item.begin_ms, item))
+            continue
+        size = item.sample_rate_hz * _LONGEST_PIECE_S
+        for first in range(0, max(1, len(item.samples)), size):
+            piece = AudioChunk(
+                channel=item.channel,
+                first_sample=item.first_sample + first,
+                samples=item.samples[first : first + size],
+                sample_rate_hz=item.sample_rate_hz,
+            )
+            pieces.append((piece.start_ms, piece))
+    return [piece for _, piece in sorted(pieces, key=lambda pair: pair[0])]

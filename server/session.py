@@ -15,16 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any
 
 import msgspec
-import numpy as np
 
 from asr.jobs import Advice, Job, JobKind, JobResult, Transcriber
 from asr.settings import AsrSettings
-from asr.utterances import UtteranceTracker
 from audio.bleed import BleedGate
-from audio.channel import ChannelFrontEnd, FrontEndEvent
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from conversation.conversation import Conversation
 from conversation.events import (
@@ -50,16 +46,15 @@ from conversation.events import (
     RecognitionChanged,
     RolesSwapped,
     SourceNotice,
-    SpeechEnded,
-    SpeechStarted,
 )
 from conversation.redaction import Redactor
 from prosody.rate import SpeakingRate
 from prosody.stage import ProsodyStage
 from server.auto_capture import AutoCapture
 from server.call_metadata import known_before
+from server.ears import PROSODY_NATIVE_RATES_HZ, Ears
 from server.hearing import Hearing
-from server.merge import Merger
+from server.merge import Merger, in_step
 from server.roles import RoleSwitch
 
 Control = (
@@ -76,11 +71,7 @@ Control = (
 )
 """What a source, an agent or a supervisor may say about the call while it goes on."""
 
-_PROSODY_NATIVE_RATES_HZ = (8_000, 16_000)
 _DRAIN_STEP_S = 0.25
-_LONGEST_NEED_MS = 15_000
-"""Audio that an open utterance can need; what is older may be forgotten (`protocols.md` §3)."""
-_LONGEST_PIECE_S = 1
 _GRID_MS = 50
 """Step of the virtual clock, stream time."""
 _MAX_WAITING_DECODES = 64
@@ -92,112 +83,6 @@ class Clock(Enum):
 
     LIVE = "live"
     VIRTUAL = "virtual"
-
-
-class _Ears:
-    """Everything that listens to one channel."""
-
-    def __init__(
-        self,
-        channel: Channel,
-        sample_rate_hz: int,
-        hearing: Hearing,
-        prosody: ProsodyStage,
-        hotwords: tuple[str, ...],
-        patient: bool,
-        gate: BleedGate | None,
-    ) -> None:
-        settings = hearing.settings
-        self._channel = channel
-        self.front_end = ChannelFrontEnd(
-            channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio, gate=gate
-        )
-        self.native_prosody = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
-        self._prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
-        self.prosody = prosody
-        self.utterances = UtteranceTracker(
-            channel, settings.asr, hotwords=hotwords, patient=patient
-        )
-        self.position_ms = 0
-        self.next_sample = 0
-        self._speaking_since_ms: int | None = None
-        self._pre_roll_ms = hearing.settings.asr.pre_roll_ms
-
-    def needed_from_ms(self, *, words: bool) -> int:
-        """Start of the audio that an utterance without its final may still need."""
-        needed = [self.position_ms]
-        if self._speaking_since_ms is not None:
-            needed.append(self._speaking_since_ms - self._pre_roll_ms)
-        if words and self.utterances.unfinished_since_ms is not None:
-            needed.append(self.utterances.unfinished_since_ms)
-        return max(0, min(needed), self.position_ms - _LONGEST_NEED_MS)
-
-    def cut(self, at_ms: int) -> list[Event]:
-        """End open speech and utterances: another voice begins."""
-        here = AudioGap(
-            at_ms=at_ms,
-            channel=self.front_end.channel,
-            begin_ms=at_ms,
-            end_ms=at_ms,
-            reason="discard",
-        )
-        return self._share(self.front_end.gap(here))
-
-    def push(self, chunk: AudioChunk) -> list[Event]:
-        self.position_ms = chunk.end_ms
-        self.next_sample = chunk.first_sample + len(chunk.samples)
-        if self.native_prosody:
-            self.prosody.push_audio(chunk)
-        return self._share(self.front_end.push(chunk))
-
-    def gap(self, gap: AudioGap, sample_rate_hz: int) -> list[Event]:
-        self.position_ms = max(self.position_ms, gap.end_ms)
-        self.next_sample = max(self.next_sample, gap.end_ms * sample_rate_hz // 1000)
-        events = self._share(self.front_end.gap(gap))
-        self.prosody.push_audio(self._nothing_at(gap.end_ms))
-        return events
-
-    def release(self) -> list[Event]:
-        return self._share(self.front_end.release())
-
-    def flush(self) -> list[Event]:
-        return self._share(self.front_end.flush())
-
-    def _nothing_at(self, at_ms: int) -> AudioChunk:
-        """No samples at a gap's end: what is due inside the gap must not wait for audio."""
-        return AudioChunk(
-            channel=self.front_end.channel,
-            first_sample=at_ms * self._prosody_rate_hz // 1000,
-            samples=np.zeros(0, dtype=np.float32),
-            sample_rate_hz=self._prosody_rate_hz,
-        )
-
-    def finish(self) -> list[Event]:
-        return self._share(self.front_end.finish())
-
-    def observe(self, event: Any) -> None:
-        self.prosody.observe(self._channel, event)
-        self.utterances.observe(event)
-
-    def _share(self, events: Sequence[FrontEndEvent]) -> list[Event]:
-        for chunk in self.front_end.take_audio():
-            self.utterances.push_audio(chunk)
-            if not self.native_prosody:
-                self.prosody.push_audio(chunk)
-        for begin_ms, probability in self.front_end.take_voice():
-            self.utterances.push_voice(begin_ms, probability)
-        for event in events:
-            self.observe(event)
-            if isinstance(event, SpeechStarted):
-                self._speaking_since_ms = event.start_ms
-            elif isinstance(event, SpeechEnded | AudioGap):
-                self._speaking_since_ms = None
-        return [event for event in events if not _is_cut(event)]
-
-
-def _is_cut(event: Event) -> bool:
-    """Whether this only ended what was open: a gap in which nothing is missing."""
-    return isinstance(event, AudioGap) and event.begin_ms == event.end_ms
 
 
 class CallSession:
@@ -221,7 +106,7 @@ class CallSession:
         self.sample_rate_hz = sample_rate_hz
         self._hearing = hearing
         self._asr: AsrSettings = hearing.settings.asr
-        native = sample_rate_hz in _PROSODY_NATIVE_RATES_HZ
+        native = sample_rate_hz in PROSODY_NATIVE_RATES_HZ
         self._prosody = ProsodyStage(
             started.channels,
             sample_rate_hz if native else ANALYSIS_RATE_HZ,
@@ -234,7 +119,7 @@ class CallSession:
             gate = BleedGate(bleed) if bleed.enabled else None
         patient = clock is Clock.VIRTUAL
         self._ears = {
-            channel: _Ears(channel, sample_rate_hz, hearing, self._prosody, hotwords, patient, gate)
+            channel: Ears(channel, sample_rate_hz, hearing, self._prosody, hotwords, patient, gate)
             for channel in started.channels
         }
         self._advice = Advice(hop_ms=self._asr.hop_ms)
@@ -279,7 +164,7 @@ class CallSession:
         Raises:
             KeyError: audio of a channel that this call does not have.
         """
-        for item in self._roles.feed(_in_step(items)):
+        for item in self._roles.feed(in_step(items)):
             if isinstance(item, RolesSwapped):
                 for each in self._ears.values():
                     self._merger.add(each.cut(item.at_ms))
@@ -547,25 +432,6 @@ class CallSession:
                 events.append(heard)
                 events.extend(self._core.receive(heard))
         return events
-
-
-def _in_step(items: Sequence[AudioChunk | AudioGap]) -> list[AudioChunk | AudioGap]:
-    """Cut long chunks and put both channels side by side, so that neither runs far ahead."""
-    pieces: list[tuple[int, AudioChunk | AudioGap]] = []
-    for item in items:
-        if isinstance(item, AudioGap):
-            pieces.append((item.begin_ms, item))
-            continue
-        size = item.sample_rate_hz * _LONGEST_PIECE_S
-        for first in range(0, max(1, len(item.samples)), size):
-            piece = AudioChunk(
-                channel=item.channel,
-                first_sample=item.first_sample + first,
-                samples=item.samples[first : first + size],
-                sample_rate_hz=item.sample_rate_hz,
-            )
-            pieces.append((piece.start_ms, piece))
-    return [piece for _, piece in sorted(pieces, key=lambda pair: pair[0])]
 
 
 def open_session(

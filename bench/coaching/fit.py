@@ -32,9 +32,9 @@ LENGTHS = (16, 24, 32, 48, 64, 128)
 class Recipe(msgspec.Struct, frozen=True):
     """Settings of one training run; chosen on the development split."""
 
-    frozen_layers: int = 4
+    frozen_layers: int = 2
     """Layers of the encoder that run as they are shipped."""
-    epochs: int = 16
+    epochs: int = 24
     layer_rate: float = 2e-4
     """Peak learning rate of the encoder's layers."""
     head_rate: float = 3e-3
