@@ -120,7 +120,7 @@ class ChannelTracker:
                 self._pitch.close()
                 self._usable.clear()
                 out += self._raised.end(until_ms, None, "hold" if hold else "reset")
-            else:
+            elif isinstance(event, HoldEnded | CaptureResumed):
                 self._suspended.discard("hold" if isinstance(event, HoldEnded) else "pause")
                 self._baseline.reset_to_warm()
         return out

@@ -29,10 +29,11 @@
   for (const button of document.querySelectorAll("button[data-verdict]")) {
     button.addEventListener("click", async () => {
       const { call, span, verdict } = button.dataset;
+      const me = await fetch("/v1/me", { credentials: "same-origin" }).then((r) => r.json());
       const answer = await fetch(`/v1/calls/${encodeURIComponent(call)}/disputes`, {
         method: "POST",
         credentials: "same-origin",
-        headers: { "Content-Type": "application/json" },
+        headers: { "Content-Type": "application/json", "X-Heartline-CSRF": me.csrf ?? "" },
         body: JSON.stringify({ span, verdict }),
       });
       if (answer.ok) location.reload();
