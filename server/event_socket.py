@@ -106,13 +106,13 @@ async def _tell(socket: WebSocket[Any, Any, Any], subscriber: Subscriber, rights
         if not await rights.hold():
             await socket.close(4403, "forbidden")
             return
-        if subscriber.overrun:
-            await socket.close(4408, "too slow")
-            return
         try:
             message = await asyncio.wait_for(subscriber.queue.get(), _CHECK_RIGHTS_EVERY_S)
         except TimeoutError:
             continue
+        if subscriber.overrun:
+            await socket.close(4408, "too slow")
+            return
         if message is None:
             return
         await socket.send_text(message.decode())

@@ -57,7 +57,7 @@ AGENT_VOICE = re.compile(r"agent\.(?:voice|raised|pace|wpm|level|pitch|f0|volume
 
 
 def emotion_in(text: str) -> str | None:
-    found = EMOTION.search(text.replace(ALLOWED, ""))
+    found = EMOTION.search(text.replace(ALLOWED, "").replace(CUSTOMERS_WORDS, ""))
     return found.group() if found else None
 
 

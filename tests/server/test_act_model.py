@@ -134,7 +134,7 @@ def test_a_final_is_scored_with_the_turns_before_it(model: ActModel) -> None:
     assert scorer.score(final(Channel.CUSTOMER, "I'm scared it will delete my photos."))
     after = scorer.score(final(Channel.AGENT, "It won't, your photos are all safe."))
     assert after is not None
-    assert after.permille["reassurance"] != alone.permille["reassurance"]
+    assert after.permille != alone.permille
     assert after.model_sha256 == model.heads.model_sha256
     assert set(after.peaks) <= set(after.permille)
 
