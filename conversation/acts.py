@@ -19,7 +19,6 @@ from conversation.events import (
     Channel,
     FinalTranscript,
     PartialTranscript,
-    PromiseMade,
     UtteranceScored,
 )
 from conversation.language import Heads, LanguagePack, load_pack
@@ -65,7 +64,6 @@ class ActDetector:
         self._heads = heads
         self._scored: dict[str, dict[str, Score]] = {}
         self._acts = 0
-        self._promises = 0
         self._told: dict[str, list[tuple[str, int, int]]] = {}
 
     def find(
@@ -184,7 +182,7 @@ class ActDetector:
 
     def observe(
         self, event: PartialTranscript | FinalTranscript | UtteranceScored
-    ) -> list[ActDetected | PromiseMade]:
+    ) -> list[ActDetected]:
         """Return the new acts of one transcript event, in order of their words.
 
         Scores are kept for the final that they are about.
@@ -210,7 +208,7 @@ class ActDetector:
         if not times:
             times = _spread(words, event.start_ms, max(end_ms, event.start_ms))
         told = self._told.setdefault(event.utterance_id, [])
-        out: list[ActDetected | PromiseMade] = []
+        out: list[ActDetected] = []
         if final:
             scores = self._scored.pop(event.utterance_id, {})
             acts = self.decide(event.channel, words, scores) if words else []
@@ -222,7 +220,7 @@ class ActDetector:
             if any(k == act.kind and act.start < e + 1 and s < act.end + 1 for k, s, e in told):
                 continue
             told.append((act.kind, act.start, act.end))
-            out.extend(self._told_now(event, act, acts, words, times))
+            out.append(self._told_now(event, act, words, times))
         if final:
             self._told.pop(event.utterance_id, None)
         return out
@@ -231,64 +229,27 @@ class ActDetector:
         self,
         event: PartialTranscript | FinalTranscript,
         act: FoundAct,
-        acts: Sequence[FoundAct],
         words: Sequence[str],
         times: Sequence[tuple[int, int]],
-    ) -> list[ActDetected | PromiseMade]:
+    ) -> ActDetected:
         self._acts += 1
-        text = " ".join(words[act.start : act.end]).strip(" ,.;:")
-        start_ms, end_ms = times[act.start][0], times[act.end - 1][1]
-        out: list[ActDetected | PromiseMade] = [
-            ActDetected(
-                at_ms=event.at_ms,
-                id=f"act-{self._acts}",
-                channel=event.channel,
-                kind=act.kind,
-                start_ms=start_ms,
-                end_ms=end_ms,
-                text=text,
-                confidence=act.confidence,
-                utterance_id=event.utterance_id,
-            )
-        ]
-        if act.kind == "promise":
-            self._promises += 1
-            due = next(
-                (
-                    " ".join(words[a.start : a.end]).strip(" ,.;:")
-                    for a in acts
-                    if a.kind == "specific_time" and act.start - 8 <= a.start <= act.end + 8
-                ),
-                None,
-            )
-            out.append(
-                PromiseMade(
-                    at_ms=event.at_ms,
-                    id=f"promise-{self._promises}",
-                    text=text,
-                    what=_what(text),
-                    due=due,
-                    confidence=act.confidence,
-                    start_ms=start_ms,
-                )
-            )
-        return out
+        return ActDetected(
+            at_ms=event.at_ms,
+            id=f"act-{self._acts}",
+            channel=event.channel,
+            kind=act.kind,
+            start_ms=times[act.start][0],
+            end_ms=times[act.end - 1][1],
+            text=" ".join(words[act.start : act.end]).strip(" ,.;:"),
+            confidence=act.confidence,
+            utterance_id=event.utterance_id,
+        )
 
 
 def _is_heard(event: PartialTranscript | FinalTranscript, act: FoundAct) -> bool:
     """Tell whether the words of an act are probable enough to rest anything on."""
     words = event.words[act.start : act.end] if isinstance(event, FinalTranscript) else ()
     return not words or sum(w.probability for w in words) >= LEAST_PROBABILITY * len(words)
-
-
-def _what(text: str) -> str:
-    """Return the verb phrase of a promise: its words after the subject and the auxiliary."""
-    words = text.split()
-    for index, word in enumerate(words[:5]):
-        lower = word.lower().replace("\u2019", "'")
-        if lower == "will" or lower.endswith("'ll") or (lower == "to" and index > 0):
-            return " ".join(words[index + 1 :]) or text
-    return text
 
 
 def _spread(words: Sequence[str], start_ms: int, end_ms: int) -> list[tuple[int, int]]:

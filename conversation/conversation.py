@@ -14,7 +14,6 @@ from conversation.acts import ActDetector
 from conversation.alignment import misalignment_ms
 from conversation.cue_engine import CueEngine
 from conversation.events import (
-    ActDetected,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -277,7 +276,7 @@ class Conversation:
             self._paces[heard.channel].hear(heard, speech, self._parties[heard.channel.other])
         if heard.channel is Channel.MIXED:
             return []
-        acts = [act for act in self._acts.observe(heard) if isinstance(act, ActDetected)]
+        acts = self._acts.observe(heard)
         if isinstance(heard, FinalTranscript) and heard.channel is Channel.CUSTOMER and heard.text:
             self._sentiment.hear(heard.utterance_id)
         for act in acts:

@@ -17,7 +17,6 @@ from conversation.events import (
     NoticeCleared,
     NoticeShown,
     PartialTranscript,
-    PromiseMade,
     UtteranceScored,
 )
 
@@ -47,5 +46,5 @@ class Acts(Protocol):
 
     def observe(
         self, event: PartialTranscript | FinalTranscript | UtteranceScored
-    ) -> Sequence[ActDetected | PromiseMade]:
+    ) -> Sequence[ActDetected]:
         """Take a redacted transcript, or what a language model makes of the next final."""

@@ -130,7 +130,5 @@ class Ears:
 def is_cut(event: Event) -> bool:
     """Whether this only ended what was open: a gap in which nothing is missing."""
     return (
-        isinstance(event, AudioGap)
-        and event.reason == "discard"
-        and event.begin_ms == event.end_ms
+        isinstance(event, AudioGap) and event.reason == "discard" and event.begin_ms == event.end_ms
     )

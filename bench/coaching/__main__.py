@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bench.coaching import acts
+from bench.coaching import acts, cues, redaction
 from bench.results import write_results
 
-PARTS = (acts.rows,)
+PARTS = (acts.rows, cues.rows, redaction.rows)
 """What is measured, each part a function that returns its rows."""
 
 if __name__ == "__main__":

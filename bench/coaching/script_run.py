@@ -21,7 +21,6 @@ from conversation.events import (
     HoldStarted,
     Observation,
     PartialTranscript,
-    PromiseMade,
     RaisedVoiceEnded,
     RaisedVoiceStarted,
     SpeechEnded,
@@ -142,12 +141,12 @@ class GivenActs:
 
     def observe(
         self, event: PartialTranscript | FinalTranscript | UtteranceScored
-    ) -> list[ActDetected | PromiseMade]:
+    ) -> list[ActDetected]:
         """Return the acts of a turn when its last words are final."""
         turn = self._last.get(event.utterance_id)
         if turn is None or not isinstance(event, FinalTranscript):
             return []
-        out: list[ActDetected | PromiseMade] = []
+        out: list[ActDetected] = []
         for kind in turn.acts:
             self._count += 1
             out.append(
