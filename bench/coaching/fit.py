@@ -34,7 +34,7 @@ class Recipe(msgspec.Struct, frozen=True):
 
     frozen_layers: int = 2
     """Layers of the encoder that run as they are shipped."""
-    epochs: int = 24
+    epochs: int = 12
     layer_rate: float = 2e-4
     """Peak learning rate of the encoder's layers."""
     head_rate: float = 3e-3

@@ -10,7 +10,6 @@ from conversation.events import (
     Channel,
     FinalTranscript,
     PartialTranscript,
-    PromiseMade,
     Word,
 )
 from conversation.language import PackError, load_pack
@@ -96,18 +95,6 @@ def test_an_act_takes_its_times_from_its_words() -> None:
     act = next(a for a in acts if isinstance(a, ActDetected) and a.kind == "apology")
     assert (act.start_ms, act.id, act.utterance_id) == (1200, "act-1", "u1")
     assert act.end_ms <= 1000 + 200 * 6
-
-
-def test_a_promise_says_what_and_when() -> None:
-    made = [
-        e
-        for e in ActDetector().observe(final("I'll call you back by tomorrow afternoon"))
-        if isinstance(e, PromiseMade)
-    ]
-    assert len(made) == 1
-    assert made[0].what.startswith("call you back")
-    assert made[0].due is not None
-    assert "tomorrow" in made[0].due
 
 
 def test_a_final_repeats_no_act_of_its_partials() -> None:
