@@ -74,8 +74,6 @@ Control = (
 _DRAIN_STEP_S = 0.25
 _GRID_MS = 50
 """Step of the virtual clock, stream time."""
-_MAX_WAITING_DECODES = 64
-"""Decodes a virtual-clock session lets pile up before it waits for one, so memory is bounded."""
 
 
 class Clock(Enum):
@@ -314,8 +312,7 @@ class CallSession:
     def _step_on_the_grid(self, watermark_ms: int) -> int:
         """Advance the virtual clock in fixed steps and return the time reached.
 
-        With partials, the order of answers matters, so each is awaited and taken at its due
-        time. Finals alone change nothing, so they are taken whenever they are ready.
+        The order of answers matters, so each is awaited and taken at its due time.
         """
         while self._grid_ms + _GRID_MS <= watermark_ms:
             self._grid_ms += _GRID_MS
@@ -323,13 +320,11 @@ class CallSession:
                 self._take_due(self._grid_ms)
             self._step(self._grid_ms)
             self._collect(0.0)
-        while len(self._due_ms) > _MAX_WAITING_DECODES:
-            self._collect(1.0)
         return self._grid_ms
 
     @property
     def _in_due_order(self) -> bool:
-        return self._clock is Clock.VIRTUAL and self._asr.partials_enabled
+        return self._clock is Clock.VIRTUAL
 
     def _take_due(self, at_ms: int | None) -> None:
         """Take the answers due by `at_ms` (None: all) in due order, waiting for each."""
@@ -399,9 +394,6 @@ class CallSession:
     def _drain(self, wait_s: float) -> None:
         if self._in_due_order:
             self._take_due(None)
-        elif self._clock is Clock.VIRTUAL:
-            while self._due_ms:
-                self._collect(1.0)
         self._redecode()
         for _ in range(round(wait_s / _DRAIN_STEP_S)):
             if not self._finals_waiting:

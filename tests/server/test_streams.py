@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from socket import SHUT_RDWR
+from time import sleep
 from typing import Any
 
 import pytest
@@ -89,6 +90,7 @@ def test_a_stream_that_comes_back_within_the_grace_is_the_same_call() -> None:
             reached(server, "CA1", 2_000)
             socket.socket.shutdown(SHUT_RDWR)
         until(lambda: not server.calls.running["CA1"].is_current(1))
+        sleep(0.2)
         with twilio(server, "CA1") as socket:
             play(socket, 4_000, 6_000)
             stop(socket)
