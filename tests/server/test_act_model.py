@@ -128,13 +128,13 @@ def test_a_pack_without_an_act_model_has_none() -> None:
 
 def test_a_final_is_scored_with_the_turns_before_it(model: ActModel) -> None:
     scorer = CallScorer(model, timely=False)
-    alone = scorer.score(final(Channel.AGENT, "It won't, your photos are all safe."))
+    alone = scorer.score(final(Channel.AGENT, "No, that is kept for you."))
     assert alone is not None
     scorer = CallScorer(model, timely=False)
-    assert scorer.score(final(Channel.CUSTOMER, "I'm scared it will delete my photos."))
-    after = scorer.score(final(Channel.AGENT, "It won't, your photos are all safe."))
+    assert scorer.score(final(Channel.CUSTOMER, "I'm worried that I will lose my place."))
+    after = scorer.score(final(Channel.AGENT, "No, that is kept for you."))
     assert after is not None
-    assert after.permille != alone.permille
+    assert after.permille["reassurance"] > alone.permille["reassurance"]
     assert after.model_sha256 == model.heads.model_sha256
     assert set(after.peaks) <= set(after.permille)
 

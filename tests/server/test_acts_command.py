@@ -14,7 +14,7 @@ import pytest
 pytestmark = [pytest.mark.model, pytest.mark.timeout(120)]
 ROOT = Path(__file__).parents[2]
 TURNS = [
-    {"id": "a", "speaker": "customer", "text": "Put me through to a manager, I'm fed up with this"},
+    {"id": "a", "speaker": "customer", "text": "Put me through to a manager, I'm sick of this"},
     {"id": 2, "speaker": "agent", "text": "im so sorry about that", "style": "asr"},
     {
         "id": "c",
@@ -50,7 +50,7 @@ def test_turns_from_a_file_are_labelled_in_order(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = labelled(done.stdout)
     assert list(found) == ["a", 2, "c", "d", "e"]
-    assert "escalation_request" in found["a"]
+    assert {"escalation_request", "frustration"} <= set(found["a"])
     assert "apology" in found[2]
     assert "paraphrase" in found["c"]
     assert found["d"] == found["e"] == {}
