@@ -33,6 +33,9 @@ from server.session import Clock, open_session
 
 SAMPLE = Path(__file__).parent / "sample" / "call.flac"
 """The bundled call."""
+_LOOK_AHEAD_MS = 30_000
+"""How far hearing may run ahead of the recogniser, so that its workers always have work; two
+utterances of the longest kind."""
 Progress = Callable[[int, int], None]
 """Told the stream position and the length of the call in milliseconds, now and then."""
 
@@ -62,6 +65,7 @@ def analyze_recording(
         hearing=hearing,
         agent=agent,
         clock=Clock.VIRTUAL,
+        look_ahead_ms=_LOOK_AHEAD_MS,
     )
     events = session.opening_events()
     for block in recording.blocks(100):

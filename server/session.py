@@ -8,7 +8,7 @@
 
 Two clocks. On the *live* clock a transcript enters the core when it arrives. On the *virtual*
 clock it enters at the end of its audio plus a fixed simulated latency, however long the decode
-took, so that an offline result depends on the audio and nothing else.
+took, so that an offline result depends on the audio and nothing else (`server.decodes`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from enum import Enum
 
 import msgspec
 
-from asr.jobs import Advice, Job, JobKind, JobResult, Transcriber
+from asr.jobs import Advice, Transcriber
 from asr.settings import AsrSettings
 from audio.bleed import BleedGate
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
@@ -52,6 +52,7 @@ from prosody.rate import SpeakingRate
 from prosody.stage import ProsodyStage
 from server.auto_capture import AutoCapture
 from server.call_metadata import known_before
+from server.decodes import LiveDecodes, VirtualDecodes
 from server.ears import PROSODY_NATIVE_RATES_HZ, Ears
 from server.hearing import Hearing
 from server.merge import Merger, in_step
@@ -72,8 +73,6 @@ Control = (
 """What a source, an agent or a supervisor may say about the call while it goes on."""
 
 _DRAIN_STEP_S = 0.25
-_GRID_MS = 50
-"""Step of the virtual clock, stream time."""
 
 
 class Clock(Enum):
@@ -98,6 +97,7 @@ class CallSession:
         transcriber: Transcriber | None,
         *,
         clock: Clock = Clock.LIVE,
+        look_ahead_ms: int = 0,
         hotwords: tuple[str, ...] = (),
     ) -> None:
         self.started = started
@@ -123,8 +123,11 @@ class CallSession:
         self._advice = Advice(hop_ms=self._asr.hop_ms)
         if clock is Clock.LIVE:
             hearing.live_calls.add(self)
-        self._transcriber = transcriber
-        self._clock = clock
+        trackers = {channel: ears.utterances for channel, ears in self._ears.items()}
+        self._decodes: LiveDecodes | VirtualDecodes = LiveDecodes(trackers, transcriber)
+        if clock is Clock.VIRTUAL:
+            self._decodes = VirtualDecodes(trackers, transcriber, self._asr)
+        self._look_ahead_ms = look_ahead_ms
         self._merger = Merger()
         self._redactor = Redactor()
         self._roles = RoleSwitch(started.channels, sample_rate_hz)
@@ -132,13 +135,8 @@ class CallSession:
         self._scorer = hearing.act_scorer(timely=clock is Clock.LIVE)
         self._core = Conversation.for_call(started)
         self._observations: list[Observation] = []
-        self._due_ms: dict[str, int] = {}
-        self._answers: dict[str, JobResult] = {}
-        self._finals_waiting: set[str] = set()
-        self._grid_ms = 0
         self._paused = False
         self._audio_ended = False
-        self._redecoded = False
         self._ended = False
 
     @property
@@ -149,7 +147,7 @@ class CallSession:
     @property
     def acked_ms(self) -> int:
         """Everything before is analysed and no longer needed by an open utterance."""
-        words = self._transcriber is not None
+        words = self._decodes.transcriber is not None
         return min(ears.needed_from_ms(words=words) for ears in self._ears.values())
 
     def opening_events(self) -> list[Event]:
@@ -214,11 +212,6 @@ class CallSession:
         """Collect transcripts that arrived since the last call, without waiting."""
         return self._advance()
 
-    def wait_for_words(self, timeout_s: float) -> list[Event]:
-        """Wait up to `timeout_s` for the recogniser, on either clock, and go on with its answer."""
-        self._collect(timeout_s)
-        return self._advance()
-
     def end_audio(self) -> list[Event]:
         """Say that no more audio comes: decode what is open. A second call returns nothing."""
         if self._audio_ended:
@@ -229,20 +222,18 @@ class CallSession:
         for ears in self._ears.values():
             self._merger.add(ears.finish())
         end_ms = max(ears.position_ms for ears in self._ears.values())
-        if self._clock is Clock.VIRTUAL:
-            self._step_on_the_grid(end_ms)
-        for ears in self._ears.values():
-            self._submit(ears.utterances.advance(end_ms))
-            self._submit(ears.utterances.finish())
-            self._merger.add(ears.utterances.take_ready(self._ready_ms))
+        if isinstance(self._decodes, VirtualDecodes):
+            self._merger.add(self._decodes.finish(end_ms))
+        else:
+            self._merger.add(self._decodes.finish(end_ms, self._merger.released_ms))
         self._merger.add(self._prosody.finish(end_ms))
-        self._redecode()
+        self._decodes.redecode()
         return self._release(self._merger.released_ms)
 
     @property
     def waits_for_words(self) -> bool:
         """Whether finals are still being decoded."""
-        return bool(self._finals_waiting)
+        return self._decodes.waits_for_finals
 
     def finish(self, reason: str = "ended", *, wait_s: float = 10.0) -> list[Event]:
         """End the call: settle everything, run the post-call pass.
@@ -257,8 +248,7 @@ class CallSession:
         self._hearing.live_calls.discard(self)
         events = self.end_audio()
         self._drain(wait_s)
-        for ears in self._ears.values():
-            self._merger.add(ears.utterances.abandon(self._merger.released_ms))
+        self._merger.add(self._decodes.abandon(self._merger.released_ms))
         events += self._receive(self._merger.release(self._merger.newest_ms))
         end_ms = max(ears.position_ms for ears in self._ears.values())
         end_ms = max(end_ms, self._merger.released_ms)
@@ -270,15 +260,17 @@ class CallSession:
 
     def _advance(self) -> list[Event]:
         watermark_ms = min(ears.front_end.watermark_ms for ears in self._ears.values())
-        if self._clock is Clock.LIVE:
-            self._take_advice()
-            self._prosody.load = self._hearing.prosody_load
-            self._step(watermark_ms)
-            self._collect(0.0)
-            self._redecode()
-        else:
-            watermark_ms = self._step_on_the_grid(watermark_ms)
-            watermark_ms = min([watermark_ms, *(due - 1 for due in self._due_ms.values())])
+        if isinstance(self._decodes, VirtualDecodes):
+            self._merger.add(self._prosody.advance(watermark_ms))
+            look_ahead_ms = self._look_ahead_ms
+            self._merger.add(self._decodes.advance(watermark_ms, look_ahead_ms=look_ahead_ms))
+            return self._release(min(watermark_ms, self._decodes.watermark_ms))
+        self._take_advice()
+        self._prosody.load = self._hearing.prosody_load
+        self._merger.add(self._prosody.advance(watermark_ms))
+        self._merger.add(self._decodes.advance(watermark_ms, self._merger.released_ms))
+        if self._audio_ended:
+            self._decodes.redecode()
         return self._release(watermark_ms)
 
     def _release(self, watermark_ms: int) -> list[Event]:
@@ -286,7 +278,7 @@ class CallSession:
             return self._receive(self._merger.release(self._merger.released_ms))
         events = self._receive(self._merger.release(watermark_ms))
         events += self._core.receive(ClockAdvanced(at_ms=watermark_ms))
-        if self._clock is Clock.LIVE:
+        if isinstance(self._decodes, LiveDecodes):
             self._hint(events)
         return events
 
@@ -297,48 +289,9 @@ class CallSession:
                 for ears in self._ears.values():
                     ears.utterances.hint(event.begin_ms + self._asr.hint_after_ms)
 
-    def _step(self, watermark_ms: int) -> None:
-        self._merger.add(self._prosody.advance(watermark_ms))
-        for ears in self._ears.values():
-            self._submit(ears.utterances.advance(watermark_ms))
-            self._merger.add(ears.utterances.take_ready(self._ready_ms))
-
-    @property
-    def _ready_ms(self) -> int:
-        """When what was decoded in advance enters the core: now, by the call's clock."""
-        grid_ms = self._grid_ms if self._clock is Clock.VIRTUAL else 0
-        return max(grid_ms, self._merger.released_ms)
-
-    def _step_on_the_grid(self, watermark_ms: int) -> int:
-        """Advance the virtual clock in fixed steps and return the time reached.
-
-        The order of answers matters, so each is awaited and taken at its due time.
-        """
-        while self._grid_ms + _GRID_MS <= watermark_ms:
-            self._grid_ms += _GRID_MS
-            if self._in_due_order:
-                self._take_due(self._grid_ms)
-            self._step(self._grid_ms)
-            self._collect(0.0)
-        return self._grid_ms
-
-    @property
-    def _in_due_order(self) -> bool:
-        return self._clock is Clock.VIRTUAL
-
-    def _take_due(self, at_ms: int | None) -> None:
-        """Take the answers due by `at_ms` (None: all) in due order, waiting for each."""
-        waiting = sorted((due_ms, job_id) for job_id, due_ms in self._due_ms.items())
-        for due_ms, job_id in waiting:
-            if at_ms is not None and due_ms > at_ms:
-                return
-            while job_id not in self._answers:
-                self._collect(1.0)
-            self._take(self._answers.pop(job_id))
-
     def _take_advice(self) -> None:
         """Let the recogniser say what it can do, and say so when that has changed."""
-        if self._transcriber is None:
+        if self._decodes.transcriber is None:
             return
         for channel, ears in self._ears.items():
             advice = self._hearing.advice(self.started.call_id, channel)
@@ -350,57 +303,17 @@ class CallSession:
             self._merger.add([changed])
         self._advice = advice
 
-    def _redecode(self) -> None:
-        """After the last final, decode again what came late, cut or not at all."""
-        if self._redecoded or not self._audio_ended or self._finals_waiting:
-            return
-        self._redecoded = True
-        for ears in self._ears.values():
-            self._submit(ears.utterances.redecode())
-
-    def _submit(self, jobs: Sequence[Job]) -> None:
-        if self._transcriber is None:
-            return
-        for job in jobs:
-            self._due_ms[job.job_id] = self._grid_ms + self._simulated_latency_ms(job.kind)
-            if job.kind is not JobKind.PARTIAL:
-                self._finals_waiting.add(job.job_id)
-            self._transcriber.submit(job)
-
-    def _simulated_latency_ms(self, kind: JobKind) -> int:
-        """How long after it was asked for an answer enters the core on the virtual clock."""
-        if kind is JobKind.PARTIAL:
-            return self._asr.simulated_partial_latency_ms
-        return self._asr.simulated_final_latency_ms
-
-    def _collect(self, timeout_s: float) -> None:
-        if self._transcriber is None:
-            return
-        for result in self._transcriber.poll(timeout_s):
-            if self._in_due_order:
-                self._answers[result.job_id] = result
-            else:
-                self._take(result)
-
-    def _take(self, result: JobResult) -> None:
-        due_ms = self._due_ms.pop(result.job_id, None)
-        self._finals_waiting.discard(result.job_id)
-        if due_ms is None:
-            return
-        at_ms = due_ms if self._clock is Clock.VIRTUAL else self._merger.released_ms
-        at_ms = max(at_ms, self._merger.released_ms)
-        self._merger.add(self._ears[result.channel].utterances.receive(result, at_ms))
-
     def _drain(self, wait_s: float) -> None:
-        if self._in_due_order:
-            self._take_due(None)
-        self._redecode()
+        if isinstance(self._decodes, VirtualDecodes):
+            self._merger.add(self._decodes.drain())
+            return
+        self._decodes.redecode()
         for _ in range(round(wait_s / _DRAIN_STEP_S)):
-            if not self._finals_waiting:
+            if not self._decodes.waits_for_finals:
                 break
-            self._collect(_DRAIN_STEP_S)
-            self._redecode()
-        self._due_ms.clear()
+            now_ms = self._merger.released_ms
+            self._merger.add(self._decodes.collect(_DRAIN_STEP_S, now_ms))
+            self._decodes.redecode()
 
     def _receive(self, observations: Sequence[Event]) -> list[Event]:
         events: list[Event] = []
@@ -439,13 +352,16 @@ def open_session(
     roles: Mapping[str, Channel] | None = None,
     metadata: Mapping[str, str] | None = None,
     clock: Clock = Clock.LIVE,
+    look_ahead_ms: int = 0,
     hotwords: tuple[str, ...] = (),
     arm: str = "shown",
     muted_rules: tuple[str, ...] = (),
 ) -> CallSession:
     """Open a call on loaded models; `started_at` is wall time in ISO 8601 with offset.
 
-    `hotwords` are names and terms of this call, most important first. Of the source's `metadata`
+    On the virtual clock the audio may run `look_ahead_ms` ahead of the words, which costs nothing
+    but that events come later. `hotwords` are names and terms of this call, most important first.
+    Of the source's `metadata`
     the core reads `customer_name`, `loyal_customer` (`true` or `false`) and
     `usual_words_per_minute`, the agent's own.
     """
@@ -477,5 +393,6 @@ def open_session(
         hearing,
         hearing.transcriber_for(call_id),
         clock=clock,
+        look_ahead_ms=look_ahead_ms,
         hotwords=hotwords,
     )

@@ -65,6 +65,20 @@ class FakeTranscriber:
         pass
 
 
+class LateTranscriber(FakeTranscriber):
+    """Answers late and in any order."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._random = np.random.default_rng(seed)
+
+    def poll(self, timeout_s: float) -> list[JobResult]:
+        self._random.shuffle(self._results)
+        ready = int(self._random.integers(int(timeout_s > 0), 3))
+        results, self._results = self._results[:ready], self._results[ready:]
+        return results
+
+
 @cache
 def call() -> dict[Channel, np.ndarray]:
     recording = open_recording(SAMPLE)
@@ -92,7 +106,7 @@ def blocks(cuts: list[int]) -> Iterator[list[AudioChunk]]:
         ]
 
 
-def journal(cuts: list[int], ears: Hearing | None = None) -> list[Event]:
+def journal(cuts: list[int], ears: Hearing | None = None, *, look_ahead_ms: int = 0) -> list[Event]:
     session = open_session(
         call_id="split",
         channels=tuple(call()),
@@ -101,6 +115,7 @@ def journal(cuts: list[int], ears: Hearing | None = None) -> list[Event]:
         started_at="2026-01-01T00:00:00+00:00",
         hearing=ears or hearing(),
         clock=Clock.VIRTUAL,
+        look_ahead_ms=look_ahead_ms,
     )
     events = session.opening_events()
     for chunks in blocks(cuts):
@@ -117,6 +132,14 @@ def whole() -> list[bytes]:
 @given(st.lists(st.integers(0, 10**6), min_size=5, max_size=200))
 def test_splitting_the_audio_anywhere_changes_no_event(cuts: list[int]) -> None:
     assert [EventLog.encode(e) for e in journal(cuts)] == whole()
+
+
+@pytest.mark.parametrize("look_ahead_ms", [0, 700, 30_000])
+def test_neither_looking_ahead_nor_late_answers_change_an_event(look_ahead_ms: int) -> None:
+    late = Hearing(hearing().settings, transcriber=LateTranscriber(seed=look_ahead_ms))
+    late.load()
+    events = journal(list(range(0, 10**6, 800)), late, look_ahead_ms=look_ahead_ms)
+    assert [EventLog.encode(e) for e in events] == whole()
 
 
 @pytest.fixture(scope="module")
