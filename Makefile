@@ -40,7 +40,8 @@ demo: $(VENV)/.runtime $(DASHBOARD) ## play the sample call live, with the agent
 
 test: $(VENV)/.dev $(DASHBOARD) ## run every test (Python, dashboard, browser)
 	cd dashboard && PATH="$(CURDIR)/$(BIN):$$PATH" "$(NPM)" test --silent
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not alone" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.dev $(DASHBOARD) ## formatting, lint, types, import rules, dashboard types
 	$(BIN)/ruff check .

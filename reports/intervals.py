@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from scipy.special import bdtr, gammaincinv
-
 Interval = tuple[float, float]
 _TAIL = 0.025
 _Z = 1.959964
@@ -14,6 +12,8 @@ _Z = 1.959964
 
 def poisson_interval(count: int) -> Interval:
     """Return Garwood's interval of an expected count from an observed one."""
+    from scipy.special import gammaincinv  # takes longer to import than most commands to run
+
     low = float(gammaincinv(count, _TAIL)) if count else 0.0
     return round(low, 2), round(float(gammaincinv(count + 1, 1 - _TAIL)), 2)
 
@@ -36,6 +36,8 @@ def share_interval(part: int, whole: int) -> Interval | None:
 
 def median_interval(ordered: Sequence[int]) -> Interval | None:
     """Return the interval of a median from order statistics, None for fewer than six values."""
+    from scipy.special import bdtr  # as above
+
     n = len(ordered)
     below = -1
     while bdtr(below + 1, n, 0.5) <= _TAIL and below + 1 < n // 2:

@@ -18,8 +18,6 @@ SHORTEST_PASSWORD = 12
 """Characters (OWASP ASVS 5.0, 6.2.1 asks for at least 8 and recommends 15)."""
 LONGEST_PASSWORD = 256
 _HASHER = PasswordHasher()
-_NOBODY_HASH = _HASHER.hash(secrets.token_urlsafe(16))
-"""Checked for unknown names, so that an answer takes as long as for a known one."""
 
 
 class AccountError(StoreError):
@@ -40,6 +38,8 @@ class Accounts:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._nobody_hash = _HASHER.hash(secrets.token_urlsafe(16))
+        """Checked for unknown names, so that an answer takes as long as for a known one."""
 
     def any(self) -> bool:
         """Whether there is a user at all; without one the server is for this machine alone."""
@@ -125,7 +125,7 @@ class Accounts:
         with self._engine.connect() as connection:
             query = sa.select(USERS).where(USERS.c.name == name)
             row = connection.execute(query).mappings().first()
-        known = row["password_hash"] if row is not None else _NOBODY_HASH
+        known = row["password_hash"] if row is not None else self._nobody_hash
         try:
             _HASHER.verify(known, password[:LONGEST_PASSWORD])
         except (VerifyMismatchError, VerificationError, InvalidHashError):

@@ -55,6 +55,7 @@ setInterval(() => {
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.alone,
     pytest.mark.timeout(300),
     NEEDS_CHROMIUM,
 ]
