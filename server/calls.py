@@ -27,6 +27,7 @@ from server.resume import heard_again_from_ms
 from server.running_call import GRACE_S, RunningCall, Source
 from server.session import CallSession, open_session, reopen_session
 from server.store import CallIdTaken, CallSource, Journal, Unfinished
+from server.watchdog import Busy
 
 _LOG = logging.getLogger("heartline.calls")
 
@@ -48,6 +49,8 @@ class Calls:
         self._taking_up = asyncio.Lock()
         self._by_vendor_id: dict[tuple[str, str], str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.analysing = Busy()
+        """What the analysis thread is at."""
         self._analysis_thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
 
     @property
@@ -253,7 +256,7 @@ class Calls:
     def _run(self, call: RunningCall) -> None:
         call_id = call.live.call_id
         self.running[call_id] = call
-        task = self._start(call.run(self._analysis_thread))
+        task = self._start(call.run(self._analysis_thread, self.analysing))
         task.add_done_callback(partial(self._forget, call_id))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -281,11 +284,17 @@ class Calls:
         live.finish()
         return live
 
-    async def drain(self) -> None:
-        """Take no more calls and send the sockets of those there are away."""
+    async def drain(self, wait_s: float = 0.0) -> None:
+        """Take no more calls, and send away the sockets of those there are.
+
+        Calls that cannot go on in the next process have `wait_s` to end by themselves.
+        """
         self.draining = True
         for call in list(self.running.values()):
             await call.drain()
+        ends = [asyncio.ensure_future(c.ended()) for c in self.running.values() if not c.native]
+        if ends:
+            await asyncio.wait(ends, timeout=wait_s)
 
     async def stop(self) -> None:
         """End every call in order, but leave those to the next process that can go on there."""

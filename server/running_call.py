@@ -31,6 +31,7 @@ from server.people.roles import Whose
 from server.resume import WARM_UP_MS
 from server.session import CallSession, Control
 from server.store import CallSource, Journal, Mark, Unfinished
+from server.watchdog import Busy
 
 RESUME_S = 120.0
 """How long a call waits for another socket of a source that can resume."""
@@ -228,6 +229,10 @@ class RunningCall:
             self._finish_with(reason)
         await self._done.wait()
 
+    async def ended(self) -> None:
+        """Wait for its end, and its report."""
+        await self._done.wait()
+
     async def park(self) -> None:
         """Hear what is queued and leave the call to the next process; its source comes back."""
         self._parked = True
@@ -239,10 +244,10 @@ class RunningCall:
         for _, source in list(self._legs.values()):
             await source.drain()
 
-    async def run(self, on_analysis_thread: ThreadPoolExecutor) -> None:
+    async def run(self, on_analysis_thread: ThreadPoolExecutor, analysing: Busy) -> None:
         """Analyse until the call ends; every event is committed before it is published."""
         try:
-            await self._run(on_analysis_thread)
+            await self._run(on_analysis_thread, analysing)
         except Exception as error:
             # What the caller said may stand in the message, so only the kind is logged.
             _LOG.error("call %s: analysis failed: %s", self.live.call_id, type(error).__name__)
@@ -256,8 +261,8 @@ class RunningCall:
                 self.live.finish()
             self._done.set()
 
-    async def _run(self, on_analysis_thread: ThreadPoolExecutor) -> None:
-        do = partial(self._do, asyncio.get_running_loop(), on_analysis_thread)
+    async def _run(self, on_analysis_thread: ThreadPoolExecutor, analysing: Busy) -> None:
+        do = partial(self._do, asyncio.get_running_loop(), on_analysis_thread, analysing)
         if self._seq == 0:
             await do(self.session.opening_events)
         while (items := await self._queue.get(_POLL_S)) is not None:
@@ -278,10 +283,12 @@ class RunningCall:
         self,
         loop: asyncio.AbstractEventLoop,
         on_analysis_thread: ThreadPoolExecutor,
+        analysing: Busy,
         work: Callable[[], list[Event]],
     ) -> None:
         def analyse_and_queue() -> tuple[list[Event], Future[None]]:
-            events = work()
+            with analysing:
+                events = work()
             mark = self._next_mark()
             committed = self._journal.submit(self.live.call_id, self._seq + 1, events, mark)
             self._seq += len(events)

@@ -74,6 +74,12 @@ class Outcome(msgspec.Struct):
     """From each start of the process to its readiness."""
     resumed_s: list[float] = []
     """From there to the answer to each source that went on."""
+    exit_codes: list[int] = []
+    """Of processes that were asked to end."""
+
+    async def stopped(self, server: Server) -> None:
+        """Ask the server to end."""
+        self.exit_codes.append(await server.stop())
 
 
 def recording(seconds: int) -> bytes:
@@ -132,9 +138,9 @@ class Server:
         return await self.process.wait()
 
     def _is_ready(self) -> bool:
-        with contextlib.suppress(URLError, OSError):
-            with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
+        url = f"http://127.0.0.1:{self.port}/readyz"
+        with contextlib.suppress(URLError, OSError), urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
         return False
 
     def ticket(self) -> str:
@@ -269,6 +275,7 @@ async def drill(
     *,
     calls: int,
     kills: int,
+    stops: int = 0,
     up_s: tuple[float, float],
     speed: float = 1.0,
     seed: int = 5,
@@ -280,6 +287,7 @@ async def drill(
         server: not started yet.
         calls: calls at a time.
         kills: how often the server is killed.
+        stops: how often it is asked to end after that, and started again.
         up_s: least and most seconds that it lives once every source has gone on.
         speed: pace of the sources; 1 is real time.
         seed: of the moments.
@@ -303,17 +311,17 @@ async def drill(
                 await source.started.wait()
             for viewer in viewers:
                 group.create_task(viewer.run())
-            for number in range(kills):
+            for number in range(kills + stops):
                 await asyncio.sleep(float(random.uniform(*up_s)))
-                await server.kill()
+                await (server.kill() if number < kills else outcome.stopped(server))
                 outcome.accepting_s.append(await server.start())
                 await _until(lambda n=number: all(len(s.resumed_s) > n for s in sources))
-                tell(f"kill {number + 1} of {kills}")
+                tell(f"{number + 1} of {kills + stops}")
             await asyncio.sleep(up_s[0])
             for source in sources:
                 source.stop()
     finally:
-        await server.stop()
+        await outcome.stopped(server)
     outcome.resumed_s = [s for source in sources for s in source.resumed_s]
     await asyncio.to_thread(_compare, server, viewers, outcome)
     return outcome
@@ -321,7 +329,7 @@ async def drill(
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in other coroutines
             await asyncio.sleep(0.02)
 
 

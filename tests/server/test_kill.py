@@ -1,4 +1,4 @@
-"""What anybody was shown outlives `kill -9` of the server (F3); `make bench-kill` is the long form."""
+"""What anybody was shown outlives `kill -9` of the server (F3). Long form: `make bench-kill`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ def test_what_a_dashboard_was_shown_is_there_after_the_server_was_killed_under_i
 ) -> None:
     url = database if isinstance(database, str) else None
     server = Server(tmp_path, url, {"HEARTLINE_INGEST__REPLAY": "true"})
-    outcome = asyncio.run(drill(server, calls=4, kills=1, up_s=(1.5, 2.0), speed=3))
+    stops = 1 if url is None else 0
+    outcome = asyncio.run(drill(server, calls=4, kills=1, stops=stops, up_s=(1.5, 2.0), speed=3))
     assert outcome.delivered > 100
     assert (outcome.missing, outcome.forgotten, outcome.gap_ms) == (0, 0, 0)
     assert (outcome.ended, outcome.replayed) == (4, 4)
-    assert len(outcome.resumed_s) >= 4
+    assert len(outcome.resumed_s) >= 4 * (1 + stops)
+    assert outcome.exit_codes == [0] * (stops + 1)
