@@ -11,7 +11,8 @@ NPM = $(shell command -v npm || echo "$(CURDIR)/$(BIN)/npm")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check e2e dashboard bench bench-asr bench-batch bench-coaching \
-	bench-cues bench-dashboard bench-floor bench-prosody screenshots clean format
+	bench-capacity bench-cues bench-dashboard bench-floor bench-kill \
+	bench-prosody screenshots clean format
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +72,12 @@ bench-cues: $(VENV)/.dev ## cues on scripted dialogues, and redaction (QUICK=1 f
 
 bench-coaching: $(VENV)/.dev ## how well what is said is understood
 	$(BIN)/python -m bench.coaching
+
+bench-kill: $(VENV)/.dev ## kill the server 20 times under 20 calls: is anything lost? (QUICK=1: 4)
+	$(BIN)/python -m bench.kill
+
+bench-capacity: $(VENV)/.dev ## 50 calls with dashboards; memory of a 10 h call (QUICK=1: less)
+	$(BIN)/python -m bench.capacity
 
 bench-floor: $(VENV)/.dev ## who interrupted whom on generated calls (QUICK=1: a few)
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,sample]'

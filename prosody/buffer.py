@@ -24,6 +24,10 @@ class SampleBuffer:
         self.end = 0
         """Absolute position just after the newest sample."""
 
+    def begin_at(self, position: int) -> None:
+        """Begin at a position, before any sample; what is before reads as missing."""
+        self._first = self._kept_from = self.end = position
+
     def push(self, first_sample: int, samples: Samples) -> None:
         """Write samples at their position; what lies before the end is ignored."""
         self.extend_to(first_sample)

@@ -55,6 +55,12 @@ class ProsodyStage:
         """Ticks for which pitch was computed so far, of all channels."""
         return sum(tracker.pitch_ticks for tracker in self._trackers.values())
 
+    def begin_at(self, at_ms: int) -> None:
+        """Begin in the middle of a call, before any audio."""
+        self._tick = at_ms // TICK_MS
+        for tracker in self._trackers.values():
+            tracker.buffer.begin_at(at_ms * self._bank.sample_rate_hz // 1000)
+
     def push_audio(self, chunk: AudioChunk) -> None:
         """Take in the next samples of a channel; positions that were skipped count as missing.
 

@@ -138,6 +138,12 @@ class CallScorer:
             status="ok" if found is not None else "shed",
         )
 
+    def recall(self, final: FinalTranscript) -> None:
+        """Take a turn for context that was scored before."""
+        text = " ".join(w.text.strip() for w in final.words) or final.text or ""
+        if final.channel is not Channel.MIXED and text.split():
+            self._remember(str(final.channel), text)
+
     def _remember(self, speaker: str, text: str) -> None:
         if self._turns and self._turns[0][0] == speaker:
             text = f"{self._turns.pop(0)[1]} {text}"

@@ -86,6 +86,7 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await calls.take_up()
         async with asyncio.TaskGroup() as group:
             expiring = group.create_task(_expire_hourly(calls, settings.retention))
             yield

@@ -67,6 +67,7 @@ class AutoCapture:
         if isinstance(redacted, CapturePaused | CaptureResumed):
             self._manual = isinstance(redacted, CapturePaused) and redacted.mode == "manual"
             self._paused = isinstance(redacted, CapturePaused)
+            self._quiet_since_ms = redacted.at_ms
             return [redacted]
         if not self._on:
             return [redacted]

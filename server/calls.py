@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -22,9 +23,13 @@ from server.hub import LiveCall
 from server.ingest import IngestDecoder, Start
 from server.mutes import muted_rules
 from server.people.roles import Whose
+from server.resume import heard_again_from_ms
 from server.running_call import GRACE_S, RunningCall, Source
-from server.session import open_session
-from server.store import CallIdTaken, Journal
+from server.session import CallSession, open_session, reopen_session
+from server.store import CallIdTaken, CallSource, Journal, Unfinished
+from server.watchdog import Busy
+
+_LOG = logging.getLogger("heartline.calls")
 
 
 class Calls:
@@ -39,8 +44,13 @@ class Calls:
         self.expected = ExpectedCalls()
         self.running: dict[str, RunningCall] = {}
         self.draining = False
+        self._unfinished: dict[str, Unfinished] = {}
+        """Calls of a process that died, until this one has taken them up."""
+        self._taking_up = asyncio.Lock()
         self._by_vendor_id: dict[tuple[str, str], str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.analysing = Busy()
+        """What the analysis thread is at."""
         self._analysis_thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
 
     @property
@@ -65,11 +75,11 @@ class Calls:
             IngestError: `call_ended`, `unknown_call`, `format_changed`, `bad_start`, `draining`
                 or `overloaded`.
         """
-        call = self.running.get(start.call_id or "")
+        call = await self._known(start.call_id)
         if call is not None and not call.over:
-            if call.decoder is None:
+            if not call.native:
                 raise IngestError("call_ended", 4410, "This call_id belongs to another source.")
-            items = call.decoder.resume(start)
+            items = await self._go_on(call, start)
             return call, await call.attach(source), items
         if start.resume_from_ms is not None:
             await self._refuse_to_resume(start.call_id or "")
@@ -87,6 +97,72 @@ class Calls:
         )
         return call, await call.attach(source), ()
 
+    async def _go_on(self, call: RunningCall, start: Start) -> Sequence[Item]:
+        """Let a source go on; after a restart what it sends again refills what was open."""
+        if call.decoder is not None:
+            return call.decoder.resume(start)
+        start.check_format(call.source)
+        heard_ms = call.session.position_ms
+        from_ms = heard_again_from_ms(heard_ms, start.resume_from_ms)
+        decoder = IngestDecoder(start)
+        decoder.begin_at(from_ms)
+        items = decoder.resume(start)
+        if call.session.paused:
+            decoder.pause_here(round(asyncio.get_running_loop().time() * 1000))
+        call.decoder = decoder
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._analysis_thread, call.session.hear_from, from_ms)
+        return items
+
+    async def take_up(self) -> None:
+        """Go on with the calls that were live when their process died; sources may come back."""
+        self._unfinished = {c.call_id: c for c in await asyncio.to_thread(self.journal.unfinished)}
+        self._start(self._take_up_all())
+
+    async def _take_up_all(self) -> None:
+        for call_id in list(self._unfinished):
+            await self._known(call_id)
+
+    async def _known(self, call_id: str | None) -> RunningCall | None:
+        """Return a live call, also one whose process died."""
+        if call_id is None:
+            return None
+        async with self._taking_up:
+            unfinished = self._unfinished.get(call_id)
+            if unfinished is not None:
+                await self._take_up(unfinished)
+                del self._unfinished[call_id]
+        return self.running.get(call_id)
+
+    async def _take_up(self, unfinished: Unfinished) -> None:
+        call_id = unfinished.call_id
+        try:
+            session, live, seq = await asyncio.to_thread(self._reopen, unfinished)
+        except Exception as error:
+            # What was said may stand in the message, so only the kind is logged.
+            _LOG.error("call %s cannot go on: %s", call_id, type(error).__name__)
+            await asyncio.to_thread(self.journal.end_call, call_id, unfinished.mark.position_ms)
+            return
+        whose = Whose(agent=unfinished.agent, team=unfinished.team)
+        call = RunningCall(session, live, self.journal, source=unfinished.source, whose=whose)
+        age_ms = round(datetime.now(UTC).timestamp() * 1000) - unfinished.started_ms
+        call.take_up(unfinished, seq, age_ms)
+        started = session.started
+        if started.vendor_id is not None:
+            self._by_vendor_id[started.source, started.vendor_id] = call_id
+        self._run(call)
+
+    def _reopen(self, unfinished: Unfinished) -> tuple[CallSession, LiveCall, int]:
+        events = self.journal.events(unfinished.call_id)
+        if any(isinstance(event, CallEnded) for event in events):
+            raise ValueError("This call has been ended.")
+        session = reopen_session(
+            events, unfinished.source.sample_rate_hz, self._hearing, unfinished.mark.position_ms
+        )
+        live = LiveCall(unfinished.call_id)
+        live.publish(events, session.position_ms)
+        return session, live, len(events)
+
     async def _refuse_to_resume(self, call_id: str) -> None:
         events = await asyncio.to_thread(self.journal.events, call_id)
         ended = [event.reason for event in events if isinstance(event, CallEnded)]
@@ -103,6 +179,7 @@ class Calls:
         Raises:
             IngestError: `unsupported_format`, `draining` or `overloaded`.
         """
+        await self._known(call_id_of(opened.vendor_id))
         call = self._call_of(opened)
         if call is None:
             call_id = call_id_of(opened.vendor_id)
@@ -140,6 +217,9 @@ class Calls:
         call_id = wanted_id or f"c_{secrets.token_hex(8)}"
         now = datetime.now(UTC).astimezone()
         started_at = now.isoformat(timespec="seconds")
+        source = CallSource(sample_rate_hz=opened.sample_rate_hz)
+        if decoder is not None:
+            source = decoder.start.format
         try:
             self.journal.open_call(
                 call_id,
@@ -147,6 +227,7 @@ class Calls:
                 opened.agent,
                 team=opened.metadata.get("team"),
                 customer=opened.metadata.get("caller"),
+                source=source,
             )
         except CallIdTaken as error:
             raise IngestError("call_ended", 4410, "This call_id was used before.") from error
@@ -166,13 +247,23 @@ class Calls:
             muted_rules=muted_rules(self.journal, opened.agent, now),
         )
         whose = Whose(agent=opened.agent, team=opened.metadata.get("team"))
-        call = RunningCall(session, LiveCall(call_id), self.journal, decoder, whose=whose)
+        call = RunningCall(
+            session, LiveCall(call_id), self.journal, decoder, source=source, whose=whose
+        )
+        self._run(call)
+        return call
+
+    def _run(self, call: RunningCall) -> None:
+        call_id = call.live.call_id
         self.running[call_id] = call
-        task = asyncio.ensure_future(call.run(self._analysis_thread))
+        task = self._start(call.run(self._analysis_thread, self.analysing))
+        task.add_done_callback(partial(self._forget, call_id))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(partial(self._forget, call_id))
-        return call
+        return task
 
     def _forget(self, call_id: str, _: Any) -> None:
         self.running.pop(call_id, None)
@@ -182,8 +273,9 @@ class Calls:
 
     async def find(self, call_id: str) -> LiveCall | None:
         """Return what dashboards see of a call, also of one that ended before this process."""
-        if call_id in self.running:
-            return self.running[call_id].live
+        running = await self._known(call_id)
+        if running is not None:
+            return running.live
         events = await asyncio.to_thread(self.journal.events, call_id)
         if not events:
             return None
@@ -192,16 +284,22 @@ class Calls:
         live.finish()
         return live
 
-    async def drain(self) -> None:
-        """Take no more calls and send the sockets of those there are away."""
+    async def drain(self, wait_s: float = 0.0) -> None:
+        """Take no more calls, and send away the sockets of those there are.
+
+        Calls that cannot go on in the next process have `wait_s` to end by themselves.
+        """
         self.draining = True
         for call in list(self.running.values()):
             await call.drain()
+        ends = [asyncio.ensure_future(c.ended()) for c in self.running.values() if not c.native]
+        if ends:
+            await asyncio.wait(ends, timeout=wait_s)
 
     async def stop(self) -> None:
-        """End every call in order, as when the server stops."""
+        """End every call in order, but leave those to the next process that can go on there."""
         for call in list(self.running.values()):
-            await call.end("server_stopped")
+            await (call.park() if call.native else call.end("server_stopped"))
 
     def close(self) -> None:
         """End the analysis thread."""

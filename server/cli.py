@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import tempfile
 import threading
@@ -192,7 +193,9 @@ def serve(
     folder.mkdir(parents=True, exist_ok=True)
     with (
         loaded_hearing(settings.hearing) as hearing,
-        running_server(hearing, settings.server.where, settings.server.port, settings) as server,
+        running_server(
+            hearing, settings.server.where, settings.server.port, settings, alone=True
+        ) as server,
     ):
         write_key(folder, server.user.key)
         where = settings.server.origins or (server.address,)
@@ -201,9 +204,16 @@ def serve(
 
 
 def _until_interrupted(server: Running) -> None:
+    signal.signal(signal.SIGTERM, _interrupt)
     with contextlib.suppress(KeyboardInterrupt):
         while server.thread.is_alive():
             threading.Event().wait(0.5)
+
+
+def _interrupt(*_: object) -> None:
+    """End in order, once: calls are told, reports written."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @app.command()

@@ -28,8 +28,8 @@ class Decodes:
         trackers: Mapping[Channel, UtteranceTracker],
         transcriber: Transcriber | None,
     ) -> None:
-        self.trackers = trackers
-        self.transcriber = transcriber
+        self._trackers = trackers
+        self._transcriber = transcriber
         self._kinds: dict[str, JobKind] = {}
         self._redecoded = False
 
@@ -43,31 +43,31 @@ class Decodes:
         if self._redecoded or self.waits_for_finals:
             return
         self._redecoded = True
-        for tracker in self.trackers.values():
+        for tracker in self._trackers.values():
             self._submit(tracker.redecode())
 
     def abandon(self, at_ms: int) -> list[Event]:
         """Give up what has not been answered."""
         self._kinds.clear()
-        return [event for tracker in self.trackers.values() for event in tracker.abandon(at_ms)]
+        return [event for tracker in self._trackers.values() for event in tracker.abandon(at_ms)]
 
     def _submit(self, jobs: Sequence[Job]) -> None:
-        if self.transcriber is None:
+        if self._transcriber is None:
             return
         for job in jobs:
             self._kinds[job.job_id] = job.kind
-            self.transcriber.submit(job)
+            self._transcriber.submit(job)
 
     def _poll(self, timeout_s: float) -> list[JobResult]:
         """Return the answers to what is still asked."""
-        if self.transcriber is None:
+        if self._transcriber is None:
             return []
-        results = self.transcriber.poll(timeout_s)
+        results = self._transcriber.poll(timeout_s)
         return [result for result in results if result.job_id in self._kinds]
 
     def _receive(self, result: JobResult, at_ms: int) -> Sequence[Event]:
         del self._kinds[result.job_id]
-        return self.trackers[result.channel].receive(result, at_ms)
+        return self._trackers[result.channel].receive(result, at_ms)
 
 
 class LiveDecodes(Decodes):
@@ -81,7 +81,7 @@ class LiveDecodes(Decodes):
             now_ms: earliest time that a transcript can still have.
         """
         events: list[Event] = []
-        for tracker in self.trackers.values():
+        for tracker in self._trackers.values():
             self._submit(tracker.advance(watermark_ms))
             events += tracker.take_ready(now_ms)
         return events + self.collect(0.0, now_ms)
@@ -95,7 +95,7 @@ class LiveDecodes(Decodes):
     def finish(self, end_ms: int, now_ms: int) -> list[Event]:
         """Ask for what is open at the end of the audio."""
         events: list[Event] = []
-        for tracker in self.trackers.values():
+        for tracker in self._trackers.values():
             self._submit([*tracker.advance(end_ms), *tracker.finish()])
             events += tracker.take_ready(now_ms)
         return events
@@ -137,7 +137,7 @@ class VirtualDecodes(Decodes):
     def finish(self, end_ms: int) -> list[Event]:
         """Step to the end of the audio and ask for what is open there."""
         events = self.advance(end_ms, look_ahead_ms=0)
-        for channel, tracker in self.trackers.items():
+        for channel, tracker in self._trackers.items():
             self._submit([*tracker.advance(end_ms), *tracker.finish()])
             events += tracker.take_ready(self._reached_ms[channel])
         return events
@@ -162,11 +162,11 @@ class VirtualDecodes(Decodes):
 
     def _step_all(self, end_ms: int, *, wait_s: float) -> list[Event]:
         self._collect(wait_s)
-        return [event for channel in self.trackers for event in self._step(channel, end_ms)]
+        return [event for channel in self._trackers for event in self._step(channel, end_ms)]
 
     def _step(self, channel: Channel, end_ms: int) -> list[Event]:
         """Step one channel in fixed steps up to `end_ms`, or to the first answer it lacks."""
-        tracker = self.trackers[channel]
+        tracker = self._trackers[channel]
         events: list[Event] = []
         while (now_ms := self._reached_ms[channel] + _GRID_MS) <= end_ms:
             due = self._due(channel, now_ms)

@@ -58,6 +58,13 @@ class Ears:
             needed.append(self.utterances.unfinished_since_ms)
         return max(0, min(needed), self.position_ms - _LONGEST_NEED_MS)
 
+    def begin_at(self, at_ms: int, sample_rate_hz: int) -> None:
+        """Begin in the middle of a call: what was before is not missing, it is over."""
+        before = AudioGap(
+            at_ms=at_ms, channel=self._channel, begin_ms=0, end_ms=at_ms, reason="discard"
+        )
+        self.gap(before, sample_rate_hz)
+
     def cut(self, at_ms: int) -> list[Event]:
         """End open speech and utterances: another voice begins."""
         here = AudioGap(

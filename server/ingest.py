@@ -33,6 +33,7 @@ from server.adapters.contract import (
     check_call_id,
     gap,
 )
+from server.store import CallSource
 
 MAX_MESSAGE_BYTES = 65_536
 _RATES = {
@@ -69,9 +70,20 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Position of the first sample that will be sent, of a call that lost its socket."""
 
     @property
-    def format(self) -> tuple[tuple[Channel, ...], str, int]:
+    def format(self) -> CallSource:
         """What may not change when a call goes on over another socket."""
-        return self.channels, self.encoding, self.sample_rate
+        return CallSource(
+            sample_rate_hz=self.sample_rate, encoding=self.encoding, channels=self.channels
+        )
+
+    def check_format(self, known: CallSource) -> None:
+        """Compare the format with that of the call so far.
+
+        Raises:
+            IngestError: it is another.
+        """
+        if self.format != known:
+            raise IngestError("format_changed", 4412, "A call keeps its channels and encoding.")
 
 
 class _Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
@@ -138,14 +150,21 @@ class IngestDecoder:
         frames = len(data) // self._width
         return max(0, frames - self._known_samples) * 1000 / self.start.sample_rate
 
+    def begin_at(self, position_ms: int) -> None:
+        """Begin in the middle of a call that another process has heard so far."""
+        self._next_sample = position_ms * self.start.sample_rate // 1000
+
+    def pause_here(self, now_ms: int) -> None:
+        """Know that capture is paused, although that was said to another process."""
+        self._paused = (self._next_sample - self._known_samples, now_ms)
+
     def resume(self, start: Start) -> list[Item]:
         """Go on over another socket; audio that never came is a `disconnect` gap.
 
         Raises:
             IngestError: the format is another, or the position is missing.
         """
-        if start.format != self.start.format:
-            raise IngestError("format_changed", 4412, "A call keeps its channels and encoding.")
+        start.check_format(self.start.format)
         if start.resume_from_ms is None or not 0 <= start.resume_from_ms <= MAX_GAP_MS:
             raise IngestError("bad_start", 4400, "A call that goes on needs resume_from_ms.")
         begin = self._next_sample

@@ -59,6 +59,12 @@ class Merger:
         self._arrivals = 0
         self.released_ms = 0
         """Stream time up to which everything has been released."""
+        self.begun_ms = 0
+        """Where this process took the call up."""
+        self.heard_from_ms = 0
+        """Where it began to hear: earlier, when audio was sent again."""
+        self.suspensions: list[HoldStarted | CapturePaused] = []
+        """The hold and the pause that went on when it took the call up."""
 
     def add(self, events: Iterable[Event]) -> None:
         """Take observations in any order, none of them earlier than `released_ms`."""
@@ -76,6 +82,10 @@ class Merger:
             released.append(heapq.heappop(self._heap)[-1])
         self.released_ms = max(self.released_ms, watermark_ms)
         return released
+
+    def rest(self) -> list[Event]:
+        """Return everything that still waits, as when the call ends."""
+        return self.release(self.newest_ms)
 
     @property
     def newest_ms(self) -> int:

@@ -24,7 +24,8 @@ class RoleSwitch:
         self._rate_hz = sample_rate_hz
         self._next_ms = dict.fromkeys(channels, 0)
         """Stream time that each side of the source has reached."""
-        self._swapped = False
+        self.swapped = False
+        """Whether the two sides are exchanged now."""
         self._at_ms: int | None = None
         self._held: list[Heard] = []
 
@@ -50,7 +51,7 @@ class RoleSwitch:
             self._held += after
         if self._at_ms is not None and min(self._next_ms.values()) >= self._at_ms:
             out.append(RolesSwapped(at_ms=self._at_ms))
-            self._swapped, self._at_ms = not self._swapped, None
+            self.swapped, self._at_ms = not self.swapped, None
             out += [self._name(part) for part in self._held]
             self._held = []
         return out
@@ -73,7 +74,7 @@ class RoleSwitch:
         ]
 
     def _name(self, item: Heard) -> Heard:
-        if not self._swapped:
+        if not self.swapped:
             return item
         if isinstance(item, AudioGap):
             return msgspec.structs.replace(item, channel=item.channel.other)

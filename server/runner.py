@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from server.people.audit import Audit, read_secret
 from server.protocols import HttpProtocol, WebSocketProtocol
 from server.settings import Settings, SettingsError
 from server.store import Journal
+from server.watchdog import watching
 
 _START_TIMEOUT_S = 20.0
 
@@ -58,16 +60,28 @@ class _Server(uvicorn.Server):
     """A server that says goodbye to its sources before it closes their sockets."""
 
     def __init__(
-        self, config: uvicorn.Config, calls: Calls, audiosocket: socket.socket | None
+        self,
+        config: uvicorn.Config,
+        calls: Calls,
+        audiosocket: socket.socket | None,
+        *,
+        alone: bool,
+        drain_s: float,
     ) -> None:
         super().__init__(config)
         self._calls = calls
         self._audiosocket = audiosocket
+        self._alone = alone
+        self._drain_s = drain_s
 
     async def main_loop(self) -> None:
-        async with audiosocket_server(self._calls, self._audiosocket):
-            await super().main_loop()
-        await self._calls.drain()
+        async with contextlib.AsyncExitStack() as stack:
+            if self._alone:
+                flush = self._calls.journal.close
+                await stack.enter_async_context(watching(self._calls.analysing, flush))
+            async with audiosocket_server(self._calls, self._audiosocket):
+                await super().main_loop()
+                await self._calls.drain(self._drain_s if self._alone else 0.0)
 
 
 @contextmanager
@@ -76,8 +90,13 @@ def running_server(
     database: Path | str,
     port: int = 0,
     settings: Settings | None = None,
+    *,
+    alone: bool = False,
 ) -> Iterator[Running]:
     """Serve until the block ends, on loopback unless the settings say otherwise; port 0 is free.
+
+    A server that is `alone` in its process ends it when it hangs, and waits at its end for calls
+    that cannot go on in the next one.
 
     Raises:
         PortTakenError: something else listens on the port.
@@ -127,6 +146,8 @@ def running_server(
         ),
         calls,
         audiosocket,
+        alone=alone,
+        drain_s=listen.drain_s,
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
     thread.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -27,8 +28,10 @@ from server.audio_queue import AudioQueue, Queued
 from server.hub import LiveCall
 from server.ingest import IngestDecoder
 from server.people.roles import Whose
+from server.resume import WARM_UP_MS
 from server.session import CallSession, Control
-from server.store import Journal
+from server.store import CallSource, Journal, Mark, Unfinished
+from server.watchdog import Busy
 
 RESUME_S = 120.0
 """How long a call waits for another socket of a source that can resume."""
@@ -40,6 +43,8 @@ _PATIENCE_S = 2.0
 """How long the socket of a telephony system, which soon drops audio itself, is not read."""
 _POLL_S = 0.05
 _CLOCK_STEP_MS = 10
+_MARK_EVERY_S = 0.9
+"""How often a call's progress is written down; sources are told of it about once a second."""
 _LAST_WORDS_S = 10.0
 """Longest wait for the last finals of a call; other calls are analysed meanwhile."""
 _LOG = logging.getLogger("heartline.calls")
@@ -71,14 +76,17 @@ class RunningCall:
         journal: Journal,
         decoder: IngestDecoder | None = None,
         *,
+        source: CallSource,
         whose: Whose,
     ) -> None:
         self.session = session
         self.live = live
         self.whose = whose
         """To whom the call belongs."""
+        self.source = source
         self.decoder = decoder
-        """What the native protocol knows of the call across its sockets."""
+        """What the native protocol knows of the call across its sockets; None before the first
+        socket after a restart, too."""
         self.channels: tuple[Channel, ...] = session.started.channels
         self.lanes = Lanes(self.channels, session.sample_rate_hz)
         """Puts the audio of sources that have no common clock in place."""
@@ -93,6 +101,9 @@ class RunningCall:
         """Everything before was analysed and committed, and no open utterance needs it."""
         self._journal = journal
         self._seq = 0
+        self._mark = Mark(0, 0)
+        self._marked_s = time.monotonic()
+        self._parked = False
         self._queue = AudioQueue(len(self.channels))
         self._reason = "ended"
         self._legs: dict[int, tuple[tuple[Channel, ...], Source]] = {}
@@ -101,6 +112,29 @@ class RunningCall:
         self._alone_since_ms: int | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._done = asyncio.Event()
+
+    @property
+    def native(self) -> bool:
+        """Whether its source can send again what was lost."""
+        return self.source.encoding is not None
+
+    def take_up(self, call: Unfinished, seq: int, age_ms: int) -> None:
+        """Go on where a dead process left the call; the source has time to return.
+
+        Args:
+            call: what is known of it besides its events.
+            seq: number of the newest event.
+            age_ms: time since the call began.
+        """
+        self._seq, self.epoch, self.acked_ms = seq, call.epoch, call.mark.acked_ms
+        self._mark = Mark(call.mark.acked_ms, self.session.position_ms)
+        self.lanes.begin_at(self.session.position_ms)
+        known_ms = self._mark.acked_ms if self.native else self._mark.position_ms
+        now_ms = _now_ms()
+        self.opened_ms = now_ms - max(age_ms, known_ms)
+        self._alone_since_ms = now_ms - max(0, age_ms - known_ms)
+        wait_s = RESUME_S if self.native else GRACE_S
+        self._expiry = asyncio.get_running_loop().call_later(wait_s, self._lose)
 
     def is_current(self, epoch: int) -> bool:
         """Whether a socket still brings this call's audio."""
@@ -128,6 +162,7 @@ class RunningCall:
             await superseded.fail(
                 IngestError("superseded", 4409, "A newer socket brings this call's audio.")
             )
+        await asyncio.to_thread(self._journal.raise_epoch, self.live.call_id, epoch)
         return epoch
 
     def detach(self, epoch: int, wait_s: float = RESUME_S) -> None:
@@ -139,7 +174,7 @@ class RunningCall:
         self._expiry = loop.call_later(wait_s, self._lose)
 
     def _lose(self) -> None:
-        if self.decoder is None:
+        if not self.native:
             self._queue.add(self.lanes.level())
         self._finish_with("source_lost")
 
@@ -184,7 +219,7 @@ class RunningCall:
     async def leave(self, epoch: int, reason: str) -> None:
         """Let a socket go that says its part is over; the last one ends the call."""
         if self._legs.pop(epoch, None) is not None and not self._legs:
-            if self.decoder is None and not self.over:
+            if not self.native and not self.over:
                 await self._queue.put(self.lanes.level())
             await self.end(reason)
 
@@ -194,33 +229,48 @@ class RunningCall:
             self._finish_with(reason)
         await self._done.wait()
 
+    async def ended(self) -> None:
+        """Wait for its end, and its report."""
+        await self._done.wait()
+
+    async def park(self) -> None:
+        """Hear what is queued and leave the call to the next process; its source comes back."""
+        self._parked = True
+        self._queue.close()
+        await self._done.wait()
+
     async def drain(self) -> None:
         """Send the sockets away, to come back when the server is there again."""
         for _, source in list(self._legs.values()):
             await source.drain()
 
-    async def run(self, on_analysis_thread: ThreadPoolExecutor) -> None:
+    async def run(self, on_analysis_thread: ThreadPoolExecutor, analysing: Busy) -> None:
         """Analyse until the call ends; every event is committed before it is published."""
         try:
-            await self._run(on_analysis_thread)
+            await self._run(on_analysis_thread, analysing)
         except Exception as error:
             # What the caller said may stand in the message, so only the kind is logged.
             _LOG.error("call %s: analysis failed: %s", self.live.call_id, type(error).__name__)
         finally:
             self.over = True
             self._queue.clear()
-            await asyncio.to_thread(
-                self._journal.end_call, self.live.call_id, self.session.position_ms
-            )
-            self.live.finish()
+            if not self._parked:
+                await asyncio.to_thread(
+                    self._journal.end_call, self.live.call_id, self.session.position_ms
+                )
+                self.live.finish()
             self._done.set()
 
-    async def _run(self, on_analysis_thread: ThreadPoolExecutor) -> None:
-        do = partial(self._do, asyncio.get_running_loop(), on_analysis_thread)
-        await do(self.session.opening_events)
+    async def _run(self, on_analysis_thread: ThreadPoolExecutor, analysing: Busy) -> None:
+        do = partial(self._do, asyncio.get_running_loop(), on_analysis_thread, analysing)
+        if self._seq == 0:
+            await do(self.session.opening_events)
         while (items := await self._queue.get(_POLL_S)) is not None:
             await do(partial(self._feed, items) if items else self.session.poll)
-            self.acked_ms = max(self.acked_ms, self.session.acked_ms)
+        if self._parked:
+            self._marked_s = 0.0
+            await do(self.session.poll)
+            return
         await do(self.session.end_audio)
         for _ in range(round(_LAST_WORDS_S / _POLL_S)):
             if not self.session.waits_for_words:
@@ -233,17 +283,37 @@ class RunningCall:
         self,
         loop: asyncio.AbstractEventLoop,
         on_analysis_thread: ThreadPoolExecutor,
+        analysing: Busy,
         work: Callable[[], list[Event]],
     ) -> None:
         def analyse_and_queue() -> tuple[list[Event], Future[None]]:
-            events = work()
-            committed = self._journal.submit(self.live.call_id, self._seq + 1, events)
+            with analysing:
+                events = work()
+            mark = self._next_mark()
+            committed = self._journal.submit(self.live.call_id, self._seq + 1, events, mark)
             self._seq += len(events)
             return events, committed
 
         events, committed = await loop.run_in_executor(on_analysis_thread, analyse_and_queue)
         await asyncio.wrap_future(committed)
+        self.acked_ms = self._mark.acked_ms
         self.live.publish(events, self.session.position_ms)
+
+    def _next_mark(self) -> Mark | None:
+        """Say once a second how far the call has come, when that has changed.
+
+        What is acknowledged lies a little before what has entered the core, so that a source that
+        goes on there after a restart leaves no hole.
+        """
+        settled_ms = max(self._mark.position_ms, self.session.settled_ms)
+        needed_ms = min(self.session.acked_ms, settled_ms) - WARM_UP_MS
+        acked_ms = max(self._mark.acked_ms, needed_ms)
+        mark = Mark(acked_ms, settled_ms)
+        now_s = time.monotonic()
+        if mark == self._mark or now_s - self._marked_s < _MARK_EVERY_S:
+            return None
+        self._mark, self._marked_s = mark, now_s
+        return mark
 
     def _feed(self, items: Sequence[Queued]) -> list[Event]:
         events: list[Event] = []

@@ -54,8 +54,9 @@ from server.auto_capture import AutoCapture
 from server.call_metadata import known_before
 from server.decodes import LiveDecodes, VirtualDecodes
 from server.ears import PROSODY_NATIVE_RATES_HZ, Ears
-from server.hearing import Hearing
+from server.hearing import Hearing, read_hotwords
 from server.merge import Merger, in_step
+from server.resume import Rejoiner
 from server.roles import RoleSwitch
 
 Control = (
@@ -104,31 +105,15 @@ class CallSession:
         self.sample_rate_hz = sample_rate_hz
         self._hearing = hearing
         self._asr: AsrSettings = hearing.settings.asr
-        native = sample_rate_hz in PROSODY_NATIVE_RATES_HZ
-        self._prosody = ProsodyStage(
-            started.channels,
-            sample_rate_hz if native else ANALYSIS_RATE_HZ,
-            hearing.settings.prosody,
-        )
         self._rate = SpeakingRate(hearing.settings.prosody.rate)
-        gate = None
-        if {Channel.AGENT, Channel.CUSTOMER} <= set(started.channels):
-            bleed = hearing.settings.audio.bleed
-            gate = BleedGate(bleed) if bleed.enabled else None
-        patient = clock is Clock.VIRTUAL
-        self._ears = {
-            channel: Ears(channel, sample_rate_hz, hearing, self._prosody, hotwords, patient, gate)
-            for channel in started.channels
-        }
+        self._hotwords = hotwords
+        self._transcriber = transcriber
+        self._look_ahead_ms = look_ahead_ms
+        self._listen(clock)
         self._advice = Advice(hop_ms=self._asr.hop_ms)
         if clock is Clock.LIVE:
             hearing.live_calls.add(self)
-        trackers = {channel: ears.utterances for channel, ears in self._ears.items()}
-        self._decodes: LiveDecodes | VirtualDecodes = LiveDecodes(trackers, transcriber)
-        if clock is Clock.VIRTUAL:
-            self._decodes = VirtualDecodes(trackers, transcriber, self._asr)
-        self._look_ahead_ms = look_ahead_ms
-        self._merger = Merger()
+        self._merger: Merger = Merger()
         self._redactor = Redactor()
         self._roles = RoleSwitch(started.channels, sample_rate_hz)
         self._capture = AutoCapture(hearing.settings.capture)
@@ -139,15 +124,91 @@ class CallSession:
         self._audio_ended = False
         self._ended = False
 
+    def _listen(self, clock: Clock) -> None:
+        """Give every channel fresh ears."""
+        rate_hz, channels = self.sample_rate_hz, self.started.channels
+        settings = self._hearing.settings
+        native = rate_hz in PROSODY_NATIVE_RATES_HZ
+        self._prosody = ProsodyStage(
+            channels, rate_hz if native else ANALYSIS_RATE_HZ, settings.prosody
+        )
+        patient = clock is Clock.VIRTUAL
+        gate = None
+        if {Channel.AGENT, Channel.CUSTOMER} <= set(channels):
+            gate = BleedGate(settings.audio.bleed) if settings.audio.bleed.enabled else None
+        self._ears = {
+            channel: Ears(
+                channel, rate_hz, self._hearing, self._prosody, self._hotwords, patient, gate
+            )
+            for channel in channels
+        }
+        trackers = {channel: ears.utterances for channel, ears in self._ears.items()}
+        self._decodes: LiveDecodes | VirtualDecodes = (
+            VirtualDecodes(trackers, self._transcriber, self._asr)
+            if patient
+            else LiveDecodes(trackers, self._transcriber)
+        )
+
+    def take_up(self, events: Sequence[Event], position_ms: int) -> None:
+        """Go on with a call whose process died, from its journal up to `position_ms`.
+
+        It stands in for `opening_events`; audio goes on at `position_ms` or where `hear_from` says.
+        """
+        for event in events:
+            if isinstance(event, Observation):
+                self._recall(event)
+        self._core.receive(ClockAdvanced(at_ms=position_ms))
+        self._merger = Rejoiner(events, position_ms)
+        self.hear_from(position_ms)
+
+    def _recall(self, known: Observation) -> None:
+        if isinstance(known, PartialTranscript | FinalTranscript):
+            self._redactor.redact(known)
+        self._capture.filter(known, known)
+        if isinstance(known, FinalTranscript) and self._scorer is not None:
+            self._scorer.recall(known)
+        elif isinstance(known, RecognitionChanged):
+            self._advice = msgspec.structs.replace(
+                self._advice, level=known.level, available=known.available
+            )
+        elif isinstance(known, CapturePaused | CaptureResumed):
+            self._paused = isinstance(known, CapturePaused) and known.mode == "manual"
+        elif isinstance(known, RolesSwapped):
+            self._roles.swapped = not self._roles.swapped
+        self._rate.hear(known)
+        self._core.receive(known)
+        self._observations.append(known)
+
+    def hear_from(self, at_ms: int) -> None:
+        """Begin to hear at a stream time; what the journal has already is not said again."""
+        self._listen(Clock.LIVE)
+        self._prosody.begin_at(at_ms)
+        self._merger.heard_from_ms = at_ms
+        for ears in self._ears.values():
+            ears.begin_at(at_ms, self.sample_rate_hz)
+            for event in self._merger.suspensions:
+                ears.observe(msgspec.structs.replace(event, at_ms=at_ms))
+
+    @property
+    def paused(self) -> bool:
+        """Whether capture is paused by hand."""
+        return self._paused
+
+    @property
+    def settled_ms(self) -> int:
+        """Stream time up to which everything that was heard has entered the core."""
+        return self._merger.released_ms
+
     @property
     def position_ms(self) -> int:
         """Stream time up to which audio of every channel has arrived."""
-        return min(ears.position_ms for ears in self._ears.values())
+        heard_ms = min(ears.position_ms for ears in self._ears.values())
+        return max(heard_ms, self._merger.begun_ms)
 
     @property
     def acked_ms(self) -> int:
         """Everything before is analysed and no longer needed by an open utterance."""
-        words = self._decodes.transcriber is not None
+        words = self._transcriber is not None
         return min(ears.needed_from_ms(words=words) for ears in self._ears.values())
 
     def opening_events(self) -> list[Event]:
@@ -249,7 +310,7 @@ class CallSession:
         events = self.end_audio()
         self._drain(wait_s)
         self._merger.add(self._decodes.abandon(self._merger.released_ms))
-        events += self._receive(self._merger.release(self._merger.newest_ms))
+        events += self._receive(self._merger.rest())
         end_ms = max(ears.position_ms for ears in self._ears.values())
         end_ms = max(end_ms, self._merger.released_ms)
         events += self._receive([CallEnded(at_ms=end_ms, reason=reason)])
@@ -291,7 +352,7 @@ class CallSession:
 
     def _take_advice(self) -> None:
         """Let the recogniser say what it can do, and say so when that has changed."""
-        if self._decodes.transcriber is None:
+        if self._transcriber is None:
             return
         for channel, ears in self._ears.items():
             advice = self._hearing.advice(self.started.call_id, channel)
@@ -396,3 +457,27 @@ def open_session(
         look_ahead_ms=look_ahead_ms,
         hotwords=hotwords,
     )
+
+
+def reopen_session(
+    events: Sequence[Event], sample_rate_hz: int, hearing: Hearing, position_ms: int
+) -> CallSession:
+    """Open a call that another process has heard up to `position_ms`, from its journal.
+
+    Raises:
+        ValueError: these are not the events of a call.
+        RuleError, PackError: what was recorded is not valid here.
+    """
+    if not events or not isinstance(events[0], CallStarted):
+        raise ValueError("The journal of a call begins with its start.")
+    started = events[0]
+    session = CallSession(
+        started,
+        sample_rate_hz,
+        hearing,
+        hearing.transcriber_for(started.call_id),
+        hotwords=read_hotwords(started.metadata),
+    )
+    newest_ms = max(event.at_ms for event in events)
+    session.take_up(events, max(position_ms, newest_ms))
+    return session

@@ -63,6 +63,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """File with its private key."""
     insecure_listen: bool = False
     """Listen beyond this machine without TLS, behind a proxy that ends it."""
+    drain_s: int = 60
+    """Longest time that a server that is told to stop waits for calls that cannot go on in the
+    next one."""
     data: str = "heartline-data"
     """Folder of the database."""
     database: str | None = None

@@ -140,6 +140,10 @@ class Lanes:
         """Stream time of the newest sample of any channel."""
         return max(self._next.values()) * 1000 // self._rate_hz
 
+    def begin_at(self, position_ms: int) -> None:
+        """Begin in the middle of a call."""
+        self._next = dict.fromkeys(self._next, position_ms * self._rate_hz // 1000)
+
     def cover(self, length_ms: int, reason: str, clock: str | None = None) -> list[Item]:
         """Move every channel over the same lost time, from the newest sample on."""
         end = max(self._next.values()) + length_ms * self._rate_hz // 1000

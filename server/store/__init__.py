@@ -1,6 +1,7 @@
 """What is kept of calls: every event, who took part, how long it stays; SQLite or PostgreSQL."""
 
 from server.store.calls import CallFilter, CallPage, CallRow
+from server.store.checkpoints import CallSource, Mark, Unfinished
 from server.store.database import StoreError, open_database
 from server.store.journal import CallIdTaken, Journal
 
@@ -9,7 +10,10 @@ __all__ = [
     "CallIdTaken",
     "CallPage",
     "CallRow",
+    "CallSource",
     "Journal",
+    "Mark",
     "StoreError",
+    "Unfinished",
     "open_database",
 ]

@@ -13,6 +13,16 @@ import sqlalchemy as sa
 
 from conversation.events import CueRaised, Event, EventLog, OverlapEnded
 from server.store.calls import CallFilter, CallPage, CallRow, select_call, select_calls
+from server.store.checkpoints import (
+    CallSource,
+    Mark,
+    Unfinished,
+    close_checkpoint,
+    end_abandoned,
+    open_checkpoint,
+    raise_epoch,
+    unfinished_calls,
+)
 from server.store.database import StoreError, open_database
 from server.store.tables import CALL_REASONS, CALLS, EVENTS
 from server.store.writer import GroupWriter
@@ -32,7 +42,7 @@ class Journal:
     """
 
     def __init__(self, where: Path | str, *, serving: bool = True) -> None:
-        """Open the record; whoever serves calls ends those that a dead process left live.
+        """Open the record; whoever serves calls takes up those that a dead process left live.
 
         Raises:
             StoreError: the database cannot be used.
@@ -40,7 +50,7 @@ class Journal:
         self.engine = open_database(where)
         if serving:
             with self.engine.begin() as connection:
-                connection.execute(_END_ABANDONED)
+                end_abandoned(connection)
         self._writer = GroupWriter(self.engine)
 
     def close(self) -> None:
@@ -56,8 +66,11 @@ class Journal:
         *,
         team: str | None = None,
         customer: str | None = None,
+        source: CallSource | None = None,
     ) -> None:
         """Enter a new call that started at a wall time in ISO 8601 with offset.
+
+        Without a `source` it cannot go on in another process.
 
         Raises:
             CallIdTaken: the id was used before.
@@ -76,11 +89,28 @@ class Journal:
         try:
             with self.engine.begin() as connection:
                 connection.execute(sa.insert(CALLS).values(row))
+                if source is not None:
+                    open_checkpoint(connection, call_id, source)
         except sa.exc.IntegrityError as error:
             raise CallIdTaken("This call_id was used before.") from error
 
-    def submit(self, call_id: str, first_seq: int, events: Sequence[Event]) -> Future[None]:
-        """Queue events under consecutive numbers; the future is done once they are committed."""
+    def unfinished(self) -> list[Unfinished]:
+        """Return the calls that were live when their process died and can go on."""
+        with self.engine.connect() as connection:
+            return unfinished_calls(connection)
+
+    def raise_epoch(self, call_id: str, epoch: int) -> None:
+        """Note that a newer socket brings a call's audio."""
+        with self.engine.begin() as connection:
+            raise_epoch(connection, call_id, epoch)
+
+    def submit(
+        self, call_id: str, first_seq: int, events: Sequence[Event], mark: Mark | None = None
+    ) -> Future[None]:
+        """Queue events under consecutive numbers; the future is done once they are committed.
+
+        `mark` says how far the call has come with them.
+        """
         rows = []
         for seq, event in enumerate(events, first_seq):
             payload = EventLog.encode(event)
@@ -94,7 +124,7 @@ class Journal:
                     "crc32": zlib.crc32(payload),
                 }
             )
-        return self._writer.submit(rows)
+        return self._writer.submit(rows, None if mark is None else (call_id, mark))
 
     def append(self, call_id: str, first_seq: int, events: Sequence[Event]) -> None:
         """Commit events under consecutive numbers; when this returns they survive a crash.
@@ -121,6 +151,7 @@ class Journal:
                 .where(CALLS.c.call_id == call_id)
                 .values(live=False, duration_ms=duration_ms)
             )
+            close_checkpoint(connection, call_id)
             connection.execute(sa.delete(CALL_REASONS).where(CALL_REASONS.c.call_id == call_id))
             if counts:
                 connection.execute(
@@ -202,19 +233,6 @@ class Journal:
         """
         with self.engine.connect() as connection:
             return select_calls(connection, wanted, limit=limit, cursor=cursor)
-
-
-_END_ABANDONED = (
-    sa.update(CALLS)
-    .where(CALLS.c.live)
-    .values(
-        live=False,
-        duration_ms=sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.at_ms), 0))
-        .where(EVENTS.c.call_id == CALLS.c.call_id)
-        .scalar_subquery(),
-    )
-)
-"""Calls that were live when the process died are over."""
 
 
 def _reasons(events: Sequence[Event]) -> Counter[str]:

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from server.store.database import StoreError
-from server.store.tables import CALL_REASONS, CALLS, DISPUTES, ERASURES, EVENTS
+from server.store.tables import CALL_REASONS, CALLS, CHECKPOINTS, DISPUTES, ERASURES, EVENTS
 
 _DAY_MS = 86_400_000
 
@@ -112,7 +112,7 @@ def _erase(
 
 
 def _delete_calls(connection: sa.Connection, call_ids: Sequence[str]) -> None:
-    for table in (CALL_REASONS, DISPUTES, CALLS):
+    for table in (CALL_REASONS, CHECKPOINTS, DISPUTES, CALLS):
         connection.execute(sa.delete(table).where(table.c.call_id.in_(call_ids)))
 
 

@@ -36,6 +36,18 @@ EVENTS = sa.Table(
     sqlite_with_rowid=False,
 )
 
+CHECKPOINTS = sa.Table(
+    "checkpoints",
+    METADATA,
+    sa.Column("call_id", sa.String(64), primary_key=True),
+    sa.Column("source", sa.LargeBinary, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("acked_ms", sa.BigInteger, nullable=False),
+    sa.Column("position_ms", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What a live call needs, besides its events, to go on in another process; gone with its end."""
+
 CALL_REASONS = sa.Table(
     "call_reasons",
     METADATA,

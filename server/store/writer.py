@@ -6,10 +6,11 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from server.store.checkpoints import Mark, write_marks
 from server.store.tables import EVENTS
 
 QUEUE_EVENTS = 4_096
@@ -18,6 +19,13 @@ BATCH_EVENTS = 256
 """A transaction closes when it has about so many events; it never waits for more."""
 
 Rows = Sequence[dict[str, Any]]
+CallMark = tuple[str, Mark]
+
+
+class _Batch(NamedTuple):
+    rows: Rows
+    mark: CallMark | None
+    future: Future[None]
 
 
 class GroupWriter:
@@ -26,23 +34,23 @@ class GroupWriter:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[Rows, Future[None]]] = deque()
+        self._waiting: deque[_Batch] = deque()
         self._waiting_events = 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="journal")
         self._thread.start()
 
-    def submit(self, rows: Rows) -> Future[None]:
+    def submit(self, rows: Rows, mark: CallMark | None = None) -> Future[None]:
         """Queue a batch; the future is done once it is committed, at once for an empty one."""
         future: Future[None] = Future()
-        if not rows:
+        if not rows and mark is None:
             future.set_result(None)
             return future
         with self._changed:
             self._changed.wait_for(lambda: self._waiting_events < QUEUE_EVENTS or self._closing)
             if self._closing:
                 raise RuntimeError("The journal is closed.")
-            self._waiting.append((rows, future))
+            self._waiting.append(_Batch(rows, mark, future))
             self._waiting_events += len(rows)
             self._changed.notify_all()
         return future
@@ -58,33 +66,38 @@ class GroupWriter:
         while batches := self._next():
             self._commit(batches)
 
-    def _next(self) -> list[tuple[Rows, Future[None]]]:
+    def _next(self) -> list[_Batch]:
         """Wait for events; empty when the journal is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
-            batches, count = [], 0
+            batches: list[_Batch] = []
+            count = 0
             while self._waiting and count < BATCH_EVENTS:
-                rows, future = self._waiting.popleft()
-                batches.append((rows, future))
-                count += len(rows)
+                batches.append(self._waiting.popleft())
+                count += len(batches[-1].rows)
             self._waiting_events -= count
             self._changed.notify_all()
         return batches
 
-    def _commit(self, batches: list[tuple[Rows, Future[None]]]) -> None:
+    def _commit(self, batches: list[_Batch]) -> None:
         try:
-            self._insert([row for rows, _ in batches for row in rows])
+            self._write(batches)
         except sa.exc.SQLAlchemyError as error:
             if len(batches) == 1:
-                batches[0][1].set_exception(error)
+                batches[0].future.set_exception(error)
                 return
             # One bad batch must not take the others with it.
             for batch in batches:
                 self._commit([batch])
             return
-        for _, future in batches:
-            future.set_result(None)
+        for batch in batches:
+            batch.future.set_result(None)
 
-    def _insert(self, rows: list[dict[str, Any]]) -> None:
+    def _write(self, batches: list[_Batch]) -> None:
+        rows = [row for batch in batches for row in batch.rows]
+        marks = [batch.mark for batch in batches if batch.mark is not None]
         with self._engine.begin() as connection:
-            connection.execute(sa.insert(EVENTS), rows)
+            if rows:
+                connection.execute(sa.insert(EVENTS), rows)
+            if marks:
+                write_marks(connection, marks)

@@ -19,7 +19,7 @@ from websockets.typing import Origin
 
 from asr.settings import AsrSettings
 from audio.sources import open_recording
-from conversation.events import Event, EventLog
+from conversation.events import AudioGap, CallEnded, Event, EventLog
 from server.access import SignIn
 from server.hearing import Hearing, HearingSettings
 from server.people.roles import LOCAL_PERSON
@@ -330,13 +330,27 @@ def test_a_call_of_an_earlier_run_can_still_be_looked_at(hearing: Hearing, tmp_p
         assert expect(dashboard, "report")["url"] == "/v1/calls/kept/report.html"
 
 
-def test_a_server_that_stops_ends_its_calls_in_order(hearing: Hearing, tmp_path: Path) -> None:
+def test_a_call_goes_on_in_the_server_after_the_one_that_stopped(
+    hearing: Hearing, tmp_path: Path
+) -> None:
     path = tmp_path / "heartline.db"
     with ExitStack() as stack, running_server(hearing, path) as first:
         socket, started = stack.enter_context(open_call(first))
-        send_audio(socket, 0, 3_000)
-        expect(socket, "ack")
+        send_audio(socket, 0, 5_000)
+        acked_ms = expect(socket, "ack")["position_ms"]
+        first_epoch = started["epoch"]
     with running_server(hearing, path) as second:
+        assert [row.live for row in second.calls.journal.calls()] == [True]
+        going_on = {"call_id": started["call_id"], "resume_from_ms": acked_ms}
+        with (
+            open_call(second, **going_on) as (again, resumed),
+            event_socket(second, started["call_id"]) as dashboard,
+        ):
+            assert (resumed["epoch"], resumed["position_ms"]) == (first_epoch + 1, acked_ms)
+            assert expect(dashboard, "snapshot")["events"][0]["type"] == "call_started"
+            send_audio(again, acked_ms, 10_000)
+            stop(again)
         events = journal(second, started["call_id"])
-    reasons = [e.reason for e in events if type(e).__name__ == "CallEnded"]  # type: ignore[attr-defined]
-    assert reasons == ["server_stopped"]
+    assert [e.reason for e in events if isinstance(e, CallEnded)] == ["ended"]
+    assert not [e for e in events if isinstance(e, AudioGap)]
+    assert events[-1].at_ms >= 9_990
