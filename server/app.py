@@ -12,6 +12,7 @@ from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,6 +23,8 @@ from server.contact_lens import analysis_segments_route
 from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
+from server.openapi import openapi_route
+from server.problems import HANDLERS
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.store.retention import RetentionSettings, expire
@@ -46,14 +49,19 @@ async def livez() -> str:
     return "ok"
 
 
-@get("/readyz", opt={"public": True}, media_type=MediaType.TEXT)
+@get(
+    "/readyz",
+    opt={"public": True},
+    media_type=MediaType.TEXT,
+    responses={503: ResponseSpec(str, media_type=MediaType.TEXT, description="not ready")},
+)
 async def readyz(state: State) -> Response[str]:
     """Answer whether calls can be taken now: models loaded and a recogniser alive."""
     ready = state.calls.ready
     return Response("ready" if ready else "not ready", status_code=200 if ready else 503)
 
 
-@get("/", opt={"public": True}, media_type=MediaType.HTML)
+@get("/", opt={"public": True}, media_type=MediaType.HTML, include_in_schema=False)
 async def panel() -> Response[str]:
     """Serve the panel."""
     index = STATIC / "index.html"
@@ -99,6 +107,7 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))
+    handlers.append(openapi_route(tuple(handlers)))
     if STATIC.is_dir():
         handlers.append(
             create_static_files_router(path="/", directories=[STATIC], opt={"public": True})
@@ -109,6 +118,8 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
         state=State({"calls": calls, "access": access}),
         after_request=_add_headers,
         lifespan=[lifespan],
+        exception_handlers=HANDLERS,
+        logging_config=None,
         openapi_config=None,
         debug=False,
     )

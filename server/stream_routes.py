@@ -215,7 +215,11 @@ async def l16(socket: Socket, dialect: FromPath[str], state: State) -> None:
     )
 
 
-@post("/v1/calls/expected", status_code=204, opt={"action": Action.ANNOUNCE_CALLS})
+@post(
+    "/v1/calls/expected",
+    status_code=204,
+    opt={"action": Action.ANNOUNCE_CALLS, "problems": (503,)},
+)
 async def expect_stream(data: JSONBody[ExpectedStream], state: State) -> None:
     """Announce a stream that can say no more than an id, such as AudioSocket's."""
     try:

@@ -51,6 +51,8 @@ class Action(StrEnum):
     READ_AUDIT = "read_audit"
     WRITE_TONE = "write_tone"
     """Have a written reply of one's own looked at; nothing is kept."""
+    READ_API = "read_api"
+    """Read what the interfaces of this server are."""
 
 
 class Reach(StrEnum):
@@ -63,7 +65,7 @@ class Reach(StrEnum):
     """All, each look with a reason that is written into the audit log."""
 
 
-_EVERYBODY = {Action.WRITE_TONE: Reach.OWN}
+_EVERYBODY = {Action.WRITE_TONE: Reach.OWN, Action.READ_API: Reach.ALL}
 GRANTS: dict[Role, dict[Action, Reach]] = {
     Role.AGENT: {
         **_EVERYBODY,
