@@ -17,6 +17,7 @@ from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.access import Access, may_do, reads_origin
+from server.asyncapi import asyncapi_document
 from server.call_routes import CALL_LIST_ROUTES
 from server.calls import Calls
 from server.contact_lens import analysis_segments_route
@@ -103,7 +104,7 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
     handlers: list[Any] = [
         open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES,
         *CALL_ROUTES, export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
-        live_calls, *STREAM_SOCKETS,
+        live_calls, *STREAM_SOCKETS, asyncapi_document,
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))
