@@ -24,6 +24,7 @@ from server.contact_lens import analysis_segments_route
 from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
+from server.metrics import metrics_text
 from server.openapi import openapi_route
 from server.problems import HANDLERS
 from server.settings import Settings
@@ -96,15 +97,19 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
-            expiring = group.create_task(_expire_hourly(calls, settings.retention))
+            lasting = [
+                group.create_task(_expire_hourly(calls, settings.retention)),
+                group.create_task(calls.metrics.watch_loop()),
+            ]
             yield
             await calls.stop()
-            expiring.cancel()
+            for task in lasting:
+                task.cancel()
 
     handlers: list[Any] = [
         open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES,
         *CALL_ROUTES, export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
-        live_calls, *STREAM_SOCKETS, asyncapi_document,
+        live_calls, *STREAM_SOCKETS, asyncapi_document, metrics_text,
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))
@@ -116,7 +121,7 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
     return Litestar(
         route_handlers=handlers,
         guards=[reads_origin, may_do],
-        state=State({"calls": calls, "access": access}),
+        state=State({"calls": calls, "access": access, "metrics": calls.metrics}),
         after_request=_add_headers,
         lifespan=[lifespan],
         exception_handlers=HANDLERS,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import msgspec
+from prometheus_client.core import Metric
 
-from conversation.events import CallEnded
+from conversation.events import CallEnded, Channel
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
 from server.expected import ExpectedCalls
@@ -20,6 +22,7 @@ from server.experiment import arm_of
 from server.hearing import Hearing, read_hotwords
 from server.hub import LiveCall
 from server.ingest import IngestDecoder, Start
+from server.metrics import Metrics, gauge, gauges
 from server.mutes import muted_rules
 from server.people.roles import Whose
 from server.running_call import GRACE_S, RunningCall, Source
@@ -31,9 +34,15 @@ class Calls:
     """All calls of this process."""
 
     def __init__(
-        self, hearing: Hearing, journal: Journal, ingest: IngestSettings | None = None
+        self,
+        hearing: Hearing,
+        journal: Journal,
+        ingest: IngestSettings | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._hearing = hearing
+        self.metrics = metrics or Metrics()
+        self.metrics.watch(self._measures)
         self.journal = journal
         self.ingest = ingest or IngestSettings()
         self.expected = ExpectedCalls()
@@ -48,6 +57,20 @@ class Calls:
         """Whether a call that comes in now would be heard in full."""
         pool = self._hearing.pool
         return not self.draining and (pool is None or pool.ready)
+
+    def _measures(self) -> Iterator[Metric]:
+        """Return what is to be seen of the calls at this moment."""
+        sources = Counter(call.session.started.source for call in list(self.running.values()))
+        yield gauges("calls_active", "Calls that are live.", "adapter", dict(sources))
+        shown = sum(call.live.dashboards for call in list(self.running.values()))
+        dashboards = {"call": shown, "wall": self.metrics.walls}
+        yield gauges("dashboards", "Open event sockets.", "kind", dashboards)
+        pool = self._hearing.pool
+        if pool is not None:
+            level = pool.advice("", Channel.AGENT).level
+            yield gauge("shed_level", "How much recognition leaves out, 0 to 3.", level)
+            yield gauge("asr_jobs", "Decodes that wait or run.", pool.pending)
+            yield gauge("asr_workers", "Recogniser processes.", len(pool.pids))
 
     def rules(self) -> list[dict[str, Any]]:
         """Return the cue rules of a call that would start now, all keys written out."""
@@ -166,7 +189,14 @@ class Calls:
             muted_rules=muted_rules(self.journal, opened.agent, now),
         )
         whose = Whose(agent=opened.agent, team=opened.metadata.get("team"))
-        call = RunningCall(session, LiveCall(call_id), self.journal, decoder, whose=whose)
+        call = RunningCall(
+            session,
+            LiveCall(call_id),
+            self.journal,
+            decoder,
+            whose=whose,
+            meter=self.metrics.call(opened.source),
+        )
         self.running[call_id] = call
         task = asyncio.ensure_future(call.run(self._analysis_thread))
         self._tasks.add(task)

@@ -26,6 +26,7 @@ from server.adapters.tracks import Lanes
 from server.audio_queue import AudioQueue, Queued
 from server.hub import LiveCall
 from server.ingest import IngestDecoder
+from server.metrics import CallMeter, Metrics
 from server.people.roles import Whose
 from server.session import CallSession, Control
 from server.store import Journal
@@ -72,11 +73,13 @@ class RunningCall:
         decoder: IngestDecoder | None = None,
         *,
         whose: Whose,
+        meter: CallMeter | None = None,
     ) -> None:
         self.session = session
         self.live = live
         self.whose = whose
         """To whom the call belongs."""
+        self._meter = meter or Metrics().call(session.started.source)
         self.decoder = decoder
         """What the native protocol knows of the call across its sockets."""
         self.channels: tuple[Channel, ...] = session.started.channels
@@ -154,6 +157,7 @@ class RunningCall:
             IngestError: the call is over, or has lasted 12 h.
         """
         self._check()
+        self._meter.arrived(items, asyncio.get_running_loop().time())
         await self._queue.put(items)
         await self._tell_legs(items)
 
@@ -164,6 +168,7 @@ class RunningCall:
             IngestError: the call is over, or has lasted 12 h.
         """
         self._check()
+        self._meter.arrived(items, asyncio.get_running_loop().time())
         await self._queue.put_soon(items, _PATIENCE_S)
 
     def _check(self) -> None:
@@ -242,8 +247,10 @@ class RunningCall:
             return events, committed
 
         events, committed = await loop.run_in_executor(on_analysis_thread, analyse_and_queue)
+        analysed_s = loop.time()
         await asyncio.wrap_future(committed)
         self.live.publish(events, self.session.position_ms)
+        self._meter.published(events, self.session.position_ms, analysed_s, loop.time())
 
     def _feed(self, items: Sequence[Queued]) -> list[Event]:
         events: list[Event] = []

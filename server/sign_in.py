@@ -77,6 +77,7 @@ async def sign_in(
         )
     person = await asyncio.to_thread(access.accounts.recognise, data.name, data.password)
     if person is None:
+        state.metrics.auth_failures["sign_in"] += 1
         access.attempts.failed(data.name, address, access.now_s())
         raise NotAuthorizedException(_WRONG)
     session = await asyncio.to_thread(access.sessions.open, person)

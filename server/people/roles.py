@@ -53,6 +53,8 @@ class Action(StrEnum):
     """Have a written reply of one's own looked at; nothing is kept."""
     READ_API = "read_api"
     """Read what the interfaces of this server are."""
+    READ_METRICS = "read_metrics"
+    """Read what the server measures of itself."""
 
 
 class Reach(StrEnum):
@@ -108,6 +110,7 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         Action.ANNOUNCE_CALLS: Reach.ALL,
         Action.EDIT_RULES: Reach.ALL,
         Action.MANAGE_PEOPLE: Reach.ALL,
+        Action.READ_METRICS: Reach.ALL,
         Action.READ_AUDIT: Reach.ALL,
     },
     Role.LOCAL: {action: Reach.ALL for action in Action if action is not Action.MANAGE_PEOPLE},
