@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -91,19 +91,26 @@ async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
         await asyncio.sleep(_RETENTION_EVERY_S)
 
 
-def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
-    """Build the application."""
+def create_app(
+    calls: Calls,
+    access: Access,
+    settings: Settings,
+    *,
+    lasting: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+) -> Litestar:
+    """Build the application; `lasting` is work that goes on as long as it serves."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
-            lasting = [
+            tasks = [
                 group.create_task(_expire_hourly(calls, settings.retention)),
                 group.create_task(calls.metrics.watch_loop()),
+                *(group.create_task(work()) for work in lasting),
             ]
             yield
             await calls.stop()
-            for task in lasting:
+            for task in tasks:
                 task.cancel()
 
     handlers: list[Any] = [

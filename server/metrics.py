@@ -83,8 +83,8 @@ class Metrics:
 
     def _own(self) -> Iterator[Metric]:
         """Return what is counted in plain numbers here."""
-        yield _counters("auth_failures", "Refused credentials.", "surface", self.auth_failures)
-        yield _counters("dropped", "What full queues lost.", "queue", self.dropped)
+        yield counters("auth_failures", "Refused credentials.", "surface", self.auth_failures)
+        yield counters("dropped", "What full queues lost.", "queue", self.dropped)
 
     def _counter(self, name: str, about: str, label: str) -> prometheus.Counter:
         return prometheus.Counter(f"{_PREFIX}_{name}", about, [label], registry=self.registry)
@@ -179,7 +179,8 @@ def gauges(name: str, about: str, label: str, values: dict[str, int]) -> Metric:
     return family
 
 
-def _counters(name: str, about: str, label: str, values: dict[str, int]) -> Metric:
+def counters(name: str, about: str, label: str, values: dict[str, int]) -> Metric:
+    """Return a count for each value of a label."""
     family = CounterMetricFamily(f"{_PREFIX}_{name}", about, labels=[label])
     for value, number in sorted(values.items()):
         family.add_metric([value], number)

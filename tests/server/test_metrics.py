@@ -104,7 +104,7 @@ def test_names_have_the_prefix_and_base_units_and_labels_are_words_of_ours() -> 
         assert not re.search(r"_(ms|milliseconds|minutes|kb|mib|percent)$", family.name)
         for sample in family.samples:
             assert set(sample.labels) <= {
-                "adapter", "reason", "rule", "surface", "queue", "kind", "le", "hook",
+                "adapter", "reason", "rule", "surface", "queue", "kind", "le", "outcome",
             }  # fmt: skip
 
 
