@@ -1,7 +1,8 @@
 """Who is asking: the person at this machine, a signed-in user, or a machine with a key.
 
 Every route says in `opt` what it needs: `action=Action.…`, `public=True`, or `vendor=True` for the
-sockets of telephony systems, which have signatures of their own. One guard checks it; a route that
+sockets of telephony systems, which have signatures of their own. With `scope` beside the action a
+machine may come with an API key of that scope instead. One guard checks it; a route that
 says nothing is refused. Whose calls an action extends to, the handlers ask themselves.
 """
 
@@ -87,10 +88,14 @@ class Access:
         """Whether a source's `Authorization` header lets it bring calls."""
         if self.local.is_key(authorization):
             return True
+        return self.has_key(authorization, "ingest")
+
+    def has_key(self, authorization: str, scope: str) -> bool:
+        """Whether an `Authorization` header carries an API key with a scope."""
         scheme, _, key = authorization.partition(" ")
         now_ms = round(self.now().timestamp() * 1000)
         found = self.keys.recognise(key, now_ms) if scheme.lower() == "bearer" else None
-        return found is not None and "ingest" in found.scopes
+        return found is not None and scope in found.scopes
 
     def is_current(self, sign_in: SignIn) -> bool:
         """Whether somebody who was let in still is; asked again while a socket is open."""
@@ -147,7 +152,13 @@ async def may_do(connection: _ANY, handler: BaseRouteHandler) -> None:
         return
     access: Access = connection.app.state.access
     sign_in = await asyncio.to_thread(access.sign_in_of, connection)
+    scope = handler.opt.get("scope")
+    if sign_in is None and scope is not None:
+        header = connection.headers.get("authorization", "")
+        if await asyncio.to_thread(access.has_key, header, scope):
+            return
     if sign_in is None:
+        connection.app.state.metrics.auth_failures["rest"] += 1
         raise NotAuthorizedException("Sign in first.")
     action = handler.opt.get("action")
     if not isinstance(action, Action) or not sign_in.person.may(action):

@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.access import Access, may_do, reads_origin
+from server.asyncapi import asyncapi_document
 from server.call_routes import CALL_LIST_ROUTES
 from server.calls import Calls
 from server.contact_lens import analysis_segments_route
 from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
+from server.metrics import metrics_text
+from server.openapi import openapi_route
+from server.problems import HANDLERS
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.store.retention import RetentionSettings, expire
@@ -46,14 +51,19 @@ async def livez() -> str:
     return "ok"
 
 
-@get("/readyz", opt={"public": True}, media_type=MediaType.TEXT)
+@get(
+    "/readyz",
+    opt={"public": True},
+    media_type=MediaType.TEXT,
+    responses={503: ResponseSpec(str, media_type=MediaType.TEXT, description="not ready")},
+)
 async def readyz(state: State) -> Response[str]:
     """Answer whether calls can be taken now: models loaded and a recogniser alive."""
     ready = state.calls.ready
     return Response("ready" if ready else "not ready", status_code=200 if ready else 503)
 
 
-@get("/", opt={"public": True}, media_type=MediaType.HTML)
+@get("/", opt={"public": True}, media_type=MediaType.HTML, include_in_schema=False)
 async def panel() -> Response[str]:
     """Serve the panel."""
     index = STATIC / "index.html"
@@ -81,25 +91,37 @@ async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
         await asyncio.sleep(_RETENTION_EVERY_S)
 
 
-def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
-    """Build the application."""
+def create_app(
+    calls: Calls,
+    access: Access,
+    settings: Settings,
+    *,
+    lasting: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+) -> Litestar:
+    """Build the application; `lasting` is work that goes on as long as it serves."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await calls.take_up()
         async with asyncio.TaskGroup() as group:
-            expiring = group.create_task(_expire_hourly(calls, settings.retention))
+            tasks = [
+                group.create_task(_expire_hourly(calls, settings.retention)),
+                group.create_task(calls.metrics.watch_loop()),
+                *(group.create_task(work()) for work in lasting),
+            ]
             yield
             await calls.stop()
-            expiring.cancel()
+            for task in tasks:
+                task.cancel()
 
     handlers: list[Any] = [
         open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES,
         *CALL_ROUTES, export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
-        live_calls, *STREAM_SOCKETS,
+        live_calls, *STREAM_SOCKETS, asyncapi_document, metrics_text,
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))
+    handlers.append(openapi_route(tuple(handlers)))
     if STATIC.is_dir():
         handlers.append(
             create_static_files_router(path="/", directories=[STATIC], opt={"public": True})
@@ -107,9 +129,11 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
     return Litestar(
         route_handlers=handlers,
         guards=[reads_origin, may_do],
-        state=State({"calls": calls, "access": access}),
+        state=State({"calls": calls, "access": access, "metrics": calls.metrics}),
         after_request=_add_headers,
         lifespan=[lifespan],
+        exception_handlers=HANDLERS,
+        logging_config=None,
         openapi_config=None,
         debug=False,
     )

@@ -57,7 +57,10 @@ async def list_calls(
 
 
 def _epoch_ms(at: datetime | None) -> int | None:
-    return None if at is None else round(at.timestamp() * 1000)
+    """Return milliseconds since 1970; a time without an offset is UTC."""
+    if at is None:
+        return None
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _within_reach(wanted: CallFilter, person: Person) -> CallFilter:
@@ -72,7 +75,11 @@ def _within_reach(wanted: CallFilter, person: Person) -> CallFilter:
     return msgspec.structs.replace(wanted, agent=person.agent)
 
 
-@get("/v1/calls/{call_id:str}/report.json", opt={"action": Action.READ_CONTENT})
+@get(
+    "/v1/calls/{call_id:str}/report.json",
+    opt={"action": Action.READ_CONTENT, "answer": Report},
+    media_type=MediaType.JSON,
+)
 async def report_json(
     call_id: FromPath[str], state: State, request: Request[Any, Any, Any]
 ) -> Response[bytes]:
@@ -82,7 +89,11 @@ async def report_json(
     return Response(encode(report), media_type=MediaType.JSON)
 
 
-@get("/v1/calls/{call_id:str}/report.html", opt={"action": Action.READ_CONTENT})
+@get(
+    "/v1/calls/{call_id:str}/report.html",
+    opt={"action": Action.READ_CONTENT},
+    media_type=MediaType.HTML,
+)
 async def report_html(
     call_id: FromPath[str], state: State, request: Request[Any, Any, Any]
 ) -> Response[str]:

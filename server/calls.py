@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import msgspec
+from prometheus_client.core import Metric
 
-from conversation.events import CallEnded
+from conversation.events import CallEnded, Channel
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
 from server.expected import ExpectedCalls
@@ -21,6 +23,7 @@ from server.experiment import arm_of
 from server.hearing import Hearing, read_hotwords
 from server.hub import LiveCall
 from server.ingest import IngestDecoder, Start
+from server.metrics import Metrics, gauge, gauges
 from server.mutes import muted_rules
 from server.people.roles import Whose
 from server.resume import heard_again_from_ms
@@ -36,9 +39,15 @@ class Calls:
     """All calls of this process."""
 
     def __init__(
-        self, hearing: Hearing, journal: Journal, ingest: IngestSettings | None = None
+        self,
+        hearing: Hearing,
+        journal: Journal,
+        ingest: IngestSettings | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._hearing = hearing
+        self.metrics = metrics or Metrics()
+        self.metrics.watch(self._measures)
         self.journal = journal
         self.ingest = ingest or IngestSettings()
         self.expected = ExpectedCalls()
@@ -58,6 +67,20 @@ class Calls:
         """Whether a call that comes in now would be heard in full."""
         pool = self._hearing.pool
         return not self.draining and (pool is None or pool.ready)
+
+    def _measures(self) -> Iterator[Metric]:
+        """Return what is to be seen of the calls at this moment."""
+        sources = Counter(call.session.started.source for call in list(self.running.values()))
+        yield gauges("calls_active", "Calls that are live.", "adapter", dict(sources))
+        shown = sum(call.live.dashboards for call in list(self.running.values()))
+        dashboards = {"call": shown, "wall": self.metrics.walls}
+        yield gauges("dashboards", "Open event sockets.", "kind", dashboards)
+        pool = self._hearing.pool
+        if pool is not None:
+            level = pool.advice("", Channel.AGENT).level
+            yield gauge("shed_level", "How much recognition leaves out, 0 to 3.", level)
+            yield gauge("asr_jobs", "Decodes that wait or run.", pool.pending)
+            yield gauge("asr_workers", "Recogniser processes.", len(pool.pids))
 
     def rules(self) -> list[dict[str, Any]]:
         """Return the cue rules of a call that would start now, all keys written out."""
@@ -144,7 +167,14 @@ class Calls:
             await asyncio.to_thread(self.journal.end_call, call_id, unfinished.mark.position_ms)
             return
         whose = Whose(agent=unfinished.agent, team=unfinished.team)
-        call = RunningCall(session, live, self.journal, source=unfinished.source, whose=whose)
+        call = RunningCall(
+            session,
+            live,
+            self.journal,
+            source=unfinished.source,
+            whose=whose,
+            meter=self.metrics.call(session.started.source),
+        )
         age_ms = round(datetime.now(UTC).timestamp() * 1000) - unfinished.started_ms
         call.take_up(unfinished, seq, age_ms)
         started = session.started
@@ -248,7 +278,13 @@ class Calls:
         )
         whose = Whose(agent=opened.agent, team=opened.metadata.get("team"))
         call = RunningCall(
-            session, LiveCall(call_id), self.journal, decoder, source=source, whose=whose
+            session,
+            LiveCall(call_id),
+            self.journal,
+            decoder,
+            source=source,
+            whose=whose,
+            meter=self.metrics.call(opened.source),
         )
         self._run(call)
         return call

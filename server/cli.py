@@ -29,7 +29,7 @@ from reports.rollup import RollUpError
 from server.act_encoder import ActModelError
 from server.analyze import SAMPLE, TranscriptError, write_outputs
 from server.batch import BatchError
-from server.commands import models, people, records
+from server.commands import models, people, records, webhooks
 from server.commands import rules as rules_commands
 from server.commands.acts import ActsError, acts
 from server.commands.analyze import analyze
@@ -104,6 +104,7 @@ app.command("audit")(people.audit_log)
 app.add_typer(people.users, name="users")
 app.add_typer(people.keys, name="keys")
 app.add_typer(models.app, name="models")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(rules_commands.app, name="rules")
 
 

@@ -18,6 +18,7 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
 
 from reports.build import build_report
 from reports.exports.contact_lens import segments
@@ -41,7 +42,9 @@ class ContactLensSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         return bool(self.access_key_id and self.secret_access_key)
 
 
-class _Query(msgspec.Struct, rename="pascal"):
+class SegmentsQuery(msgspec.Struct, rename="pascal"):
+    """Which segments are asked for; names as in AWS's API."""
+
     instance_id: str
     contact_id: str
     max_results: int = _DEFAULT_RESULTS
@@ -65,7 +68,16 @@ def analysis_segments_route(
 ) -> HTTPRouteHandler:
     """Return the route `POST /realtime-contact-analysis/analysis-segments`."""
 
-    @post("/realtime-contact-analysis/analysis-segments", status_code=200, opt={"public": True})
+    @post(
+        "/realtime-contact-analysis/analysis-segments",
+        status_code=200,
+        opt={"public": True, "body": SegmentsQuery},
+        security=[{"sigv4": []}],
+        responses={
+            code: ResponseSpec(dict[str, str], description="As Contact Lens says it.")
+            for code in (400, 403, 404)
+        },
+    )
     async def analysis_segments(request: Request[Any, Any, Any], state: State) -> Response[bytes]:
         """List the segments of a call, some at a time."""
         body = await request.body()
@@ -94,7 +106,7 @@ def analysis_segments_route(
 
 def _page(state: State, body: bytes) -> dict[str, Any]:
     try:
-        query = msgspec.json.decode(body, type=_Query)
+        query = msgspec.json.decode(body, type=SegmentsQuery)
         begin = int(query.next_token or 0)
         if begin < 0 or not 1 <= query.max_results <= _MOST_RESULTS:
             raise ValueError

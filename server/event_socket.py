@@ -93,6 +93,7 @@ async def call_events(
 
             listener = group.create_task(listen())
             await _tell(socket, subscriber, _Rights(state.access, signed_in))
+            state.metrics.dropped["dashboard"] += subscriber.overrun
             listener.cancel()
     except* WebSocketDisconnect:
         pass
@@ -133,6 +134,7 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
         return
     await send(socket, type="hello", version=1)
     calls: Calls = state.calls
+    calls.metrics.walls += 1
     rights = _Rights(state.access, signed_in)
 
     async def take(message: Message) -> None:
@@ -167,6 +169,8 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
             listener.cancel()
     except* WebSocketDisconnect:
         pass
+    finally:
+        calls.metrics.walls -= 1
 
 
 class _Rights:
@@ -213,6 +217,7 @@ async def _admit(socket: WebSocket[Any, Any, Any], state: State) -> tuple[Messag
     access: Access = state.access
     signed_in = await asyncio.to_thread(access.redeem, str(first.get("ticket")))
     if first.get("type") != "ticket" or signed_in is None:
+        state.metrics.auth_failures["ticket"] += 1
         await socket.close(4401, "unauthorized")
         return None
     return first, signed_in

@@ -41,7 +41,7 @@ def export_router() -> Router:
     )
 
 
-@get("/report.csv")
+@get("/report.csv", media_type="application/zip")
 async def report_csv(
     call_id: FromPath[str], state: State, request: Request[Any, Any, Any]
 ) -> Response[bytes]:
@@ -56,13 +56,16 @@ async def report_csv(
 
 
 def _download(path: str, name: str) -> HTTPRouteHandler:
-    @get(path, name=f"export-{name}", summary=EXPORTS[name].about)
+    media_type = EXPORTS[name].media_type
+
+    @get(path, name=f"export-{name}", summary=EXPORTS[name].about, media_type=media_type)
     async def download(
         call_id: FromPath[str], state: State, request: Request[Any, Any, Any]
     ) -> Response[bytes]:
+        """Return the call in this format."""
         await may_read(call_id, state, request)
         (content,) = (await asyncio.to_thread(_files, state, call_id, name)).values()
-        return Response(content, media_type=EXPORTS[name].media_type)
+        return Response(content, media_type=media_type)
 
     return download
 

@@ -141,6 +141,11 @@ class LiveCall:
         at_ms = max(view.position_ms, self.position_ms)
         return msgspec.structs.replace(view, position_ms=at_ms)
 
+    @property
+    def dashboards(self) -> int:
+        """How many screens show the call."""
+        return sum(len(feed.subscribers) for feed in self._feeds.values())
+
     def card(self) -> bytes:
         """Return the call's card on the wall, as JSON."""
         return msgspec.json.encode(card_of(self.view))

@@ -91,32 +91,38 @@ class _Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 class _Pause(_Control, frozen=True, tag="pause"):
-    pass
+    """Nothing is captured from here on."""
 
 
 class _Resume(_Control, frozen=True, tag="resume"):
+    """Capture goes on."""
+
     paused_ms: Annotated[int, Meta(ge=0, le=MAX_GAP_MS)] | None = None
 
 
 class _Hold(_Control, frozen=True, tag="hold"):
-    pass
+    """The caller is on hold."""
 
 
 class _Unhold(_Control, frozen=True, tag="unhold"):
-    pass
+    """The caller is back."""
 
 
 class _Stop(_Control, frozen=True, tag="stop"):
-    pass
+    """The call is over."""
 
 
 class _Gap(_Control, frozen=True, tag="gap"):
+    """Audio that is missing."""
+
     ms: Annotated[int, Meta(gt=0, le=MAX_GAP_MS)]
     channel: Channel | None = None
     reason: str = "loss"
 
 
 _CONTROLS = msgspec.json.Decoder(_Pause | _Resume | _Hold | _Unhold | _Stop | _Gap)
+SAYS = (Start, _Pause, _Resume, _Hold, _Unhold, _Stop, _Gap)
+"""Every text message that a source may send, for the published description."""
 
 
 class IngestDecoder:

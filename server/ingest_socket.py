@@ -91,6 +91,7 @@ async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
             with contextlib.suppress(*GONE):
                 await socket.close()
     except IngestError as error:
+        state.calls.metrics.auth_failures["ingest"] += error.code == "unauthorized"
         await source.fail(error)
         if call is not None and error.ends_call:
             await call.leave(epoch, error.code)

@@ -24,6 +24,7 @@ from server.protocols import HttpProtocol, WebSocketProtocol
 from server.settings import Settings, SettingsError
 from server.store import Journal
 from server.watchdog import watching
+from server.webhooks.service import follow_journal
 
 _START_TIMEOUT_S = 20.0
 
@@ -116,7 +117,8 @@ def running_server(
         audiosocket.listen()
     user, journal = SingleUser(), Journal(database)
     folder = database.parent if isinstance(database, Path) else Path(settings.server.data)
-    audit = Audit(journal.engine, read_secret(folder))
+    secret = read_secret(folder)
+    audit = Audit(journal.engine, secret)
     access = Access(journal.engine, user, audit, origins=frozenset(listen.origins))
     try:
         listen.check(has_users=access.accounts.any())
@@ -127,9 +129,10 @@ def running_server(
         journal.close()
         raise
     calls = Calls(hearing, journal, settings.ingest)
+    webhooks = follow_journal(journal.engine, settings, secret, calls.metrics)
     server = _Server(
         uvicorn.Config(
-            create_app(calls, access, settings),
+            create_app(calls, access, settings, lasting=[webhooks]),
             http=HttpProtocol,
             ws=WebSocketProtocol,
             ws_max_size=2 * MAX_MESSAGE_BYTES,

@@ -27,6 +27,7 @@ from server.adapters.tracks import Lanes
 from server.audio_queue import AudioQueue, Queued
 from server.hub import LiveCall
 from server.ingest import IngestDecoder
+from server.metrics import CallMeter, Metrics
 from server.people.roles import Whose
 from server.resume import WARM_UP_MS
 from server.session import CallSession, Control
@@ -78,12 +79,14 @@ class RunningCall:
         *,
         source: CallSource,
         whose: Whose,
+        meter: CallMeter | None = None,
     ) -> None:
         self.session = session
         self.live = live
         self.whose = whose
         """To whom the call belongs."""
         self.source = source
+        self._meter = meter or Metrics().call(session.started.source)
         self.decoder = decoder
         """What the native protocol knows of the call across its sockets; None before the first
         socket after a restart, too."""
@@ -189,6 +192,7 @@ class RunningCall:
             IngestError: the call is over, or has lasted 12 h.
         """
         self._check()
+        self._meter.arrived(items, asyncio.get_running_loop().time())
         await self._queue.put(items)
         await self._tell_legs(items)
 
@@ -199,6 +203,7 @@ class RunningCall:
             IngestError: the call is over, or has lasted 12 h.
         """
         self._check()
+        self._meter.arrived(items, asyncio.get_running_loop().time())
         await self._queue.put_soon(items, _PATIENCE_S)
 
     def _check(self) -> None:
@@ -295,9 +300,11 @@ class RunningCall:
             return events, committed
 
         events, committed = await loop.run_in_executor(on_analysis_thread, analyse_and_queue)
+        analysed_s = loop.time()
         await asyncio.wrap_future(committed)
         self.acked_ms = self._mark.acked_ms
         self.live.publish(events, self.session.position_ms)
+        self._meter.published(events, self.session.position_ms, analysed_s, loop.time())
 
     def _next_mark(self) -> Mark | None:
         """Say once a second how far the call has come, when that has changed.

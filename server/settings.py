@@ -5,6 +5,7 @@
     [ingest]        who may bring calls, secrets of telephony systems
     [rules]         folder
     [capture]       auto_pause
+    [webhooks]      where messages to other systems may go
     [experiment]    enabled, silent_share, key
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
 
@@ -34,6 +35,7 @@ from server.experiment import ExperimentSettings
 from server.hearing import HearingSettings
 from server.rules_folder import RulesSettings
 from server.store.retention import RetentionSettings
+from server.webhooks.settings import WebhookSettings
 
 DEFAULT_FILE = Path("heartline.toml")
 _PREFIX = "HEARTLINE_"
@@ -132,6 +134,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     capture: CaptureSettings = CaptureSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     contact_lens: ContactLensSettings = ContactLensSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     teams: dict[str, TeamSettings] = {}
 
     @property

@@ -44,7 +44,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     """To be sent with every change."""
 
 
-@post("/v1/session", status_code=204, opt={"public": True})
+@post("/v1/session", status_code=204, opt={"public": True, "problems": (401,)})
 async def open_local_session(
     data: JSONBody[Token], state: State, request: Request[Any, Any, Any]
 ) -> Response[None]:
@@ -63,7 +63,7 @@ async def ways_in(state: State) -> dict[str, bool]:
     return {"users": await asyncio.to_thread(state.access.accounts.any)}
 
 
-@post("/v1/sign-in", status_code=204, opt={"public": True})
+@post("/v1/sign-in", status_code=204, opt={"public": True, "problems": (401, 429)})
 async def sign_in(
     data: JSONBody[Credentials], state: State, request: Request[Any, Any, Any]
 ) -> Response[None]:
@@ -77,6 +77,7 @@ async def sign_in(
         )
     person = await asyncio.to_thread(access.accounts.recognise, data.name, data.password)
     if person is None:
+        state.metrics.auth_failures["sign_in"] += 1
         access.attempts.failed(data.name, address, access.now_s())
         raise NotAuthorizedException(_WRONG)
     session = await asyncio.to_thread(access.sessions.open, person)

@@ -108,6 +108,12 @@ async def _refuses(socket: Socket, state: State, *, secret: str) -> bool:
     return not secret or host.lower().removesuffix(":443") != public.removesuffix(":443")
 
 
+async def _turn_away(socket: Socket, state: State, code: int, reason: str) -> None:
+    """Refuse a stream before it is accepted, and count it."""
+    state.calls.metrics.auth_failures["stream"] += 1
+    await socket.close(code, reason)
+
+
 def _carries(socket: Socket, token: str) -> bool:
     """Whether the token is the upgrade's bearer, basic password, or last part of its path."""
     scheme, _, given = socket.headers.get("authorization", "").partition(" ")
@@ -127,13 +133,13 @@ def _media_json(dialect: Dialect) -> Any:
         settings: IngestSettings = state.calls.ingest
         secret = settings.twilio_auth_token if dialect.signed else ""
         if await _refuses(socket, state, secret=secret or settings.stream_token):
-            await socket.close(4403, "forbidden")
+            await _turn_away(socket, state, 4403, "forbidden")
             return
         signature = socket.headers.get("x-twilio-signature", "")
         url = settings.public_url.rstrip("/") + socket.scope["path"]
         signed = bool(secret) and is_signed(signature, secret, url)
         if secret and not signed and not settings.stream_token:
-            await socket.close(4401, "unauthorized")
+            await _turn_away(socket, state, 4401, "unauthorized")
             return
         free = signed or _carries(socket, settings.stream_token)
         token = "" if free else settings.stream_token
@@ -148,7 +154,7 @@ async def audiohook(socket: Socket, state: State) -> None:
     """Take one AudioHook session."""
     settings: IngestSettings = state.calls.ingest
     if await _refuses(socket, state, secret="any" if settings.audiohook_keys else ""):
-        await socket.close(4403, "forbidden")
+        await _turn_away(socket, state, 4403, "forbidden")
         return
     headers = {name.lower(): value for name, value in socket.headers.items()}
     known = bool(headers.get("audiohook-session-id"))
@@ -186,7 +192,7 @@ async def asterisk(socket: Socket, state: State) -> None:
     settings: IngestSettings = state.calls.ingest
     token = settings.stream_token
     if await _refuses(socket, state, secret=token) or (token and not _carries(socket, token)):
-        await socket.close(4401, "unauthorized")
+        await _turn_away(socket, state, 4401, "unauthorized")
         return
     query = {key: str(value) for key, value in socket.query_params.items()}
     await _serve(socket, state, lambda: ChanWebsocketDecoder(query), _ASTERISK_SUBPROTOCOL)
@@ -201,7 +207,7 @@ async def l16(socket: Socket, dialect: FromPath[str], state: State) -> None:
     settings: IngestSettings = state.calls.ingest
     spoken = L16_DIALECTS.get(dialect)
     if spoken is None or await _refuses(socket, state, secret=settings.stream_token):
-        await socket.close(4404, "no such dialect, or forbidden")
+        await _turn_away(socket, state, 4404, "no such dialect, or forbidden")
         return
     token = settings.stream_token
     token = "" if token and _carries(socket, token) else token
@@ -215,7 +221,11 @@ async def l16(socket: Socket, dialect: FromPath[str], state: State) -> None:
     )
 
 
-@post("/v1/calls/expected", status_code=204, opt={"action": Action.ANNOUNCE_CALLS})
+@post(
+    "/v1/calls/expected",
+    status_code=204,
+    opt={"action": Action.ANNOUNCE_CALLS, "problems": (503,)},
+)
 async def expect_stream(data: JSONBody[ExpectedStream], state: State) -> None:
     """Announce a stream that can say no more than an id, such as AudioSocket's."""
     try:

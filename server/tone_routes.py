@@ -48,19 +48,19 @@ async def check(data: JSONBody[ToneRequest]) -> Tone:
         raise ValidationException(str(error)) from error
 
 
-@get("/tone", opt={"public": True}, media_type=MediaType.HTML)
+@get("/tone", opt={"public": True}, media_type=MediaType.HTML, include_in_schema=False)
 async def page() -> Response[str]:
     """Serve the page of the tone coach."""
     return Response(_file("tone.html"), headers={"Content-Security-Policy": _CSP})
 
 
-@get("/tone.css", opt={"public": True}, media_type="text/css")
+@get("/tone.css", opt={"public": True}, media_type="text/css", include_in_schema=False)
 async def style() -> Response[str]:
     """Serve the style of the page."""
     return Response(_file("tone.css"), media_type="text/css")
 
 
-@get("/tone.js", opt={"public": True}, media_type="text/javascript")
+@get("/tone.js", opt={"public": True}, media_type="text/javascript", include_in_schema=False)
 async def script() -> Response[str]:
     """Serve the script of the page."""
     return Response(_file("tone.js"), media_type="text/javascript")

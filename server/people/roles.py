@@ -51,6 +51,10 @@ class Action(StrEnum):
     READ_AUDIT = "read_audit"
     WRITE_TONE = "write_tone"
     """Have a written reply of one's own looked at; nothing is kept."""
+    READ_API = "read_api"
+    """Read what the interfaces of this server are."""
+    READ_METRICS = "read_metrics"
+    """Read what the server measures of itself."""
 
 
 class Reach(StrEnum):
@@ -63,7 +67,7 @@ class Reach(StrEnum):
     """All, each look with a reason that is written into the audit log."""
 
 
-_EVERYBODY = {Action.WRITE_TONE: Reach.OWN}
+_EVERYBODY = {Action.WRITE_TONE: Reach.OWN, Action.READ_API: Reach.ALL}
 GRANTS: dict[Role, dict[Action, Reach]] = {
     Role.AGENT: {
         **_EVERYBODY,
@@ -106,6 +110,7 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         Action.ANNOUNCE_CALLS: Reach.ALL,
         Action.EDIT_RULES: Reach.ALL,
         Action.MANAGE_PEOPLE: Reach.ALL,
+        Action.READ_METRICS: Reach.ALL,
         Action.READ_AUDIT: Reach.ALL,
     },
     Role.LOCAL: {action: Reach.ALL for action in Action if action is not Action.MANAGE_PEOPLE},

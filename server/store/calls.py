@@ -134,6 +134,8 @@ def _cursor(started_ms: int, call_id: str) -> str:
 def _read_cursor(cursor: str) -> tuple[int, str]:
     try:
         started_ms, _, call_id = base64.urlsafe_b64decode(cursor).decode().partition("/")
+        if abs(int(started_ms)) >= 2**63:
+            raise ValueError("more than a database counts to")
         return int(started_ms), call_id
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         raise ValueError("The cursor is not one that a page of calls gave.") from error

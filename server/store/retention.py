@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from server.store.database import StoreError
-from server.store.tables import CALL_REASONS, CALLS, CHECKPOINTS, DISPUTES, ERASURES, EVENTS
+from server.store.tables import CALL_REASONS, CALLS, CHECKPOINTS, DISPUTES, ERASURES, EVENTS, OUTBOX
 
 _DAY_MS = 86_400_000
 
@@ -76,6 +76,7 @@ def expire(engine: sa.Engine, settings: RetentionSettings, *, now: datetime) -> 
     with engine.begin() as connection:
         stale = sa.select(CALLS.c.call_id).where(free, CALLS.c.started_ms < old_events)
         events = connection.execute(sa.delete(EVENTS).where(EVENTS.c.call_id.in_(stale))).rowcount
+        connection.execute(sa.delete(OUTBOX).where(OUTBOX.c.call_id.in_(stale)))
         gone = list(
             connection.scalars(
                 sa.select(CALLS.c.call_id).where(free, CALLS.c.started_ms < old_calls)
@@ -112,7 +113,7 @@ def _erase(
 
 
 def _delete_calls(connection: sa.Connection, call_ids: Sequence[str]) -> None:
-    for table in (CALL_REASONS, CHECKPOINTS, DISPUTES, CALLS):
+    for table in (CALL_REASONS, CHECKPOINTS, DISPUTES, OUTBOX, CALLS):
         connection.execute(sa.delete(table).where(table.c.call_id.in_(call_ids)))
 
 

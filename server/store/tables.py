@@ -126,3 +126,27 @@ AUDIT = sa.Table(
     sa.Column("mac", sa.String(64), nullable=False),
 )
 """Who did or looked at what. Each `mac` covers its row and the one before."""
+
+WEBHOOKS = sa.Table(
+    "webhooks",
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("url", sa.String(2048), nullable=False),
+    sa.Column("types", sa.JSON, nullable=False),
+    sa.Column("failing_since_ms", sa.BigInteger),
+    sa.Column("disabled", sa.Boolean, nullable=False),
+)
+"""Who is told what; their secrets are computed and stand nowhere."""
+
+OUTBOX = sa.Table(
+    "webhook_outbox",
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("hook_id", sa.String(64), primary_key=True),
+    sa.Column("call_id", sa.String(64), nullable=False, index=True),
+    sa.Column("type", sa.String(40), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("due_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+)
+"""What is still to be told; a row goes when its receiver has it. Written with the events."""

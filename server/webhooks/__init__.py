@@ -1,0 +1,1 @@
+"""Tells other systems what happened: signed messages, from the journal, until they arrive."""
