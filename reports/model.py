@@ -11,6 +11,8 @@ import msgspec
 from conversation.events import Channel, Evidence, OverlapClass, Word
 
 SCHEMA_VERSION = 1
+PRACTICE_SOURCE = "practice"
+"""Source of a call in which nobody called: it is in no figure but the trainee's own."""
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,6 +265,8 @@ class PromisePart(_Part, frozen=True, kw_only=True):
     """Of the due time: `minute`, `day`, `range`, `vague` or `none`."""
     status: str = "draft"
     """`draft`, `confirmed`, `edited` or `rejected`, as the agent said."""
+    outcome: str | None = None
+    """`open`, `kept`, `late` or `cancelled`; None in a report that knows the call alone."""
 
 
 class OpportunityPart(_Part, frozen=True, kw_only=True):

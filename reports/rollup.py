@@ -15,7 +15,7 @@ import msgspec
 
 from conversation.events import Channel
 from reports.intervals import median_interval, rate_interval, share_interval
-from reports.model import Report
+from reports.model import PRACTICE_SOURCE, Report
 from reports.spans import quantile
 
 MIN_AGENTS = 5
@@ -146,7 +146,7 @@ def _began(report: Report) -> datetime:
 
 
 def _is_practice(report: Report) -> bool:
-    return report.practice is not None or report.call.source == "practice"
+    return report.practice is not None or report.call.source == PRACTICE_SOURCE
 
 
 def _chosen(

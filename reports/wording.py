@@ -62,6 +62,12 @@ PROMISE_WORDS = {
     "edited": "confirmed, edited",
     "rejected": "not a promise",
 }
+PROMISE_OUTCOME_WORDS = {
+    "open": "open",
+    "kept": "kept",
+    "late": "late",
+    "cancelled": "cancelled",
+}
 DISPUTE_WORDS = {
     "not_an_interruption": "Not an interruption",
     "was_needed": "Was needed",

@@ -22,6 +22,9 @@ from server.contact_lens import analysis_segments_route
 from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
+from server.practice.desk import Desk
+from server.practice_routes import PRACTICE_ROUTES
+from server.promise_routes import PROMISE_ROUTES
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.store.retention import RetentionSettings, expire
@@ -95,7 +98,7 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
     handlers: list[Any] = [
         open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES,
         *CALL_ROUTES, export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
-        live_calls, *STREAM_SOCKETS,
+        live_calls, *STREAM_SOCKETS, *PROMISE_ROUTES, *PRACTICE_ROUTES,
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))
@@ -106,7 +109,7 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
     return Litestar(
         route_handlers=handlers,
         guards=[reads_origin, may_do],
-        state=State({"calls": calls, "access": access}),
+        state=State({"calls": calls, "access": access, "desk": Desk(calls.journal)}),
         after_request=_add_headers,
         lifespan=[lifespan],
         openapi_config=None,

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 from conversation.events import CallEnded
+from conversation.settings import ConversationSettings
+from reports.model import PRACTICE_SOURCE
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
 from server.expected import ExpectedCalls
@@ -25,6 +27,7 @@ from server.people.roles import Whose
 from server.running_call import GRACE_S, RunningCall, Source
 from server.session import open_session
 from server.store import CallIdTaken, Journal
+from server.store.practice import practice_of
 
 
 class Calls:
@@ -48,6 +51,11 @@ class Calls:
         """Whether a call that comes in now would be heard in full."""
         pool = self._hearing.pool
         return not self.draining and (pool is None or pool.ready)
+
+    @property
+    def conversation_settings(self) -> ConversationSettings:
+        """What the core of a call that starts now is set to."""
+        return self._hearing.settings.conversation
 
     def rules(self) -> list[dict[str, Any]]:
         """Return the cue rules of a call that would start now, all keys written out."""
@@ -73,15 +81,18 @@ class Calls:
             return call, await call.attach(source), items
         if start.resume_from_ms is not None:
             await self._refuse_to_resume(start.call_id or "")
+        engine, name = self.journal.engine, start.call_id or ""
+        practised = await asyncio.to_thread(practice_of, engine, name) is not None
+        metadata = {k: v for k, v in start.metadata.items() if not practised or k != "team"}
         call = self._open(
             start.call_id,
             CallOpened(
-                source="ingest",
+                source=PRACTICE_SOURCE if practised else "ingest",
                 channels=start.channels,
                 sample_rate_hz=start.sample_rate,
                 vendor_id=start.metadata.get("vendor_id"),
                 agent=start.agent,
-                metadata=start.metadata,
+                metadata=metadata,
             ),
             IngestDecoder(start),
         )

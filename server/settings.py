@@ -4,6 +4,7 @@
     [retention]     events_days, calls_days
     [ingest]        who may bring calls, secrets of telephony systems
     [rules]         folder
+    [promises]      due_soon_hours, lapse_days
     [capture]       auto_pause
     [experiment]    enabled, silent_share, key
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
@@ -33,6 +34,7 @@ from server.contact_lens import ContactLensSettings
 from server.experiment import ExperimentSettings
 from server.hearing import HearingSettings
 from server.rules_folder import RulesSettings
+from server.store.promises import PromiseSettings
 from server.store.retention import RetentionSettings
 
 DEFAULT_FILE = Path("heartline.toml")
@@ -129,6 +131,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     capture: CaptureSettings = CaptureSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     contact_lens: ContactLensSettings = ContactLensSettings()
+    promises: PromiseSettings = PromiseSettings()
     teams: dict[str, TeamSettings] = {}
 
     @property
