@@ -28,6 +28,7 @@ from server.promise_routes import PROMISE_ROUTES
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.store.retention import RetentionSettings, expire
+from server.stored_reports import Usual
 from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
 
@@ -109,7 +110,14 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
     return Litestar(
         route_handlers=handlers,
         guards=[reads_origin, may_do],
-        state=State({"calls": calls, "access": access, "desk": Desk(calls.journal)}),
+        state=State(
+            {
+                "calls": calls,
+                "access": access,
+                "desk": Desk(calls.journal),
+                "usual": Usual(calls.journal),
+            }
+        ),
         after_request=_add_headers,
         lifespan=[lifespan],
         openapi_config=None,

@@ -12,18 +12,15 @@ from litestar.datastructures import State
 from litestar.exceptions import NotFoundException, ValidationException
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from reports.disputes import report_without
 from reports.html import render_html
 from reports.model import Report, encode
 from reports.page_assets import content_security_policy
-from reports.promises import with_outcomes
 from reports.wording import DISPUTE_WORDS
-from server.calls import Calls
 from server.people.roles import GRANTS, LOCAL_PERSON, Action, Person, Reach
 from server.store import CallFilter, CallRow
 from server.store.disputes import WITHDRAWN, add_dispute, disputes_of
 from server.store.practice import practice_of
-from server.store.promises import outcomes_of
+from server.stored_reports import stored_report
 
 
 class Dispute(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,7 +79,7 @@ async def report_json(
 ) -> Response[bytes]:
     """Return a finished call's report as JSON."""
     await may_read(call_id, state, request)
-    report = await asyncio.to_thread(report_of, state.calls, call_id)
+    report = await asyncio.to_thread(report_of, state, call_id)
     return Response(encode(report), media_type=MediaType.JSON)
 
 
@@ -92,7 +89,7 @@ async def report_html(
 ) -> Response[str]:
     """Return a finished call's report as a page."""
     await may_read(call_id, state, request)
-    report = await asyncio.to_thread(report_of, state.calls, call_id)
+    report = await asyncio.to_thread(report_of, state, call_id)
     disputed = await asyncio.to_thread(disputes_of, state.calls.journal.engine, call_id)
     policy = f"{content_security_policy(served=True)}; frame-ancestors 'none'"
     page = render_html(report, served=True, disputed=disputed)
@@ -110,12 +107,13 @@ async def dispute(
     await may_read(call_id, state, request)
     if data.verdict not in (*DISPUTE_WORDS, WITHDRAWN):
         raise ValidationException(f"verdict is one of {', '.join(DISPUTE_WORDS)}, withdrawn.")
-    report = await asyncio.to_thread(report_of, state.calls, call_id)
+    report = await asyncio.to_thread(report_of, state, call_id)
     if data.span not in {event.id for event in report.interruptions.events}:
         raise NotFoundException("There is no such interruption in this call.")
     at = datetime.now(UTC).isoformat(timespec="seconds")
     engine = state.calls.journal.engine
     await asyncio.to_thread(add_dispute, engine, call_id, data.span, data.verdict, at)
+    state.usual.forget(call_id)
 
 
 @get("/v1/rules", opt={"action": Action.READ_RULES})
@@ -146,21 +144,17 @@ async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) 
         )
 
 
-def report_of(calls: Calls, call_id: str) -> Report:
-    """Build a call's report, with what is known since the call.
+def report_of(state: State, call_id: str) -> Report:
+    """Build a call's report, with what is known since the call and beside the agent's own usual.
 
     Raises:
         NotFoundException: nothing is kept of it.
     """
-    events = calls.journal.events(call_id)
-    if not events:
+    report = stored_report(state.calls.journal, call_id)
+    if report is None:
         raise NotFoundException("There is no such call.")
-    engine = calls.journal.engine
-    report = report_without(events, disputes_of(engine, call_id))
-    practice = practice_of(engine, call_id)
-    if practice is not None:
-        report = msgspec.structs.replace(report, practice=practice.part)
-    return with_outcomes(report, outcomes_of(engine, call_id))
+    compared: Report = state.usual.beside(report)
+    return compared
 
 
 CALL_LIST_ROUTES = (list_calls, report_json, report_html, dispute, list_rules)

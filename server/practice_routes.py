@@ -119,7 +119,7 @@ async def _scenario(data: Begin, state: State, request: Request[Any, Any, Any]) 
         own = person.agent is not None and row is not None and row.agent == person.agent
         if not own and person.id != LOCAL_PERSON.id:
             raise NotFoundException("There is no such call.")
-        report = await asyncio.to_thread(report_of, state.calls, str(data.call_id))
+        report = await asyncio.to_thread(report_of, state, str(data.call_id))
         return drill(report, str(data.event_id))[0]
     except ScenarioError as error:
         raise ValidationException(str(error)) from error

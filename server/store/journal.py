@@ -199,7 +199,7 @@ class Journal:
             return [EventLog.decode(payload) for payload in connection.scalars(query)]
 
     def calls(self) -> list[CallRow]:
-        """Return all calls, newest first."""
+        """Return all calls in which somebody called, newest first."""
         found: list[CallRow] = []
         cursor = None
         while True:

@@ -15,7 +15,7 @@ from server.access import CSRF_HEADER
 from server.people.roles import Role
 from server.runner import Running
 from server.store.retention import RetentionSettings, expire
-from tests.server.live import expect, finished, native, send_audio, serving
+from tests.server.live import expect, native, send_audio, serving, until
 from tests.server.test_access import PASSWORD, Browser
 
 pytestmark = pytest.mark.server
@@ -171,7 +171,9 @@ def test_a_run_can_be_spoken_through_the_ordinary_ingest(centre: Running) -> Non
         send_audio(socket, 0, 3_000)
         socket.send(json.dumps({"type": "stop"}))
         expect(socket, "stopped")
-    begun = finished(centre, name)[0]
+    journal = centre.calls.journal
+    until(lambda: (row := journal.call(name)) is not None and not row.live)
+    begun = journal.events(name)[0]
     assert isinstance(begun, CallStarted)
     assert begun.source == "practice"
     assert name not in Browser(centre, "sue").calls()
@@ -197,7 +199,7 @@ def test_a_run_without_a_case_is_refused(centre: Running, body: dict[str, Any]) 
 
 def test_nobody_drills_a_colleagues_call(centre: Running) -> None:
     for name in ("bo", "sue"):
-        drilled = {"call_id": "call-ana", "event_id": "ov-1"}
+        drilled: dict[str, Any] = {"call_id": "call-ana", "event_id": "ov-1"}
         assert Browser(centre, name).ask("POST", "/v1/practice", **drilled)[0] == 404
 
 
