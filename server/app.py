@@ -22,8 +22,10 @@ from server.contact_lens import analysis_segments_route
 from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
+from server.learn import learn_router
 from server.practice.desk import Desk
 from server.practice_routes import PRACTICE_ROUTES
+from server.promise_clock import Tell, keep_time, tell_nobody
 from server.promise_routes import PROMISE_ROUTES
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
@@ -85,21 +87,25 @@ async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
         await asyncio.sleep(_RETENTION_EVERY_S)
 
 
-def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
-    """Build the application."""
+def create_app(
+    calls: Calls, access: Access, settings: Settings, *, tell: Tell = tell_nobody
+) -> Litestar:
+    """Build the application; `tell` takes what others may know of promises."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
             expiring = group.create_task(_expire_hourly(calls, settings.retention))
+            keeping = group.create_task(keep_time(calls.journal.engine, settings.promises, tell))
             yield
             await calls.stop()
             expiring.cancel()
+            keeping.cancel()
 
     handlers: list[Any] = [
         open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES,
         *CALL_ROUTES, export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
-        live_calls, *STREAM_SOCKETS, *PROMISE_ROUTES, *PRACTICE_ROUTES,
+        live_calls, *STREAM_SOCKETS, *PROMISE_ROUTES, *PRACTICE_ROUTES, learn_router(),
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))

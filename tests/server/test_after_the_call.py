@@ -3,17 +3,24 @@ readers."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from conversation.events import CallEnded, CallStarted, Channel, PromiseMade, PromiseReviewed
 from server.access import CSRF_HEADER
 from server.people.roles import Role
+from server.promise_clock import keep_time
 from server.runner import Running
+from server.store import Journal
+from server.store.promises import Notice, PromiseSettings
 from server.store.retention import RetentionSettings, expire
 from tests.server.live import expect, native, send_audio, serving, until
 from tests.server.test_access import PASSWORD, Browser
@@ -101,6 +108,46 @@ def test_a_promise_is_answered_by_its_agent_alone(centre: Running) -> None:
     assert json.loads(content)["status"] == "kept"
     report = ask(browser, "GET", "/v1/calls/call-ana/report.json")
     assert [promise["outcome"] for promise in report["promises"]] == ["kept", None]
+
+
+def test_the_clock_of_a_server_finds_what_is_late_without_being_asked(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "heartline.db")
+    name = "call-late"
+    journal.open_call(name, datetime.now(UTC).isoformat(timespec="seconds"), "bo", team="repairs")
+    late = PromiseMade(
+        at_ms=1,
+        id="promise-1",
+        text="I will ring",
+        what="ring",
+        due="at once",
+        due_at=(datetime.now(UTC) - timedelta(minutes=1)).isoformat(),
+        confidence=0.9,
+        start_ms=0,
+    )
+    begun = CallStarted(
+        at_ms=0,
+        call_id=name,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        channels=(Channel.AGENT, Channel.CUSTOMER),
+        source="test",
+    )
+    said = PromiseReviewed(at_ms=2, promise_id="promise-1", verdict="confirmed")
+    journal.append(name, 1, [begun, late, said, CallEnded(at_ms=10)])
+    journal.end_call(name, 10)
+    told: list[str] = []
+
+    async def half_a_minute_later() -> None:
+        def tell(_: sa.Connection, notices: Sequence[Notice]) -> None:
+            told.extend(f"{notice.kind} {notice.promise.id}" for notice in notices)
+
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(
+                keep_time(journal.engine, PromiseSettings(), tell, every_s=0.05), 1.0
+            )
+
+    asyncio.run(half_a_minute_later())
+    journal.close()
+    assert told == [f"confirmed {name}.promise-1", f"overdue {name}.promise-1"]
 
 
 # ------------------------------------------------------------------ practice
