@@ -59,7 +59,7 @@ dashboard: $(DASHBOARD) ## build the dashboard into server/static
 bench: $(VENV)/.dev ## time the analysis of the sample call
 	$(BIN)/python -m bench.analyze
 
-bench-batch: $(VENV)/.dev ## analyse 100 calls of 4 minutes on all cores (QUICK=1: 6)
+bench-batch: $(VENV)/.dev ## 100 calls of 4 minutes on all cores (QUICK=1: 6; MODE=timing or words)
 	$(BIN)/python -m bench.batch
 
 bench-asr: $(VENV)/.dev ## live recognition against peers (QUICK=1: a few minutes)

@@ -17,8 +17,6 @@ from conversation.events import (
     Event,
     OverlapClass,
     OverlapEnded,
-    PromiseMade,
-    PromiseReviewed,
     RaisedVoiceEnded,
     RaisedVoiceStarted,
     RolesSwapped,
@@ -39,7 +37,6 @@ from reports.model import (
     InterrupterPart,
     InterruptionPart,
     InterruptionsPart,
-    PromisePart,
     QualityPart,
     RaisedVoicePart,
     RaisedVoicesPart,
@@ -48,6 +45,7 @@ from reports.model import (
     TimingPart,
     TranscriptPart,
 )
+from reports.promises import promises_of
 from reports.scorecard import build_scorecard
 from reports.spans import intersect, quantile, total_ms
 from reports.summary import practise, summary
@@ -108,7 +106,7 @@ def _parts(log: CallLog) -> Report:
             for act in log.acts
         ),
         cues=_cues(log),
-        promises=_promises(log),
+        promises=promises_of(log.events),
         scorecard=build_scorecard(log) if log.direction_known else (),
         timing=_timing(log),
         customer_words=customer_words(log),
@@ -315,31 +313,6 @@ def _cues(log: CallLog) -> tuple[CuePart, ...]:
         for cue in log.events
         if isinstance(cue, CueRaised)
     )
-
-
-def _promises(log: CallLog) -> tuple[PromisePart, ...]:
-    """Return each promise once, with its newest due time and what the agent made of it."""
-    newest = {e.id: e for e in log.events if isinstance(e, PromiseMade)}
-    reviews = {e.promise_id: e for e in log.events if isinstance(e, PromiseReviewed)}
-    parts = []
-    for event in newest.values():
-        review = reviews.get(event.id)
-        edited = review is not None and review.verdict == "edited"
-        parts.append(
-            PromisePart(
-                id=event.id,
-                text=event.text,
-                what=(review.what if review and edited else None) or event.what,
-                due=event.due,
-                confidence=event.confidence,
-                start_ms=event.start_ms,
-                who=event.who,
-                due_at=(review.due_at if review and edited else None) or event.due_at,
-                precision=event.precision,
-                status="draft" if review is None else review.verdict,
-            )
-        )
-    return tuple(parts)
 
 
 def _timing(log: CallLog) -> TimingPart:

@@ -19,6 +19,7 @@ from reports.sections import (
 )
 from reports.summary import summary
 from reports.timeline import DEFS, whole_call
+from reports.usual_view import usual_table
 from reports.wording import duration, short_clock
 
 _LEGEND = (
@@ -65,6 +66,7 @@ def render_html(
             scorecard(report),
             customer_words(report.customer_words),
             talk(report),
+            _usual(report),
             promises(report),
             raised_voices(report),
             cues(report),
@@ -110,6 +112,7 @@ def _contents(report: Report) -> str:
         ("interruptions", "Interruptions", report.quality.direction_known),
         ("empathy", "Empathy", bool(report.scorecard)),
         ("talk", "Talk", True),
+        ("usual", "Own usual", bool(report.usual)),
         ("promises", "Promises", bool(report.promises)),
         ("cues", "Cues", bool(report.cues)),
         ("transcript", "Transcript", True),
@@ -132,6 +135,13 @@ def _timeline(report: Report) -> str:
         f"<section id='timeline'><h2>The whole call</h2><div class='timeline card'>{zooms}"
         f"{whole_call(report)}<p class='legend'>{legend}</p></div></section>"
     )
+
+
+def _usual(report: Report) -> str:
+    if not report.usual:
+        return ""
+    heading = "<h2>Beside the agent's own last 30 days</h2>"
+    return f"<section id='usual'>{heading}{usual_table(report.usual)}</section>"
 
 
 def _practice(report: Report) -> str:

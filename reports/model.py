@@ -11,6 +11,8 @@ import msgspec
 from conversation.events import Channel, Evidence, OverlapClass, Word
 
 SCHEMA_VERSION = 1
+PRACTICE_SOURCE = "practice"
+"""Source of a call in which nobody called: it is in no figure but the trainee's own."""
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,6 +265,8 @@ class PromisePart(_Part, frozen=True, kw_only=True):
     """Of the due time: `minute`, `day`, `range`, `vague` or `none`."""
     status: str = "draft"
     """`draft`, `confirmed`, `edited` or `rejected`, as the agent said."""
+    outcome: str | None = None
+    """`open`, `kept`, `late` or `cancelled`; None in a report that knows the call alone."""
 
 
 class OpportunityPart(_Part, frozen=True, kw_only=True):
@@ -344,6 +348,25 @@ class TimingPart(msgspec.Struct, frozen=True, kw_only=True):
     """From the end of an utterance to its final words: `p50`, `p95`."""
 
 
+class UsualPart(_Part, frozen=True, kw_only=True):
+    """One measure of a call beside the agent's own usual, the 30 days before it."""
+
+    name: str
+    value: float
+    median: float
+    median_interval: tuple[float, float]
+    """95 % interval of the median, from order statistics."""
+    low: float
+    """Tenth percentile of the earlier calls."""
+    high: float
+    """Ninetieth percentile."""
+    n: int
+    """Earlier calls; fewer than 20 say nothing."""
+    place: str
+    """`usual`, `above` or `below`: outside the middle eight tenths or not."""
+    unit: str
+
+
 class Report(_Part, frozen=True, kw_only=True):
     """The whole report."""
 
@@ -370,6 +393,8 @@ class Report(_Part, frozen=True, kw_only=True):
     timing: TimingPart
     customer_words: CustomerWordsPart | None = None
     cue_audit: CueAuditPart | None = None
+    usual: tuple[UsualPart, ...] = ()
+    """The call beside the agent's own usual; empty where there is too little to compare."""
 
 
 def encode(report: Report) -> bytes:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from conversation.events import Channel
 from reports.intervals import median_interval, rate_interval, share_interval
-from reports.model import Report
+from reports.model import PRACTICE_SOURCE, Report, UsualPart
 from reports.spans import quantile
 
 MIN_AGENTS = 5
@@ -49,22 +50,6 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One measure of a call beside the agent's own usual."""
-
-    name: str
-    value: float
-    median: float
-    low: float
-    """Tenth percentile of the earlier calls."""
-    high: float
-    """Ninetieth percentile."""
-    n: int
-    place: str
-    """`usual`, `above` or `below`."""
-    unit: str
-
-
 class RollUp(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of many calls together."""
 
@@ -77,7 +62,7 @@ class RollUp(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...]
     """Why calls are not in it, with their number."""
     measures: tuple[Measure, ...]
-    newest: tuple[Comparison, ...] = ()
+    newest: tuple[UsualPart, ...] = ()
     """An agent's newest call beside the 30 days before it; empty for a team."""
 
 
@@ -140,13 +125,34 @@ def team_rollup(
     )
 
 
+def slim(report: Report) -> Report:
+    """Return a report with only what many calls together are measured by: a hundredth of its size.
+
+    Whoever reads thousands keeps these.
+    """
+    return replace(
+        report,
+        speech=(),
+        holds=(),
+        curves=(),
+        transcript=(),
+        acts=(),
+        practise=(),
+        raised_voice=replace(report.raised_voice, events=()),
+        interruptions=replace(report.interruptions, events=()),
+        scorecard=tuple(replace(part, spans=(), evidence=()) for part in report.scorecard),
+        customer_words=None,
+        cue_audit=None,
+    )
+
+
 def _began(report: Report) -> datetime:
     began = datetime.fromisoformat(report.call.started_at)
     return began if began.tzinfo is not None else began.astimezone()
 
 
 def _is_practice(report: Report) -> bool:
-    return report.practice is not None or report.call.source == "practice"
+    return report.practice is not None or report.call.source == PRACTICE_SOURCE
 
 
 def _chosen(
@@ -237,9 +243,7 @@ def _median(
     n = len(values)
     if n < MIN_CALLS:
         return Measure(name=name, value=None, low=None, high=None, n=n, unit=unit)
-    interval = median_interval([round(value * _SCALE) for value in values])
-    assert interval is not None  # noqa: S101 - twenty values have one
-    low, high = (round(end / _SCALE, 4) for end in interval)
+    low, high = _median_interval(values)
     return Measure(name=name, value=_quantile(values, 0.5), low=low, high=high, n=n, unit=unit)
 
 
@@ -263,6 +267,13 @@ def _proportion(name: str, delivered: int, opportunities: int) -> Measure:
     )
 
 
+def _median_interval(ordered: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval of the median of at least `MIN_CALLS` values."""
+    interval = median_interval([round(value * _SCALE) for value in ordered])
+    assert interval is not None  # noqa: S101 - twenty values have one
+    return round(interval[0] / _SCALE, 4), round(interval[1] / _SCALE, 4)
+
+
 def _quantile(ordered: Sequence[float], q: float) -> float:
     scaled = quantile([round(value * _SCALE) for value in ordered], q)
     return round((scaled or 0.0) / _SCALE, 4)
@@ -271,7 +282,7 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
 # ------------------------------------------------------------------ the agent's own usual
 
 
-def usual(report: Report, others: Iterable[Report]) -> tuple[Comparison, ...]:
+def usual(report: Report, others: Iterable[Report]) -> tuple[UsualPart, ...]:
     """Compare a call with the same agent's calls of the 30 days before it, in its language.
 
     A measure that fewer than `MIN_CALLS` of them have is left out, and nothing is said of a call
@@ -300,16 +311,18 @@ def _compared(
     value: Callable[[Report], float | None],
     report: Report,
     earlier: Sequence[Report],
-) -> Comparison | None:
+) -> UsualPart | None:
     now = value(report)
     values = sorted(v for other in earlier if (v := value(other)) is not None)
     if now is None or len(values) < MIN_CALLS:
         return None
     low, median, high = (_quantile(values, q) for q in (0.1, 0.5, 0.9))
-    return Comparison(
+    interval = _median_interval(values)
+    return UsualPart(
         name=name,
         value=now,
         median=median,
+        median_interval=interval,
         low=low,
         high=high,
         n=len(values),

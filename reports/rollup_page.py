@@ -5,7 +5,10 @@ from __future__ import annotations
 from html import escape
 
 from reports.exports.tables import table
-from reports.rollup import Comparison, Measure, RollUp
+from reports.model import UsualPart
+from reports.rollup import Measure, RollUp
+from reports.usual_view import usual_table
+from reports.wording import measure, measure_words
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --paper: #fbfaf8; --quiet: #5d6675;
@@ -23,21 +26,6 @@ th { color: var(--quiet); font-weight: 500; }
 @media print { body { max-width: none; padding: 0; } tr { break-inside: avoid; } }
 """
 COLUMNS = ("measure", "value", "low", "high", "n", "unit")
-_WORDS = {
-    "interruptions_by_agent": "Interruptions by the agent",
-    "interruptions_by_customer": "Interruptions by the customer",
-    "talk_share_agent": "Agent's share of the talk",
-    "reply_time_median": "Reply time, median",
-    "pace": "Pace",
-    "longest_monologue": "Longest turn",
-    "cues_cleared": "Cues that were followed",
-    "promises_with_a_time": "Promises with a time",
-    "let_finish": "Let them finish",
-    "acknowledge": "Acknowledge the feeling",
-    "realistic": "Commitments with a time",
-    "wording": "Wording",
-}
-_PLACES = {"usual": "as usual", "above": "above your usual", "below": "below your usual"}
 
 
 def rollup_rows(rollup: RollUp) -> list[tuple[str, float | None, float | None, float | None, int,
@@ -74,39 +62,26 @@ def rollup_html(rollup: RollUp) -> str:
     )
 
 
-def _number(value: float, unit: str) -> str:
-    if unit == "share":
-        return f"{value:.0%}"
-    return f"{value / 1000:.1f} s" if unit == "ms" else f"{value:.1f} {escape(unit)}"
-
-
 def _measures(measures: tuple[Measure, ...]) -> str:
     rows = []
     for m in measures:
-        name = escape(_WORDS.get(m.name, m.name.replace("_", " ").capitalize()))
+        name = escape(measure_words(m.name))
         if m.value is None or m.low is None or m.high is None:
             rows.append(f"<tr><td>{name}</td><td>too few</td><td></td><td>{m.n}</td></tr>")
             continue
-        interval = f"{_number(m.low, m.unit)} – {_number(m.high, m.unit)}"
+        interval = f"{measure(m.low, m.unit)} – {measure(m.high, m.unit)}"
         rows.append(
-            f"<tr><td>{name}</td><td>{_number(m.value, m.unit)}</td><td>{interval}</td>"
+            f"<tr><td>{name}</td><td>{measure(m.value, m.unit)}</td><td>{interval}</td>"
             f"<td>{m.n}</td></tr>"
         )
     head = "<tr><th>Measure</th><th>Value</th><th>95 % interval</th><th>n</th></tr>"
     return f"<section><h2>All calls</h2><table>{head}{''.join(rows)}</table></section>"
 
 
-def _newest(comparisons: tuple[Comparison, ...]) -> str:
-    if not comparisons:
+def _newest(parts: tuple[UsualPart, ...]) -> str:
+    if not parts:
         return ""
-    rows = "".join(
-        f"<tr><td>{escape(_WORDS.get(c.name, c.name))}</td><td>{_number(c.value, c.unit)}</td>"
-        f"<td>{_number(c.low, c.unit)} – {_number(c.high, c.unit)}</td>"
-        f"<td>{_PLACES[c.place]}</td></tr>"
-        for c in comparisons
-    )
-    head = "<tr><th>Measure</th><th>Newest call</th><th>Usually (8 of 10 calls)</th><th></th></tr>"
     return (
-        f"<section><h2>Your newest call beside your last 30 days</h2><table>{head}{rows}</table>"
-        "</section>"
+        "<section><h2>The newest call beside the 30 days before it</h2>"
+        f"{usual_table(parts)}</section>"
     )

@@ -21,6 +21,7 @@ from reports.wording import (
     DISPUTE_WORDS,
     FEEDBACK_WORDS,
     OUTCOME_WORDS,
+    PROMISE_OUTCOME_WORDS,
     PROMISE_WORDS,
     WHO_WORDS,
     act_words,
@@ -197,10 +198,11 @@ def promises(report: Report) -> str:
             escape(WHO_WORDS.get(p.who, p.who)),
             escape((p.due_at or "").replace("T", " ")[:16] or p.due or "no time given"),
             escape(PROMISE_WORDS.get(p.status, p.status)),
+            escape(PROMISE_OUTCOME_WORDS.get(p.outcome or "", "–")),
         )
         for p in report.promises
     )
-    body = table(("At", "What", "Who", "By when", "Agent's word"), rows)
+    body = table(("At", "What", "Who", "By when", "Agent's word", "Kept"), rows)
     return f"<section id='promises'><h2>Promises</h2>{body}</section>"
 
 

@@ -41,6 +41,17 @@ BEHAVIOUR_WORDS = {
     "promises": ("Promises kept", "Write down what you promised, with its time."),
 }
 """Name of each line of the scorecard, and what to try."""
+MEASURE_WORDS = {
+    "interruptions_by_agent": "Interruptions by the agent",
+    "interruptions_by_customer": "Interruptions by the customer",
+    "talk_share_agent": "Agent's share of the talk",
+    "reply_time_median": "Reply time, median",
+    "pace": "Pace",
+    "longest_monologue": "Longest turn",
+    "cues_cleared": "Cues that were followed",
+    "promises_with_a_time": "Promises with a time",
+}
+"""Names of what is measured over many calls; lines of the scorecard keep theirs."""
 OUTCOME_WORDS = {
     "cleared": "it helped: condition met",
     "expired": "time was up",
@@ -61,6 +72,12 @@ PROMISE_WORDS = {
     "confirmed": "confirmed",
     "edited": "confirmed, edited",
     "rejected": "not a promise",
+}
+PROMISE_OUTCOME_WORDS = {
+    "open": "open",
+    "kept": "kept",
+    "late": "late",
+    "cancelled": "cancelled",
 }
 DISPUTE_WORDS = {
     "not_an_interruption": "Not an interruption",
@@ -95,6 +112,20 @@ def seconds(ms: float | None) -> str:
 def times(count: int) -> str:
     """Say how often."""
     return {0: "not at all", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def measure_words(name: str) -> str:
+    """Name a measure over many calls."""
+    if name in BEHAVIOUR_WORDS:
+        return BEHAVIOUR_WORDS[name][0]
+    return MEASURE_WORDS.get(name, name.replace("_", " ").capitalize())
+
+
+def measure(value: float, unit: str) -> str:
+    """Format a value with its unit: a share in per cent, milliseconds as seconds."""
+    if unit == "share":
+        return f"{value:.0%}"
+    return f"{value / 1000:.1f} s" if unit == "ms" else f"{value:.1f} {unit}"
 
 
 def act_words(kind: str) -> str:

@@ -24,12 +24,18 @@ from server.contact_lens import analysis_segments_route
 from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
+from server.learn import learn_router
 from server.metrics import metrics_text
 from server.openapi import openapi_route
+from server.practice.desk import Desk
+from server.practice_routes import PRACTICE_ROUTES
 from server.problems import HANDLERS
+from server.promise_clock import Tell, keep_time, tell_nobody
+from server.promise_routes import PROMISE_ROUTES
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.store.retention import RetentionSettings, expire
+from server.stored_reports import Usual
 from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
 
@@ -97,8 +103,13 @@ def create_app(
     settings: Settings,
     *,
     lasting: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+    tell: Tell = tell_nobody,
 ) -> Litestar:
-    """Build the application; `lasting` is work that goes on as long as it serves."""
+    """Build the application.
+
+    `lasting` is work that goes on as long as it serves; `tell` takes what others may know of
+    promises.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -107,6 +118,7 @@ def create_app(
             tasks = [
                 group.create_task(_expire_hourly(calls, settings.retention)),
                 group.create_task(calls.metrics.watch_loop()),
+                group.create_task(keep_time(calls.journal.engine, settings.promises, tell)),
                 *(group.create_task(work()) for work in lasting),
             ]
             yield
@@ -117,7 +129,8 @@ def create_app(
     handlers: list[Any] = [
         open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES,
         *CALL_ROUTES, export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
-        live_calls, *STREAM_SOCKETS, asyncapi_document, metrics_text,
+        live_calls, *STREAM_SOCKETS, asyncapi_document, metrics_text, *PROMISE_ROUTES,
+        *PRACTICE_ROUTES, learn_router(),
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))
@@ -129,7 +142,15 @@ def create_app(
     return Litestar(
         route_handlers=handlers,
         guards=[reads_origin, may_do],
-        state=State({"calls": calls, "access": access, "metrics": calls.metrics}),
+        state=State(
+            {
+                "calls": calls,
+                "access": access,
+                "metrics": calls.metrics,
+                "desk": Desk(calls.journal),
+                "usual": Usual(calls.journal),
+            }
+        ),
         after_request=_add_headers,
         lifespan=[lifespan],
         exception_handlers=HANDLERS,

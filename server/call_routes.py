@@ -12,15 +12,15 @@ from litestar.datastructures import State
 from litestar.exceptions import NotFoundException, ValidationException
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from reports.disputes import report_without
 from reports.html import render_html
 from reports.model import Report, encode
 from reports.page_assets import content_security_policy
 from reports.wording import DISPUTE_WORDS
-from server.calls import Calls
 from server.people.roles import GRANTS, LOCAL_PERSON, Action, Person, Reach
 from server.store import CallFilter, CallRow
 from server.store.disputes import WITHDRAWN, add_dispute, disputes_of
+from server.store.practice import practice_of
+from server.stored_reports import stored_report
 
 
 class Dispute(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,7 +46,8 @@ async def list_calls(
     wanted = CallFilter(
         agent=agent, reason=reason, since_ms=_epoch_ms(since), until_ms=_epoch_ms(until)
     )
-    wanted = _within_reach(wanted, request.state["sign_in"].person)
+    person: Person = request.state["sign_in"].person
+    wanted = msgspec.structs.replace(_within_reach(wanted, person), person=person.id)
     find = state.calls.journal.find_calls
     try:
         page = await asyncio.to_thread(find, wanted, limit=limit, cursor=cursor)
@@ -85,7 +86,7 @@ async def report_json(
 ) -> Response[bytes]:
     """Return a finished call's report as JSON."""
     await may_read(call_id, state, request)
-    report = await asyncio.to_thread(_report, state.calls, call_id)
+    report = await asyncio.to_thread(report_of, state, call_id)
     return Response(encode(report), media_type=MediaType.JSON)
 
 
@@ -99,7 +100,7 @@ async def report_html(
 ) -> Response[str]:
     """Return a finished call's report as a page."""
     await may_read(call_id, state, request)
-    report = await asyncio.to_thread(_report, state.calls, call_id)
+    report = await asyncio.to_thread(report_of, state, call_id)
     disputed = await asyncio.to_thread(disputes_of, state.calls.journal.engine, call_id)
     policy = f"{content_security_policy(served=True)}; frame-ancestors 'none'"
     page = render_html(report, served=True, disputed=disputed)
@@ -117,12 +118,13 @@ async def dispute(
     await may_read(call_id, state, request)
     if data.verdict not in (*DISPUTE_WORDS, WITHDRAWN):
         raise ValidationException(f"verdict is one of {', '.join(DISPUTE_WORDS)}, withdrawn.")
-    report = await asyncio.to_thread(_report, state.calls, call_id)
+    report = await asyncio.to_thread(report_of, state, call_id)
     if data.span not in {event.id for event in report.interruptions.events}:
         raise NotFoundException("There is no such interruption in this call.")
     at = datetime.now(UTC).isoformat(timespec="seconds")
     engine = state.calls.journal.engine
     await asyncio.to_thread(add_dispute, engine, call_id, data.span, data.verdict, at)
+    state.usual.forget(call_id)
 
 
 @get("/v1/rules", opt={"action": Action.READ_RULES})
@@ -139,6 +141,11 @@ async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) 
     person: Person = request.state["sign_in"].person
     reason = request.query_params.get("reason")
     row = await asyncio.to_thread(state.calls.journal.call, call_id)
+    practice = await asyncio.to_thread(practice_of, state.calls.journal.engine, call_id)
+    if practice is not None:
+        if row is None or practice.person != person.id:
+            raise NotFoundException("There is no such call.")
+        return
     if row is None or not person.may_with(Action.READ_CONTENT, row.whose, reason):
         raise NotFoundException("There is no such call.")
     if person.id != LOCAL_PERSON.id:
@@ -148,11 +155,17 @@ async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) 
         )
 
 
-def _report(calls: Calls, call_id: str) -> Report:
-    events = calls.journal.events(call_id)
-    if not events:
+def report_of(state: State, call_id: str) -> Report:
+    """Build a call's report, with what is known since the call and beside the agent's own usual.
+
+    Raises:
+        NotFoundException: nothing is kept of it.
+    """
+    report = stored_report(state.calls.journal, call_id)
+    if report is None:
         raise NotFoundException("There is no such call.")
-    return report_without(events, disputes_of(calls.journal.engine, call_id))
+    compared: Report = state.usual.beside(report)
+    return compared
 
 
 CALL_LIST_ROUTES = (list_calls, report_json, report_html, dispute, list_rules)

@@ -16,6 +16,8 @@ import msgspec
 from prometheus_client.core import Metric
 
 from conversation.events import CallEnded, Channel
+from conversation.settings import ConversationSettings
+from reports.model import PRACTICE_SOURCE
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
 from server.expected import ExpectedCalls
@@ -30,6 +32,7 @@ from server.resume import heard_again_from_ms
 from server.running_call import GRACE_S, RunningCall, Source
 from server.session import CallSession, open_session, reopen_session
 from server.store import CallIdTaken, CallSource, Journal, Unfinished
+from server.store.practice import practice_of
 from server.watchdog import Busy
 
 _LOG = logging.getLogger("heartline.calls")
@@ -82,6 +85,11 @@ class Calls:
             yield gauge("asr_jobs", "Decodes that wait or run.", pool.pending)
             yield gauge("asr_workers", "Recogniser processes.", len(pool.pids))
 
+    @property
+    def conversation_settings(self) -> ConversationSettings:
+        """What the core of a call that starts now is set to."""
+        return self._hearing.settings.conversation
+
     def rules(self) -> list[dict[str, Any]]:
         """Return the cue rules of a call that would start now, all keys written out."""
         rules = self._hearing.rules.current()
@@ -106,15 +114,18 @@ class Calls:
             return call, await call.attach(source), items
         if start.resume_from_ms is not None:
             await self._refuse_to_resume(start.call_id or "")
+        engine, name = self.journal.engine, start.call_id or ""
+        practised = await asyncio.to_thread(practice_of, engine, name) is not None
+        metadata = {k: v for k, v in start.metadata.items() if not practised or k != "team"}
         call = self._open(
             start.call_id,
             CallOpened(
-                source="ingest",
+                source=PRACTICE_SOURCE if practised else "ingest",
                 channels=start.channels,
                 sample_rate_hz=start.sample_rate,
                 vendor_id=start.metadata.get("vendor_id"),
                 agent=start.agent,
-                metadata=start.metadata,
+                metadata=metadata,
             ),
             IngestDecoder(start),
         )

@@ -4,6 +4,7 @@
     [retention]     events_days, calls_days
     [ingest]        who may bring calls, secrets of telephony systems
     [rules]         folder
+    [promises]      due_soon_hours, lapse_days
     [capture]       auto_pause
     [webhooks]      where messages to other systems may go
     [experiment]    enabled, silent_share, key
@@ -34,6 +35,7 @@ from server.contact_lens import ContactLensSettings
 from server.experiment import ExperimentSettings
 from server.hearing import HearingSettings
 from server.rules_folder import RulesSettings
+from server.store.promises import PromiseSettings
 from server.store.retention import RetentionSettings
 from server.webhooks.settings import WebhookSettings
 
@@ -135,6 +137,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     experiment: ExperimentSettings = ExperimentSettings()
     contact_lens: ContactLensSettings = ContactLensSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    promises: PromiseSettings = PromiseSettings()
     teams: dict[str, TeamSettings] = {}
 
     @property

@@ -1,10 +1,13 @@
 """Analyse 100 calls of 4 minutes: `python -m bench.batch` (QUICK=1: 6 calls).
 
+MODE=timing runs without recognition alone, MODE=words with it alone; without MODE both run.
+
 The calls are the sample call and, where HEARTLINE_DATA has them, real recordings, one after the
 other on a ring, each call beginning 2.3 s later than the one before, so that no two are alike. One
-more file is broken. Speed is seconds of audio (one call's length, not per channel) per second of
-wall time, and per second of processor time, which other work on the machine does not change;
-memory is the resident size of this process and all below it.
+more file is broken. A third of the way through the run is interrupted and started again. Speed is
+seconds of audio (one call's length, not per channel) per second of wall time, and per second of
+processor time, which other work on the machine does not change; memory is the resident size of
+this process and all below it.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ import resource
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +35,11 @@ from server.commands.analyze import find_calls
 from server.hearing import HearingSettings
 
 CALLS, QUICK_CALLS = 100, 6
-WORDS_CALLS, QUICK_WORDS_CALLS = 100, 4
+MODES = {
+    "timing": AsrSettings(enabled=False),
+    "words": AsrSettings(partials_enabled=False),
+}
+CONDITIONS = {"timing": "timing_only", "words": "with_words"}
 CALL_S = 240
 _RATE_HZ = 8_000
 _STEP_S = 2.3
@@ -39,19 +48,18 @@ _REAL = ("calls/auto_repairs_40.flac", "calls/store_two_party_mulaw.wav")
 
 
 def main() -> None:
-    """Run both conditions, print and write `bench/out/batch.json`."""
+    """Run the wanted conditions, print them and write `bench/out/batch.json`."""
+    mode = os.environ.get("MODE")
+    if mode is not None and mode not in MODES:
+        raise SystemExit(f"MODE is {' or '.join(MODES)}, not '{mode}'.")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        calls, out = Path(folder) / "calls", Path(folder) / "out"
+        calls = Path(folder) / "calls"
         made = _make(calls, QUICK_CALLS if is_quick() else CALLS)
-        rows += _measure("timing_only", calls, out, AsrSettings(enabled=False), made)
-        rows += _measure("resumed", calls, out, AsrSettings(enabled=False), made)
-        words = QUICK_WORDS_CALLS if is_quick() else WORDS_CALLS
-        for path in sorted(calls.glob("call*.flac"))[words:]:
-            path.unlink()
-        asr = AsrSettings(partials_enabled=False)
-        rows += _measure("with_words", calls, Path(folder) / "words", asr, min(words, made))
-    write_results("batch", rows)
+        for name in [mode] if mode else MODES:
+            out = Path(folder) / name
+            rows += _measure(CONDITIONS[name], calls, out, MODES[name], made)
+    write_results("batch" if mode is None else f"batch-{mode}", rows)
 
 
 def _make(folder: Path, count: int) -> int:
@@ -80,23 +88,32 @@ def _measure(condition: str, calls: Path, out: Path, asr: AsrSettings, made: int
     tasks = [
         Task(path=path, folder=out / name, call_id=name) for path, name in find_calls([calls], out)
     ]
-    outcomes: list[Outcome] = []
-    processes = os.cpu_count() or 1
+    settings, processes = HearingSettings(asr=asr), os.cpu_count() or 1
     with _watched_memory() as sizes_mib:
         began_s, cpu_began_s = time.monotonic(), _children_cpu_s()
-        for outcome in analyze_many(tasks, HearingSettings(asr=asr), processes=processes):
-            outcomes.append(outcome)
+        first = list(_interrupted(tasks, settings, processes, after=len(tasks) // 3))
+        outcomes = list(analyze_many(tasks, settings, processes=processes))
         took_s, cpu_s = time.monotonic() - began_s, _children_cpu_s() - cpu_began_s
-    good = [outcome for outcome in outcomes if outcome.status != "failed"]
+    by_status = Counter(outcome.status for outcome in outcomes)
     figures = [
         ("times_real_time", made * CALL_S / took_s, "ratio", made),
         ("audio_s_per_cpu_s", made * CALL_S / cpu_s, "ratio", made),
-        ("analysed", float(len(good)), "calls", made),
-        ("reported_as_bad", float(len(outcomes) - len(good)), "calls", 1),
+        ("told_before_the_interruption", float(len(first)), "calls", made),
+        ("not_done_again", float(by_status["skipped"]), "calls", made),
+        ("analysed", float(by_status["done"] + by_status["skipped"]), "calls", made),
+        ("reported_as_bad", float(by_status["failed"]), "calls", 1),
         ("peak_rss_mib", max(sizes_mib, default=None), "MiB", len(sizes_mib)),
         ("rss_growth_mib", _growth(sizes_mib), "MiB", len(sizes_mib)),
     ]
     return [Row("heartline", condition, *figure) for figure in figures]
+
+
+def _interrupted(
+    tasks: list[Task], settings: HearingSettings, processes: int, *, after: int
+) -> Iterator[Outcome]:
+    """Yield the first outcomes, then end the run with calls half done, as Ctrl+C does."""
+    with closing(analyze_many(tasks, settings, processes=processes)) as run:
+        yield from islice(run, after)
 
 
 def _children_cpu_s() -> float:

@@ -33,7 +33,8 @@ export class SignIn extends LitElement {
     this.busy = true;
     const answer = await signIn(String(form.get("name")), String(form.get("password")));
     this.busy = false;
-    if (answer === "in") this.dispatchEvent(new CustomEvent("signed-in"));
+    if (answer === "in" && isNew()) location.assign("/learn");
+    else if (answer === "in") this.dispatchEvent(new CustomEvent("signed-in"));
     else this.problem = strings.signIn[answer];
   };
 
@@ -48,6 +49,13 @@ export class SignIn extends LitElement {
       <button class="main" ?disabled=${this.busy}>${words.button}</button>
     </form>`;
   }
+}
+
+/** Whether nobody has signed in with this browser before: the first time leads to why and how. */
+function isNew(): boolean {
+  const first = localStorage.getItem("heartline-signed-in") === null;
+  localStorage.setItem("heartline-signed-in", "yes");
+  return first;
 }
 
 customElements.define("hl-sign-in", SignIn);

@@ -15,7 +15,7 @@ from rich.table import Table
 from audio.capture import find_device
 from audio.chunks import Samples
 from audio.sources import open_recording
-from conversation.events import Channel, Event
+from conversation.events import Event
 from reports.model import PracticePart, Report
 from server.analyze import write_outputs
 from server.batch import recorded_at
@@ -34,8 +34,7 @@ from server.practice.run import rehearse_live, rehearse_offline
 from server.practice.scenario import Scenario, ScenarioError, load_scenario, shipped
 from server.practice.spoken_call import RecordedMicrophone, SpokenCall, lines_of
 from server.practice.text_call import TextCall
-
-_ROLES = ("agent", "customer")
+from server.practice.typed_run import ROLES, TypedRun
 
 
 def practice(
@@ -74,7 +73,7 @@ def practice(
     say stay in the folder of --out; practice is in no roll-up. With --from and --event you drill
     one interruption of your own call.
     """
-    if role not in _ROLES:
+    if role not in ROLES:
         raise ScenarioError(f"The role is agent or customer, not '{role}'.")
     if role == "customer" and not text:
         raise ScenarioError("The customer's role is played in text: add --text.")
@@ -142,27 +141,19 @@ def _typed(director: Director, settings: HearingSettings, role: str) -> list[Eve
         started_at=started_at,
         agent=None,
     )
-    while True:
+    run = TypedRun(director, call, role)
+    mine, theirs = ("Customer", "Agent") if role == "customer" else ("Agent", "Customer")
+    if role == "agent":
+        OUT.print(f"Customer: {run.line}", highlight=False)
+    while not run.over:
         if role == "customer":
-            OUT.print(f"(in other words: {director.stage.says})", style="dim", highlight=False)
-            line = _line("Customer (you): ")
-            if line is None:
-                break
-            call.say(Channel.CUSTOMER, line)
-        else:
-            OUT.print(f"Customer: {director.stage.says}", highlight=False)
-            call.say(Channel.CUSTOMER, director.stage.says)
-        if director.over:
+            OUT.print(f"(in other words: {run.line})", style="dim", highlight=False)
+        text = _line(f"{mine} (you): ")
+        if text is None:
             break
-        if role == "customer":
-            reply = director.stage.model_reply or "..."
-            OUT.print(f"Agent: {reply}", highlight=False)
-        else:
-            answer = _line("Agent (you): ")
-            if answer is None:
-                break
-            reply = answer
-        director.answer(call.say(Channel.AGENT, reply))
+        reply = run.take(text)
+        if reply is not None:
+            OUT.print(f"{theirs}: {reply}", highlight=False)
     return call.finish()
 
 

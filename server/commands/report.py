@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -12,22 +13,34 @@ import msgspec
 import typer
 
 from reports.model import Report
-from reports.rollup import RollUp, RollUpError, agent_rollup, team_rollup
+from reports.rollup import USUAL_DAYS, RollUp, RollUpError, agent_rollup, slim, team_rollup
 from reports.rollup_page import COLUMNS, rollup_csv, rollup_html, rollup_rows
-from server.commands.shared import OUT, ConfigFile, complain, read_settings
+from server.commands.shared import (
+    OUT,
+    ConfigFile,
+    DataFolder,
+    complain,
+    progress_bar,
+    read_settings,
+)
+from server.settings import Settings
+from server.store import CallFilter, Journal
+from server.stored_reports import finished_calls, slim_reports
 
 FORMATS = ("html", "csv", "parquet")
 
 
 def report(
     folders: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of reports [heartline-out].")
+        list[Path] | None,
+        typer.Argument(help="Folders of reports, as `heartline analyze` writes them."),
     ] = None,
     agent: Annotated[
         str | None, typer.Option(help="One agent's own calls, for that agent.")
     ] = None,
     team: Annotated[
-        str | None, typer.Option(help="A team of the settings: [teams.NAME] agents = [...].")
+        str | None,
+        typer.Option(help="A team: of the settings ([teams.NAME] agents = [...]), or of calls."),
     ] = None,
     since: Annotated[str, typer.Option(help="First day, 2026-03-01, or days back, 30d.")] = "30d",
     until: Annotated[str | None, typer.Option(help="Last day [today].")] = None,
@@ -36,11 +49,13 @@ def report(
         list[str] | None,
         typer.Option("--format", help=f"Repeatable: {', '.join(FORMATS)} [html and csv]."),
     ] = None,
+    data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Roll many reports up: rates with 95 % intervals, and an agent's newest call beside the usual.
+    """Roll many calls up: rates with 95 % intervals, and an agent's newest call beside the usual.
 
-    A team needs five agents with twenty calls each, and shows none of them; there is no ranking.
+    Without folders the calls are those of the server's database. A team needs five agents with
+    twenty calls each, and shows none of them; there is no ranking.
     """
     chosen = tuple(dict.fromkeys(formats or ("html", "csv")))
     if (agent is None) == (team is None):
@@ -51,17 +66,55 @@ def report(
         raise typer.Exit(2)
     now = datetime.now(UTC)
     begin, end = _day(since, now), _day(until, now) + timedelta(days=1) if until else now
-    found = list(read_reports(folders or [Path("heartline-out")]))
+    settings = read_settings(config, server__data=data and str(data))
+    agents = settings.teams[team].agents if team in settings.teams else None
+    if folders:
+        found = [slim(report) for report in read_reports(folders)]
+        if agent is None and agents is None:
+            known = ", ".join(settings.teams) or "none"
+            raise RollUpError(
+                f"The settings name no team '{team}' (teams: {known}), and folders name none."
+            )
+    else:
+        wanted = CallFilter(
+            agent=agent,
+            team=None if agents else team,
+            since_ms=_ms(begin - timedelta(days=USUAL_DAYS if agent else 0)),
+            until_ms=_ms(end),
+        )
+        found = _stored(settings, wanted, agents)
     if agent is not None:
         rollup = agent_rollup(found, agent, begin, end)
     else:
-        teams = read_settings(config).teams
-        if team not in teams:
-            known = ", ".join(teams) or "none"
-            raise RollUpError(f"The settings name no team '{team}' (teams: {known}).")
-        rollup = team_rollup(found, str(team), teams[str(team)].agents, begin, end)
+        members = agents or {r.call.agent for r in found if r.call.agent is not None}
+        rollup = team_rollup(found, str(team), sorted(members), begin, end)
     for path in write_rollup(rollup, out, chosen):
         OUT.print(str(path), highlight=False, soft_wrap=True)
+
+
+def _stored(settings: Settings, wanted: CallFilter, agents: Collection[str] | None) -> list[Report]:
+    """Read the finished calls of the database, of all agents or of some."""
+    where = settings.server.where
+    if isinstance(where, Path) and not where.is_file():
+        raise RollUpError(
+            f"There is no database at {where}; name its folder with --data, or folders of reports."
+        )
+    with closing(Journal(where, serving=False)) as journal:
+        calls = [
+            call
+            for call in finished_calls(journal, wanted)
+            if agents is None or call.agent in agents
+        ]
+        with progress_bar(f"Reading {len(calls)} calls", len(calls)) as (progress, bar):
+            found = []
+            for report in slim_reports(journal, calls):
+                found.append(report)
+                progress.advance(bar)
+    return found
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
 
 
 def _day(text: str, now: datetime) -> datetime:

@@ -49,6 +49,12 @@ class Action(StrEnum):
     EDIT_RULES = "edit_rules"
     MANAGE_PEOPLE = "manage_people"
     READ_AUDIT = "read_audit"
+    READ_PROMISES = "read_promises"
+    """See what was promised; others than the agent see what was confirmed."""
+    ANSWER_PROMISES = "answer_promises"
+    """Confirm, correct, keep or cancel what one promised."""
+    PRACTISE = "practise"
+    """Practise; nobody else sees it."""
     WRITE_TONE = "write_tone"
     """Have a written reply of one's own looked at; nothing is kept."""
     READ_API = "read_api"
@@ -67,13 +73,19 @@ class Reach(StrEnum):
     """All, each look with a reason that is written into the audit log."""
 
 
-_EVERYBODY = {Action.WRITE_TONE: Reach.OWN, Action.READ_API: Reach.ALL}
+_EVERYBODY = {
+    Action.PRACTISE: Reach.OWN,
+    Action.WRITE_TONE: Reach.OWN,
+    Action.READ_API: Reach.ALL,
+}
 GRANTS: dict[Role, dict[Action, Reach]] = {
     Role.AGENT: {
         **_EVERYBODY,
         Action.LIST_CALLS: Reach.OWN,
         Action.WATCH_LIVE: Reach.OWN,
         Action.READ_CONTENT: Reach.OWN,
+        Action.READ_PROMISES: Reach.OWN,
+        Action.ANSWER_PROMISES: Reach.OWN,
         Action.COACH_SELF: Reach.OWN,
         Action.SWAP_ROLES: Reach.OWN,
         Action.READ_RULES: Reach.ALL,
@@ -84,6 +96,7 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         Action.LIST_CALLS: Reach.TEAM,
         Action.WATCH_LIVE: Reach.TEAM,
         Action.READ_CONTENT: Reach.TEAM,
+        Action.READ_PROMISES: Reach.TEAM,
         Action.NUDGE: Reach.TEAM,
         Action.SWAP_ROLES: Reach.TEAM,
         Action.READ_RULES: Reach.ALL,

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from server.people.roles import Whose
-from server.store.tables import CALL_REASONS, CALLS
+from server.store.tables import CALL_REASONS, CALLS, PRACTICE
 
 LONGEST_PAGE = 200
 
@@ -49,6 +49,8 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     live: bool | None = None
     teams: tuple[str, ...] | None = None
     """Only calls of these teams; an empty tuple finds none."""
+    person: str | None = None
+    """Who asks: practice of others is left out; None leaves out all practice."""
     nobody: bool = False
     """Finds none: the asker has no calls."""
 
@@ -79,6 +81,10 @@ def select_calls(
     ):
         if value is not None:
             query = query.where(column == value)
+    practice = sa.select(PRACTICE.c.call_id)
+    if wanted.person is not None:
+        practice = practice.where(PRACTICE.c.person != wanted.person)
+    query = query.where(CALLS.c.call_id.not_in(practice))
     if wanted.nobody:
         query = query.where(sa.false())
     if wanted.teams is not None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from conversation.events import CueRaised, Event, EventLog, OverlapEnded
+from conversation.events import CallStarted, CueRaised, Event, EventLog, OverlapEnded
+from reports.model import PRACTICE_SOURCE
+from reports.promises import promises_of
 from server.store.calls import CallFilter, CallPage, CallRow, select_call, select_calls
 from server.store.checkpoints import (
     CallSource,
@@ -24,7 +26,8 @@ from server.store.checkpoints import (
     unfinished_calls,
 )
 from server.store.database import StoreError, open_database
-from server.store.tables import CALL_REASONS, CALLS, EVENTS
+from server.store.promises import enter
+from server.store.tables import CALL_REASONS, CALLS, EVENTS, PRACTICE
 from server.store.writer import GroupWriter
 
 
@@ -143,8 +146,9 @@ class Journal:
             ) from error
 
     def end_call(self, call_id: str, duration_ms: int) -> None:
-        """Mark a call as over and note why somebody would look at it."""
-        counts = _reasons(self.events(call_id))
+        """Mark a call as over, note why somebody would look at it, and list its promises."""
+        events = self.events(call_id)
+        counts = _reasons(events)
         with self.engine.begin() as connection:
             connection.execute(
                 sa.update(CALLS)
@@ -161,6 +165,18 @@ class Journal:
                         for reason, count in sorted(counts.items())
                     ],
                 )
+            self._list_promises(connection, call_id, events)
+
+    def _list_promises(
+        self, connection: sa.Connection, call_id: str, events: Sequence[Event]
+    ) -> None:
+        """Put what was promised on the due list; in practice nobody was promised anything."""
+        row = select_call(connection, call_id)
+        started = events[0] if events else None
+        if row is None or not isinstance(started, CallStarted) or started.source == PRACTICE_SOURCE:
+            return
+        made_ms = round(datetime.fromisoformat(row.started_at).timestamp() * 1000)
+        enter(connection, call_id, row.agent, row.team, promises_of(events), made_ms)
 
     def has_call(self, call_id: str) -> bool:
         """Whether this id was ever used."""
@@ -206,6 +222,7 @@ class Journal:
             sa.select(EVENTS.c.payload)
             .join(CALLS, CALLS.c.call_id == EVENTS.c.call_id)
             .where(CALLS.c.agent == agent, CALLS.c.started_ms >= since_ms)
+            .where(CALLS.c.call_id.not_in(sa.select(PRACTICE.c.call_id)))
             .where(EVENTS.c.type.in_(types))
             .order_by(CALLS.c.started_ms, CALLS.c.call_id, EVENTS.c.seq)
         )
@@ -213,7 +230,7 @@ class Journal:
             return [EventLog.decode(payload) for payload in connection.scalars(query)]
 
     def calls(self) -> list[CallRow]:
-        """Return all calls, newest first."""
+        """Return all calls in which somebody called, newest first."""
         found: list[CallRow] = []
         cursor = None
         while True:

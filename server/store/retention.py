@@ -10,7 +10,18 @@ import msgspec
 import sqlalchemy as sa
 
 from server.store.database import StoreError
-from server.store.tables import CALL_REASONS, CALLS, CHECKPOINTS, DISPUTES, ERASURES, EVENTS, OUTBOX
+from server.store.promises import delete_promises
+from server.store.tables import (
+    CALL_REASONS,
+    CALLS,
+    CHECKPOINTS,
+    DISPUTES,
+    ERASURES,
+    EVENTS,
+    OUTBOX,
+    PRACTICE,
+    PROMISES,
+)
 
 _DAY_MS = 86_400_000
 
@@ -20,6 +31,8 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     events_days: int = 90
     """Transcripts and everything else that was heard; reports are built from it."""
+    practice_days: int = 30
+    """Practice, which is the trainee's own."""
     calls_days: int = 395
     """That there was a call, how long, and the counts of its reasons: 13 months."""
 
@@ -74,12 +87,21 @@ def expire(engine: sa.Engine, settings: RetentionSettings, *, now: datetime) -> 
     old_calls = now_ms - settings.calls_days * _DAY_MS
     free = sa.and_(~CALLS.c.legal_hold, ~CALLS.c.live)
     with engine.begin() as connection:
-        stale = sa.select(CALLS.c.call_id).where(free, CALLS.c.started_ms < old_events)
+        old_practice = sa.and_(
+            CALLS.c.call_id.in_(sa.select(PRACTICE.c.call_id)),
+            CALLS.c.started_ms < now_ms - settings.practice_days * _DAY_MS,
+        )
+        stale = sa.select(CALLS.c.call_id).where(
+            free, sa.or_(CALLS.c.started_ms < old_events, old_practice)
+        )
         events = connection.execute(sa.delete(EVENTS).where(EVENTS.c.call_id.in_(stale))).rowcount
         connection.execute(sa.delete(OUTBOX).where(OUTBOX.c.call_id.in_(stale)))
+        delete_promises(connection, stale)
         gone = list(
             connection.scalars(
-                sa.select(CALLS.c.call_id).where(free, CALLS.c.started_ms < old_calls)
+                sa.select(CALLS.c.call_id).where(
+                    free, sa.or_(CALLS.c.started_ms < old_calls, old_practice)
+                )
             )
         )
         _delete_calls(connection, gone)
@@ -113,7 +135,7 @@ def _erase(
 
 
 def _delete_calls(connection: sa.Connection, call_ids: Sequence[str]) -> None:
-    for table in (CALL_REASONS, CHECKPOINTS, DISPUTES, OUTBOX, CALLS):
+    for table in (CALL_REASONS, CHECKPOINTS, DISPUTES, OUTBOX, PROMISES, PRACTICE, CALLS):
         connection.execute(sa.delete(table).where(table.c.call_id.in_(call_ids)))
 
 

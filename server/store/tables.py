@@ -70,6 +70,38 @@ DISPUTES = sa.Table(
 )
 """What somebody said of a judgement, numbered within the call; nothing is overwritten."""
 
+PROMISES = sa.Table(
+    "promises",
+    METADATA,
+    sa.Column("call_id", sa.String(64), primary_key=True),
+    sa.Column("promise_id", sa.String(64), primary_key=True),
+    sa.Column("agent", sa.String(256), index=True),
+    sa.Column("team", sa.String(256), index=True),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("who", sa.String(16), nullable=False),
+    sa.Column("due", sa.Text),
+    sa.Column("due_at", sa.String(40)),
+    sa.Column("due_ms", sa.BigInteger, index=True),
+    sa.Column("precision", sa.String(16), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False, index=True),
+    sa.Column("made_ms", sa.BigInteger, nullable=False),
+    sa.Column("done_ms", sa.BigInteger),
+    sa.Column("told", sa.String(16)),
+    sqlite_with_rowid=False,
+)
+"""What was promised, from the end of its call on. `due_ms`, `made_ms` and `done_ms` are
+milliseconds since 1970 UTC; `told` is the newest notice that was given of it."""
+
+PRACTICE = sa.Table(
+    "practice",
+    METADATA,
+    sa.Column("call_id", sa.String(64), primary_key=True),
+    sa.Column("person", sa.String(64), nullable=False, index=True),
+    sa.Column("part", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Calls in which nobody called: whose they are, and what their reports say of the run."""
+
 ERASURES = sa.Table(
     "erasures",
     METADATA,

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from server.people.roles import Role
 from tests.e2e.browser import NEEDS_CHROMIUM, axe_violations, new_page, open_browser
 from tests.e2e.stage import Stage, staged_server
+from tests.server.live import until
 
 pytestmark = [pytest.mark.e2e, NEEDS_CHROMIUM]
 PASSWORD = "a long enough password"
@@ -36,6 +37,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     opened, _ = new_page(browser, viewport={"width": 1100, "height": 760})
+    opened.add_init_script("localStorage.setItem('heartline-signed-in', 'yes')")
     yield opened
     opened.context.close()
 
@@ -72,3 +74,21 @@ def test_a_supervisor_sees_the_team_on_the_wall_and_signs_out(stage: Stage, page
     expect(page.get_by_role("link", name="My call")).to_have_count(0)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in to Heartline")).to_be_visible()
+
+
+def test_the_first_sign_in_leads_to_why_and_how_and_the_call_is_heard_from_its_moments(
+    stage: Stage, browser: Browser
+) -> None:
+    page, problems = new_page(browser, viewport={"width": 1100, "height": 760})
+    sign_in(page, stage, "ann")
+    expect(page.get_by_role("heading", name="Why and how")).to_be_visible()
+    problems.clear()  # a page that nobody has signed in to yet is told so
+    assert axe_violations(page) == []
+    page.get_by_role("link", name="0:34").first.click()
+    until(lambda: page.evaluate("document.querySelector('audio').currentTime") > 34)
+    page.get_by_role("link", name="Let them finish").first.click()
+    assert page.url.endswith("#cue-talk_over")
+    page.get_by_role("link", name="To Heartline").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    assert problems == []
+    page.context.close()

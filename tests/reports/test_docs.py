@@ -14,7 +14,7 @@ from server.export_routes import PLACES
 
 pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[2]
-LEARN = (ROOT / "docs" / "learn.md").read_text("utf-8")
+LEARN = (ROOT / "server" / "pages" / "learn.md").read_text("utf-8")
 EXPORTS_GUIDE = (ROOT / "docs" / "exports.md").read_text("utf-8")
 TRUTH = json.loads((ROOT / "server" / "sample" / "truth.json").read_text("utf-8"))
 
