@@ -16,17 +16,23 @@ from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.access import Access, may_do, reads_origin
+from server.aside import Aside
 from server.call_routes import CALL_LIST_ROUTES
 from server.calls import Calls
 from server.contact_lens import analysis_segments_route
 from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
+from server.landing import landing
+from server.own_data_routes import own_data_routes
+from server.rule_routes import RULE_ROUTES
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
+from server.static_files import asset_route
 from server.store.retention import RetentionSettings, expire
 from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
+from server.trend_routes import TREND_ROUTES
 
 _RETENTION_EVERY_S = 3_600.0
 STATIC = Path(__file__).parent / "static"
@@ -93,20 +99,22 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
             expiring.cancel()
 
     handlers: list[Any] = [
-        open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES,
-        *CALL_ROUTES, export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
+        open_local_session, ways_in, sign_in, sign_out, me, new_ticket, landing, *CALL_LIST_ROUTES,
+        *CALL_ROUTES, *RULE_ROUTES, *TREND_ROUTES, *own_data_routes(settings.retention),
+        export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
         live_calls, *STREAM_SOCKETS,
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))
-    if STATIC.is_dir():
+    if (STATIC / "assets").is_dir():
+        handlers.append(asset_route(STATIC / "assets"))
         handlers.append(
             create_static_files_router(path="/", directories=[STATIC], opt={"public": True})
         )
     return Litestar(
         route_handlers=handlers,
         guards=[reads_origin, may_do],
-        state=State({"calls": calls, "access": access}),
+        state=State({"calls": calls, "access": access, "aside": Aside()}),
         after_request=_add_headers,
         lifespan=[lifespan],
         openapi_config=None,

@@ -21,6 +21,7 @@ from server.calls import Calls
 from server.people.roles import GRANTS, LOCAL_PERSON, Action, Person, Reach
 from server.store import CallFilter, CallRow
 from server.store.disputes import WITHDRAWN, add_dispute, disputes_of
+from server.store.figures import forget_figures
 
 
 class Dispute(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,7 +47,7 @@ async def list_calls(
     wanted = CallFilter(
         agent=agent, reason=reason, since_ms=_epoch_ms(since), until_ms=_epoch_ms(until)
     )
-    wanted = _within_reach(wanted, request.state["sign_in"].person)
+    wanted = within_reach(wanted, request.state["sign_in"].person)
     find = state.calls.journal.find_calls
     try:
         page = await asyncio.to_thread(find, wanted, limit=limit, cursor=cursor)
@@ -60,7 +61,7 @@ def _epoch_ms(at: datetime | None) -> int | None:
     return None if at is None else round(at.timestamp() * 1000)
 
 
-def _within_reach(wanted: CallFilter, person: Person) -> CallFilter:
+def within_reach(wanted: CallFilter, person: Person) -> CallFilter:
     """Narrow what is asked for to what the person may see."""
     reach = GRANTS[person.role].get(Action.LIST_CALLS)
     if reach is Reach.ALL:
@@ -112,12 +113,7 @@ async def dispute(
     at = datetime.now(UTC).isoformat(timespec="seconds")
     engine = state.calls.journal.engine
     await asyncio.to_thread(add_dispute, engine, call_id, data.span, data.verdict, at)
-
-
-@get("/v1/rules", opt={"action": Action.READ_RULES})
-async def list_rules(state: State) -> list[dict[str, Any]]:
-    """List the cue rules of new calls, with reason, condition and limits."""
-    return await asyncio.to_thread(state.calls.rules)
+    await asyncio.to_thread(forget_figures, engine, call_id)
 
 
 async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) -> None:
@@ -144,4 +140,4 @@ def _report(calls: Calls, call_id: str) -> Report:
     return report_without(events, disputes_of(calls.journal.engine, call_id))
 
 
-CALL_LIST_ROUTES = (list_calls, report_json, report_html, dispute, list_rules)
+CALL_LIST_ROUTES = (list_calls, report_json, report_html, dispute)

@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from conversation.events import CallEnded
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
@@ -22,6 +20,7 @@ from server.hub import LiveCall
 from server.ingest import IngestDecoder, Start
 from server.mutes import muted_rules
 from server.people.roles import Whose
+from server.rules_folder import RuleSource
 from server.running_call import GRACE_S, RunningCall, Source
 from server.session import open_session
 from server.store import CallIdTaken, Journal
@@ -49,11 +48,15 @@ class Calls:
         pool = self._hearing.pool
         return not self.draining and (pool is None or pool.ready)
 
-    def rules(self) -> list[dict[str, Any]]:
-        """Return the cue rules of a call that would start now, all keys written out."""
-        rules = self._hearing.rules.current()
-        on = {r.id for r in rules.active(self._hearing.settings.conversation.disabled_rules)}
-        return [{**msgspec.structs.asdict(r), "enabled": r.id in on} for r in rules.rules]
+    @property
+    def rule_source(self) -> RuleSource:
+        """What new calls take their cue rules from."""
+        return self._hearing.rules
+
+    @property
+    def disabled_rules(self) -> frozenset[str]:
+        """Rules that the settings switch off."""
+        return frozenset(self._hearing.settings.conversation.disabled_rules)
 
     async def attach(self, start: Start, source: Source) -> tuple[RunningCall, int, Sequence[Item]]:
         """Open a native call, or let its source go on with it over another socket.

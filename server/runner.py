@@ -108,6 +108,7 @@ def running_server(
         journal.close()
         raise
     calls = Calls(hearing, journal, settings.ingest)
+    calls.rule_source.adopt(folder / "rules")
     server = _Server(
         uvicorn.Config(
             create_app(calls, access, settings),

@@ -10,7 +10,14 @@ import msgspec
 import sqlalchemy as sa
 
 from server.store.database import StoreError
-from server.store.tables import CALL_REASONS, CALLS, DISPUTES, ERASURES, EVENTS
+from server.store.tables import (
+    CALL_FIGURES,
+    CALL_REASONS,
+    CALLS,
+    DISPUTES,
+    ERASURES,
+    EVENTS,
+)
 
 _DAY_MS = 86_400_000
 
@@ -30,7 +37,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     erased_at: str
     scope: str
-    """`call`, `customer` or `retention`."""
+    """`call`, `customer`, `agent`, `all` or `retention`."""
     calls: int
     events: int
 
@@ -67,6 +74,24 @@ def erase_customer(engine: sa.Engine, customer: str, *, now: datetime) -> Certif
     return _erase(engine, CALLS.c.customer == customer, "customer", "such customer", now)
 
 
+def erase_agent(engine: sa.Engine, agent: str, *, now: datetime) -> Certificate:
+    """Erase all calls of one agent.
+
+    Raises:
+        StoreError: there is no such call, one is live, or one is under a legal hold.
+    """
+    return _erase(engine, CALLS.c.agent == agent, "agent", "call of theirs", now)
+
+
+def erase_all(engine: sa.Engine, *, now: datetime) -> Certificate:
+    """Erase all calls.
+
+    Raises:
+        StoreError: there is no call, one is live, or one is under a legal hold.
+    """
+    return _erase(engine, sa.true(), "all", "call", now)
+
+
 def expire(engine: sa.Engine, settings: RetentionSettings, *, now: datetime) -> Certificate | None:
     """Delete exactly what is older than the settings allow; None when there is nothing."""
     now_ms = round(now.timestamp() * 1000)
@@ -76,6 +101,7 @@ def expire(engine: sa.Engine, settings: RetentionSettings, *, now: datetime) -> 
     with engine.begin() as connection:
         stale = sa.select(CALLS.c.call_id).where(free, CALLS.c.started_ms < old_events)
         events = connection.execute(sa.delete(EVENTS).where(EVENTS.c.call_id.in_(stale))).rowcount
+        connection.execute(sa.delete(CALL_FIGURES).where(CALL_FIGURES.c.call_id.in_(stale)))
         gone = list(
             connection.scalars(
                 sa.select(CALLS.c.call_id).where(free, CALLS.c.started_ms < old_calls)
@@ -112,7 +138,7 @@ def _erase(
 
 
 def _delete_calls(connection: sa.Connection, call_ids: Sequence[str]) -> None:
-    for table in (CALL_REASONS, DISPUTES, CALLS):
+    for table in (CALL_FIGURES, CALL_REASONS, DISPUTES, CALLS):
         connection.execute(sa.delete(table).where(table.c.call_id.in_(call_ids)))
 
 
