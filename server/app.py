@@ -17,6 +17,7 @@ from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.access import Access, may_do, reads_origin
+from server.aside import Aside
 from server.asyncapi import asyncapi_document
 from server.call_routes import CALL_LIST_ROUTES
 from server.calls import Calls
@@ -24,20 +25,25 @@ from server.contact_lens import analysis_segments_route
 from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
+from server.landing import landing
 from server.learn import learn_router
 from server.metrics import metrics_text
 from server.openapi import openapi_route
+from server.own_data_routes import own_data_routes
 from server.practice.desk import Desk
 from server.practice_routes import PRACTICE_ROUTES
 from server.problems import HANDLERS
 from server.promise_clock import Tell, keep_time, tell_nobody
 from server.promise_routes import PROMISE_ROUTES
+from server.rule_routes import RULE_ROUTES
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
+from server.static_files import asset_route
 from server.store.retention import RetentionSettings, expire
 from server.stored_reports import Usual
 from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
+from server.trend_routes import TREND_ROUTES
 
 _RETENTION_EVERY_S = 3_600.0
 STATIC = Path(__file__).parent / "static"
@@ -127,15 +133,17 @@ def create_app(
                 task.cancel()
 
     handlers: list[Any] = [
-        open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES,
-        *CALL_ROUTES, export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
+        open_local_session, ways_in, sign_in, sign_out, me, new_ticket, landing, *CALL_LIST_ROUTES,
+        *CALL_ROUTES, *RULE_ROUTES, *TREND_ROUTES, *own_data_routes(settings.retention),
+        export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
         live_calls, *STREAM_SOCKETS, asyncapi_document, metrics_text, *PROMISE_ROUTES,
         *PRACTICE_ROUTES, learn_router(),
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))
     handlers.append(openapi_route(tuple(handlers)))
-    if STATIC.is_dir():
+    if (STATIC / "assets").is_dir():
+        handlers.append(asset_route(STATIC / "assets"))
         handlers.append(
             create_static_files_router(path="/", directories=[STATIC], opt={"public": True})
         )
@@ -149,6 +157,7 @@ def create_app(
                 "metrics": calls.metrics,
                 "desk": Desk(calls.journal),
                 "usual": Usual(calls.journal),
+                "aside": Aside(),
             }
         ),
         after_request=_add_headers,

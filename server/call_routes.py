@@ -19,6 +19,7 @@ from reports.wording import DISPUTE_WORDS
 from server.people.roles import GRANTS, LOCAL_PERSON, Action, Person, Reach
 from server.store import CallFilter, CallRow
 from server.store.disputes import WITHDRAWN, add_dispute, disputes_of
+from server.store.figures import forget_figures
 from server.store.practice import practice_of
 from server.stored_reports import stored_report
 
@@ -47,7 +48,7 @@ async def list_calls(
         agent=agent, reason=reason, since_ms=_epoch_ms(since), until_ms=_epoch_ms(until)
     )
     person: Person = request.state["sign_in"].person
-    wanted = msgspec.structs.replace(_within_reach(wanted, person), person=person.id)
+    wanted = msgspec.structs.replace(within_reach(wanted, person), person=person.id)
     find = state.calls.journal.find_calls
     try:
         page = await asyncio.to_thread(find, wanted, limit=limit, cursor=cursor)
@@ -64,7 +65,7 @@ def _epoch_ms(at: datetime | None) -> int | None:
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _within_reach(wanted: CallFilter, person: Person) -> CallFilter:
+def within_reach(wanted: CallFilter, person: Person) -> CallFilter:
     """Narrow what is asked for to what the person may see."""
     reach = GRANTS[person.role].get(Action.LIST_CALLS)
     if reach is Reach.ALL:
@@ -125,12 +126,7 @@ async def dispute(
     engine = state.calls.journal.engine
     await asyncio.to_thread(add_dispute, engine, call_id, data.span, data.verdict, at)
     state.usual.forget(call_id)
-
-
-@get("/v1/rules", opt={"action": Action.READ_RULES})
-async def list_rules(state: State) -> list[dict[str, Any]]:
-    """List the cue rules of new calls, with reason, condition and limits."""
-    return await asyncio.to_thread(state.calls.rules)
+    await asyncio.to_thread(forget_figures, engine, call_id)
 
 
 async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) -> None:
@@ -168,4 +164,4 @@ def report_of(state: State, call_id: str) -> Report:
     return compared
 
 
-CALL_LIST_ROUTES = (list_calls, report_json, report_html, dispute, list_rules)
+CALL_LIST_ROUTES = (list_calls, report_json, report_html, dispute)

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import msgspec
 from prometheus_client.core import Metric
 
 from conversation.events import CallEnded, Channel
@@ -29,6 +28,7 @@ from server.metrics import Metrics, gauge, gauges
 from server.mutes import muted_rules
 from server.people.roles import Whose
 from server.resume import heard_again_from_ms
+from server.rules_folder import RuleSource
 from server.running_call import GRACE_S, RunningCall, Source
 from server.session import CallSession, open_session, reopen_session
 from server.store import CallIdTaken, CallSource, Journal, Unfinished
@@ -90,11 +90,15 @@ class Calls:
         """What the core of a call that starts now is set to."""
         return self._hearing.settings.conversation
 
-    def rules(self) -> list[dict[str, Any]]:
-        """Return the cue rules of a call that would start now, all keys written out."""
-        rules = self._hearing.rules.current()
-        on = {r.id for r in rules.active(self._hearing.settings.conversation.disabled_rules)}
-        return [{**msgspec.structs.asdict(r), "enabled": r.id in on} for r in rules.rules]
+    @property
+    def rule_source(self) -> RuleSource:
+        """What new calls take their cue rules from."""
+        return self._hearing.rules
+
+    @property
+    def disabled_rules(self) -> frozenset[str]:
+        """Rules that the settings switch off."""
+        return frozenset(self._hearing.settings.conversation.disabled_rules)
 
     async def attach(self, start: Start, source: Source) -> tuple[RunningCall, int, Sequence[Item]]:
         """Open a native call, or let its source go on with it over another socket.

@@ -18,6 +18,7 @@ from litestar.datastructures import State
 from markdown_it import MarkdownIt
 
 from server.analyze import SAMPLE
+from server.rule_edits import described
 
 CALL = "/learn/sample-call.flac"
 _CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -35,7 +36,8 @@ def learn_router() -> Router:
 @get("/learn", opt={"public": True}, media_type=MediaType.HTML)
 async def page(state: State) -> Response[str]:
     """Serve the page for new colleagues, with the cues as they are set here."""
-    rules = await asyncio.to_thread(state.calls.rules)
+    calls = state.calls
+    rules = await asyncio.to_thread(described, calls.rule_source, calls.disabled_rules)
     return Response(learn_page(rules), headers={"Content-Security-Policy": _CSP})
 
 

@@ -130,6 +130,7 @@ def running_server(
         raise
     calls = Calls(hearing, journal, settings.ingest)
     webhooks = follow_journal(journal.engine, settings, secret, calls.metrics)
+    calls.rule_source.adopt(folder / "rules")
     server = _Server(
         uvicorn.Config(
             create_app(calls, access, settings, lasting=[webhooks]),

@@ -100,7 +100,11 @@ async def sign_out(state: State, request: Request[Any, Any, Any]) -> Response[No
 @get("/v1/me", opt={"action": Action.WRITE_TONE})
 async def me(request: Request[Any, Any, Any]) -> Me:
     """Return who is signed in."""
-    signed_in: SignIn = request.state["sign_in"]
+    return describe(request.state["sign_in"])
+
+
+def describe(signed_in: SignIn) -> Me:
+    """Return what a page may know of who it belongs to."""
     person = signed_in.person
     return Me(
         name=person.name,

@@ -15,15 +15,20 @@ import msgspec
 import msgspec.inspect as inspect_types
 
 from conversation import events
+from reports.rollup import Measure
+from reports.trends import BehaviourTotal, Trend, TrendPoint
 from server import call_view, wall
+from server.aside import RuleTrial, Trial
+from server.own_data import OwnData
+from server.replay import Example
+from server.store.erasure_requests import ErasureRequest
+from server.store.retention import RetentionSettings
+from server.trend_routes import Scope
 
 TARGET = Path(__file__).resolve().parent.parent / "dashboard" / "src" / "types" / "events.gen.ts"
 """The generated file, in a source checkout."""
 
-_HEADER = (
-    "// Generated from conversation/events.py, server/call_view.py and server/wall.py\n"
-    "// by `python -m server.typescript`. Do not edit.\n\n"
-)
+_HEADER = "// Generated from the Python structs by `python -m server.typescript`. Do not edit.\n\n"
 
 _PRIMITIVES: dict[type[inspect_types.Type], str] = {
     inspect_types.IntType: "number",
@@ -46,6 +51,17 @@ _VIEWS: tuple[type[msgspec.Struct], ...] = (
     call_view.CallView,
     wall.Reason,
     wall.Card,
+    Measure,
+    TrendPoint,
+    BehaviourTotal,
+    Trend,
+    Scope,
+    Example,
+    RuleTrial,
+    Trial,
+    RetentionSettings,
+    ErasureRequest,
+    OwnData,
 )
 
 

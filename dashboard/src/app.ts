@@ -1,24 +1,20 @@
 /** `<heartline-app>`: the shell of all screens; the address's fragment says which one. */
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
+import { landing, session } from "./boot";
 import { base } from "./design/base";
 import { type IconName, icon } from "./design/icons";
 import { prefs } from "./prefs";
-import { type Me, Session, whoAmI } from "./session";
+import { type Route, route, type Screen } from "./route";
+import { type Me, whoAmI } from "./session";
 import { strings } from "./strings";
 import "./panel/panel";
-
-type Screen = "panel" | "wall" | "call" | "calls" | "rules" | "replay" | "gallery";
-
-interface Route {
-  readonly screen: Screen;
-  readonly id: string | null;
-}
 
 const NAV: readonly (readonly [Screen, string, IconName])[] = [
   ["panel", "#", "panel"],
   ["wall", "#wall", "wall"],
   ["calls", "#calls", "list"],
+  ["trends", "#trends", "trends"],
   ["rules", "#rules", "rules"],
 ];
 /** The action that a role must have to be offered a screen. */
@@ -26,34 +22,19 @@ const NEEDS: Readonly<Partial<Record<Screen, string>>> = {
   panel: "coach_self",
   wall: "nudge",
   calls: "list_calls",
+  trends: "read_trends",
   rules: "read_rules",
 };
-const SCREENS: ReadonlySet<string> = new Set([
-  "wall",
-  "call",
-  "calls",
-  "rules",
-  "replay",
-  "gallery",
-]);
-
 /** Screens beside the agent's own are loaded when they are opened. */
 const LOADERS: Readonly<Partial<Record<Screen, () => Promise<unknown>>>> = {
   wall: () => import("./wall/wall"),
   call: () => import("./call/call"),
   calls: () => import("./calls/calls"),
+  trends: () => import("./trends/trends"),
   rules: () => import("./rules/rules"),
+  data: () => import("./data/data"),
   gallery: () => import("./gallery/gallery"),
 };
-
-/** Read `#wall`, `#call/ID`, or the agent panel's `#t=TOKEN&call=ID`. */
-export function route(hash: string): Route {
-  const [name = "", id] = hash.replace(/^#\/?/, "").split("/", 2);
-  if (SCREENS.has(name)) {
-    return { screen: name as Screen, id: id === undefined ? null : decodeURIComponent(id) };
-  }
-  return { screen: "panel", id: new URLSearchParams(hash.slice(1)).get("call") };
-}
 
 class HeartlineApp extends LitElement {
   static override properties = {
@@ -77,11 +58,13 @@ class HeartlineApp extends LitElement {
     .skip:focus { left: 8px; top: 8px; z-index: 9; background: var(--card); padding: 6px 10px; }
     main { flex: 1; min-height: 0; overflow: auto; }
     .prefs { display: flex; align-items: center; gap: var(--s3); }
+    .me { display: inline-flex; align-items: center; gap: 6px; color: var(--soft); text-decoration: none; font-weight: 500; border-radius: var(--round-small); height: 32px; padding: 0 6px; }
+    .me:hover, .me[aria-current] { color: var(--text); background: var(--sunken); }
     .prefs label { display: inline-flex; gap: 6px; align-items: center; font-size: var(--t-label); color: var(--soft); }
     @media (max-width: 720px) { .keys { display: none !important; } }
     @media (max-width: 560px) {
       header { padding: 0 var(--s2); gap: var(--s2); height: 44px; }
-      nav a span, .brand span { position: absolute; clip-path: inset(50%); }
+      nav a span, .brand span, .me span { position: absolute; clip-path: inset(50%); }
       nav a { padding: 0 8px; }
       .theme { position: absolute; clip-path: inset(50%); }
     }
@@ -94,7 +77,6 @@ class HeartlineApp extends LitElement {
   declare me: Me | null;
   /** Whether the server has users and this page belongs to none of them. */
   declare stranger: boolean;
-  private readonly session: Session;
   /** Rises when somebody signs in, so that every screen asks anew. */
   private visits = 0;
 
@@ -102,16 +84,8 @@ class HeartlineApp extends LitElement {
     super();
     this.me = null;
     this.stranger = false;
-    const wanted = new URLSearchParams(location.hash.slice(1));
-    this.session = new Session(wanted.get("t"));
-    this.at = route(location.hash);
+    this.at = landing;
     this.ready = this.at.screen === "panel" || this.at.screen === "replay";
-    if (wanted.has("t")) {
-      wanted.delete("t");
-      const rest = wanted.get("go") ?? wanted.toString();
-      history.replaceState(null, "", `${location.pathname}${rest === "" ? "" : `#${rest}`}`);
-      this.at = route(location.hash);
-    }
   }
 
   override connectedCallback(): void {
@@ -135,7 +109,7 @@ class HeartlineApp extends LitElement {
 
   private readonly meet = async (): Promise<void> => {
     try {
-      await this.session.open();
+      await session.open();
       const me = await whoAmI();
       if (me === null) await import("./sign-in");
       this.me = me;
@@ -180,10 +154,13 @@ class HeartlineApp extends LitElement {
         <span class="grow"></span>
         <div class="prefs">
           ${
-            this.me === null || this.me.role === "local"
+            this.me === null
               ? nothing
-              : html`<span class="soft small">${this.me.name}</span>
-                <button class="bare" @click=${this.signOut}>${strings.signIn.out}</button>`
+              : html`<a class="me small" href="#data" aria-current=${current === "data" ? "page" : nothing} title=${strings.nav.data}>${icon("person")}<span>${this.me.role === "local" ? strings.nav.data : this.me.name}</span></a>${
+                  this.me.role === "local"
+                    ? nothing
+                    : html`<button class="bare" @click=${this.signOut}>${strings.signIn.out}</button>`
+                }`
           }
           <label class="keys"><input type="checkbox" .checked=${prefs.value.keys} @change=${this.onKeys}> ${strings.keysOn}</label>
           <button class="bare" title=${strings.theme.label} @click=${this.nextTheme}>${icon("theme")}<span class="visually-hidden">${strings.theme.label}: </span><span class="theme">${strings.theme[prefs.value.theme]}</span></button>
@@ -220,12 +197,14 @@ class HeartlineApp extends LitElement {
   };
 
   private screen(): TemplateResult {
-    const { session } = this;
     const { screen, id } = this.at;
     if (screen === "wall") return html`<hl-wall .session=${session}></hl-wall>`;
     if (screen === "call") return html`<hl-call .session=${session} .callId=${id}></hl-call>`;
     if (screen === "calls") return html`<hl-calls .session=${session}></hl-calls>`;
-    if (screen === "rules") return html`<hl-rules .session=${session}></hl-rules>`;
+    if (screen === "rules") return html`<hl-rules .session=${session} .me=${this.me}></hl-rules>`;
+    if (screen === "trends")
+      return html`<hl-trends .session=${session} .me=${this.me}></hl-trends>`;
+    if (screen === "data") return html`<hl-data .session=${session} .me=${this.me}></hl-data>`;
     if (screen === "gallery") return html`<hl-gallery></hl-gallery>`;
     if (screen === "replay") return html`<hl-panel .session=${session} .replayId=${id}></hl-panel>`;
     return html`<hl-panel .session=${session} .callId=${id}></hl-panel>`;

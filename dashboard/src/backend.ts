@@ -1,6 +1,6 @@
 /** Where events come from: the live server, or a saved call played again. */
 import { Sequencer, type ServerMessage, type Sink } from "./sequence";
-import { askForTicket, connect, NotFound, Refused, request, type Session } from "./session";
+import { connect, type Line, NotFound, openLine, Refused, type Session, takeLine } from "./session";
 import { reduceAll } from "./store";
 import type { CallEvent } from "./types/events.gen";
 
@@ -34,16 +34,6 @@ export interface Backend {
   start(listener: Listener): void;
   send(message: ClientMessage): void;
   stop(): void;
-}
-
-export interface CallSummary {
-  readonly call_id: string;
-  readonly started_at: string;
-  readonly agent: string | null;
-  readonly live: boolean;
-  readonly duration_ms: number;
-  /** How often each cue was shown and each kind of overlap happened. */
-  readonly reasons: Readonly<Record<string, number>>;
 }
 
 /** How often a panel without a call looks for one, in milliseconds. */
@@ -104,22 +94,18 @@ export class LiveBackend implements Backend {
   private async connect(listener: Listener): Promise<void> {
     if (this.stopped) return;
     try {
-      await this.session.open();
-      // The first ticket is asked for beside the list of calls: one way there and back less.
-      const early = this.tried ? undefined : askForTicket();
-      early?.catch(() => undefined);
+      const early = this.tried || this.as !== "agent" ? null : takeLine(this.callId);
+      const first = !this.tried;
       this.tried = true;
-      if (this.callId === null) {
-        const calls = await request<readonly CallSummary[]>("/v1/calls");
-        this.callId = calls.find((call) => call.live)?.call_id ?? null;
-      }
-      if (this.callId === null) {
+      const line = await (early ?? openLine(this.session, this.callId, this.as, first));
+      if (line === null) {
         listener.connection(this.over ? "ended" : "connecting");
         this.backoff.reset();
         this.retry(listener, NEXT_CALL_MS);
         return;
       }
-      await this.open(listener, this.callId, early);
+      this.callId = line.callId;
+      this.follow(listener, line);
     } catch (error) {
       listener.connection(error instanceof Refused ? "refused" : "offline");
       if (!(error instanceof Refused)) this.retry(listener, this.backoff.next());
@@ -135,11 +121,7 @@ export class LiveBackend implements Backend {
     this.retry(listener, AFTER_CALL_MS);
   }
 
-  private async open(
-    listener: Listener,
-    callId: string,
-    ticket?: ReturnType<typeof askForTicket>,
-  ): Promise<void> {
+  private follow(listener: Listener, { socket, missed }: Line): void {
     const sequencer = new Sequencer({
       snapshot: (view, positionMs) => {
         this.backoff.reset();
@@ -160,13 +142,13 @@ export class LiveBackend implements Backend {
         this.finish(listener);
       },
     });
-    const path = `/v1/calls/${encodeURIComponent(callId)}/events`;
-    const socket = await connect(path, { as: this.as, snapshot: "view" }, ticket);
     if (this.stopped) socket.close();
     this.socket = socket;
-    socket.onmessage = (message) => {
+    const take = (message: MessageEvent): void => {
       if (!sequencer.accept(JSON.parse(String(message.data)) as ServerMessage)) socket.close();
     };
+    socket.onmessage = take;
+    missed.forEach(take);
     socket.onclose = () => {
       if (this.stopped || this.over) return;
       listener.connection("offline");

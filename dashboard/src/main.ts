@@ -1,1 +1,2 @@
+import "./boot";
 import "./app";

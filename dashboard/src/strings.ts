@@ -3,7 +3,15 @@ import type { Channel } from "./types/events.gen";
 
 export const strings = {
   product: "Heartline",
-  nav: { label: "Screens", panel: "My call", wall: "Live calls", calls: "Calls", rules: "Rules" },
+  nav: {
+    label: "Screens",
+    panel: "My call",
+    wall: "Live calls",
+    calls: "Calls",
+    trends: "Trends",
+    rules: "Rules",
+    data: "My data",
+  },
   skip: "Skip to content",
   signIn: {
     title: "Sign in to Heartline",
@@ -238,25 +246,6 @@ export const strings = {
     noMatch: "No call matches",
     count: (shown: number, all: number) => `${shown} of ${all}`,
   },
-  rules: {
-    title: "Cue rules",
-    hint: "What Heartline may say, when, and why. Read only here; rules are files.",
-    why: "Why",
-    when: "When",
-    clears: "Until",
-    off: "off",
-    priority: "Priority",
-    cooldown: "At most every",
-    ttl: "Shown for",
-    perCall: "Per call",
-    confidence: "Confidence from",
-    latency: "Rests on",
-    latencyClass: { A: "timing", T: "words", L: "finished turns" } as Readonly<
-      Record<string, string>
-    >,
-    better: "Better",
-    search: "Search rules",
-  },
   failed: "The server did not answer. Try again.",
   loading: "Loading …",
 };
@@ -270,11 +259,13 @@ export function clock(ms: number): string {
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`;
 }
 
-const relative = new Intl.RelativeTimeFormat(undefined, { style: "narrow", numeric: "auto" });
+let relative: Intl.RelativeTimeFormat | undefined;
 
 /** How long ago, in the reader's locale; both times are of the call, so no clock is compared. */
 export function ago(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
+  // Made on first use: it costs the first paint several milliseconds.
+  relative ??= new Intl.RelativeTimeFormat(undefined, { style: "narrow", numeric: "auto" });
   if (seconds < 90) return relative.format(-seconds, "second");
   return relative.format(-Math.round(seconds / 60), "minute");
 }

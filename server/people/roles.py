@@ -1,12 +1,15 @@
 """Roles and what they may do (`reliability.md` section 6); pure.
 
-                 live calls   finished calls      rules    users, keys   audit
-    agent        own          own                 -        -             own entries
-    supervisor   team         team                team     -             -
-    coach        -            team                propose  -             -
-    auditor      -            metadata            read     -             all
-    admin        -            with a reason       all      all           all
-    local        all          all                 all      -             all
+                 live calls   finished calls      rules    users, keys   audit         trends
+    agent        own          own                 -        -             own entries   own
+    supervisor   team         team                try      -             -             team
+    coach        -            team                try      -             -             team, agents
+    auditor      -            metadata            read     -             all           teams
+    admin        -            with a reason       all      all           all           teams
+    local        all          all                 all      -             all           all
+
+Rules are the whole server's, so only who answers for it saves them. Everybody sees what is stored
+about them and may ask for its erasure, which an admin decides.
 
 `local` is the one person at this machine while no user exists. Whatever is not granted is denied.
 """
@@ -46,7 +49,18 @@ class Action(StrEnum):
     ANNOUNCE_CALLS = "announce_calls"
     """Tell of a stream that can say no more than an id."""
     READ_RULES = "read_rules"
+    TRY_RULES = "try_rules"
+    """Replay finished calls under changed rules, to see what would be shown."""
     EDIT_RULES = "edit_rules"
+    """Save changed rules, for every call that starts from then on."""
+    READ_TRENDS = "read_trends"
+    """Figures over many calls, of whole teams or of oneself."""
+    READ_AGENT_TRENDS = "read_agent_trends"
+    """Figures over many calls of one agent."""
+    READ_OWN_DATA = "read_own_data"
+    """See, take away and ask to erase what is stored about oneself."""
+    DECIDE_ERASURE = "decide_erasure"
+    """Carry out or decline what people ask to have erased."""
     MANAGE_PEOPLE = "manage_people"
     READ_AUDIT = "read_audit"
     READ_PROMISES = "read_promises"
@@ -75,6 +89,7 @@ class Reach(StrEnum):
 
 _EVERYBODY = {
     Action.PRACTISE: Reach.OWN,
+    Action.READ_OWN_DATA: Reach.OWN,
     Action.WRITE_TONE: Reach.OWN,
     Action.READ_API: Reach.ALL,
 }
@@ -90,6 +105,8 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         Action.SWAP_ROLES: Reach.OWN,
         Action.READ_RULES: Reach.ALL,
         Action.READ_AUDIT: Reach.OWN,
+        Action.READ_TRENDS: Reach.OWN,
+        Action.READ_AGENT_TRENDS: Reach.OWN,
     },
     Role.SUPERVISOR: {
         **_EVERYBODY,
@@ -100,13 +117,17 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         Action.NUDGE: Reach.TEAM,
         Action.SWAP_ROLES: Reach.TEAM,
         Action.READ_RULES: Reach.ALL,
-        Action.EDIT_RULES: Reach.TEAM,
+        Action.TRY_RULES: Reach.TEAM,
+        Action.READ_TRENDS: Reach.TEAM,
     },
     Role.COACH: {
         **_EVERYBODY,
         Action.LIST_CALLS: Reach.TEAM,
         Action.READ_CONTENT: Reach.TEAM,
         Action.READ_RULES: Reach.ALL,
+        Action.TRY_RULES: Reach.TEAM,
+        Action.READ_TRENDS: Reach.TEAM,
+        Action.READ_AGENT_TRENDS: Reach.TEAM,
     },
     Role.AUDITOR: {
         **_EVERYBODY,
@@ -114,6 +135,7 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         Action.READ_CONTENT: Reach.ALL_WITH_REASON,
         Action.READ_RULES: Reach.ALL,
         Action.READ_AUDIT: Reach.ALL,
+        Action.READ_TRENDS: Reach.ALL,
     },
     Role.ADMIN: {
         **_EVERYBODY,
@@ -121,7 +143,10 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
         Action.READ_CONTENT: Reach.ALL_WITH_REASON,
         Action.READ_RULES: Reach.ALL,
         Action.ANNOUNCE_CALLS: Reach.ALL,
+        Action.TRY_RULES: Reach.ALL,
         Action.EDIT_RULES: Reach.ALL,
+        Action.READ_TRENDS: Reach.ALL,
+        Action.DECIDE_ERASURE: Reach.ALL,
         Action.MANAGE_PEOPLE: Reach.ALL,
         Action.READ_METRICS: Reach.ALL,
         Action.READ_AUDIT: Reach.ALL,

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from server.store.database import StoreError
 from server.store.promises import delete_promises
 from server.store.tables import (
+    CALL_FIGURES,
     CALL_REASONS,
     CALLS,
     CHECKPOINTS,
@@ -24,6 +25,17 @@ from server.store.tables import (
 )
 
 _DAY_MS = 86_400_000
+_ABOUT_A_CALL = (
+    CALL_FIGURES,
+    CALL_REASONS,
+    CHECKPOINTS,
+    DISPUTES,
+    OUTBOX,
+    PROMISES,
+    PRACTICE,
+    CALLS,
+)
+"""Everything but its events, the call itself last."""
 
 
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +55,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     erased_at: str
     scope: str
-    """`call`, `customer` or `retention`."""
+    """`call`, `customer`, `agent`, `all` or `retention`."""
     calls: int
     events: int
 
@@ -80,6 +92,24 @@ def erase_customer(engine: sa.Engine, customer: str, *, now: datetime) -> Certif
     return _erase(engine, CALLS.c.customer == customer, "customer", "such customer", now)
 
 
+def erase_agent(engine: sa.Engine, agent: str, *, now: datetime) -> Certificate:
+    """Erase all calls of one agent.
+
+    Raises:
+        StoreError: there is no such call, one is live, or one is under a legal hold.
+    """
+    return _erase(engine, CALLS.c.agent == agent, "agent", "call of theirs", now)
+
+
+def erase_all(engine: sa.Engine, *, now: datetime) -> Certificate:
+    """Erase all calls.
+
+    Raises:
+        StoreError: there is no call, one is live, or one is under a legal hold.
+    """
+    return _erase(engine, sa.true(), "all", "call", now)
+
+
 def expire(engine: sa.Engine, settings: RetentionSettings, *, now: datetime) -> Certificate | None:
     """Delete exactly what is older than the settings allow; None when there is nothing."""
     now_ms = round(now.timestamp() * 1000)
@@ -97,6 +127,7 @@ def expire(engine: sa.Engine, settings: RetentionSettings, *, now: datetime) -> 
         events = connection.execute(sa.delete(EVENTS).where(EVENTS.c.call_id.in_(stale))).rowcount
         connection.execute(sa.delete(OUTBOX).where(OUTBOX.c.call_id.in_(stale)))
         delete_promises(connection, stale)
+        connection.execute(sa.delete(CALL_FIGURES).where(CALL_FIGURES.c.call_id.in_(stale)))
         gone = list(
             connection.scalars(
                 sa.select(CALLS.c.call_id).where(
@@ -135,7 +166,7 @@ def _erase(
 
 
 def _delete_calls(connection: sa.Connection, call_ids: Sequence[str]) -> None:
-    for table in (CALL_REASONS, CHECKPOINTS, DISPUTES, OUTBOX, PROMISES, PRACTICE, CALLS):
+    for table in _ABOUT_A_CALL:
         connection.execute(sa.delete(table).where(table.c.call_id.in_(call_ids)))
 
 

@@ -113,6 +113,30 @@ ERASURES = sa.Table(
 )
 """That something was erased, when and how much; nothing of what it was."""
 
+ERASURE_REQUESTS = sa.Table(
+    "erasure_requests",
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("asked_at", sa.String(40), nullable=False),
+    sa.Column("user_id", sa.String(64), nullable=False, index=True),
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("agent", sa.String(256)),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("decided_at", sa.String(40)),
+    sa.Column("certificate", sa.String(64)),
+)
+"""That somebody asked to have their calls erased, and what became of it."""
+
+CALL_FIGURES = sa.Table(
+    "call_figures",
+    METADATA,
+    sa.Column("call_id", sa.String(64), primary_key=True),
+    sa.Column("made_by", sa.String(64), nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The numbers of a call's report without a word of it, so that many calls can be added up."""
+
 USERS = sa.Table(
     "users",
     METADATA,

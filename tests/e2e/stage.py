@@ -133,12 +133,21 @@ class Stage:
         self.do(publish)
         return name
 
-    def past(self, call_id: str, events: Sequence[Event], agent: str | None = None) -> None:
+    def past(
+        self,
+        call_id: str,
+        events: Sequence[Event],
+        agent: str | None = None,
+        *,
+        team: str | None = None,
+        started_at: str | None = None,
+    ) -> None:
         """Enter a call that is over."""
         started = events[0]
         assert isinstance(started, CallStarted)
-        opening = replace(started, call_id=call_id, agent=agent or started.agent)
-        self.calls.journal.open_call(call_id, started.started_at, opening.agent)
+        at = started_at or started.started_at
+        opening = replace(started, call_id=call_id, agent=agent or started.agent, started_at=at)
+        self.calls.journal.open_call(call_id, at, opening.agent, team=team)
         self.calls.journal.append(call_id, 1, [opening, *events[1:]])
         self.calls.journal.end_call(call_id, events[-1].at_ms)
 
@@ -175,6 +184,7 @@ def staged_server(database: Path | str, port: int = 0) -> Iterator[Stage]:
     listener.bind(("127.0.0.1", port))
     user, journal = SingleUser(), Journal(database)
     calls = Calls(Hearing(HearingSettings()), journal)
+    calls.rule_source.adopt(Path(database).parent / "rules")
     access = Access(journal.engine, user, Audit(journal.engine, b"seal"))
     stage = Stage(listener.getsockname()[1], user, access, calls)
     config: dict[str, Any] = {"ws": "websockets-sansio", "log_config": None, "log_level": "warning"}

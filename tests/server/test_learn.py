@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from server.learn import CALL, learn_page
+from server.rule_edits import described
 from server.runner import Running
 from tests.server.live import serving
 
@@ -65,7 +66,7 @@ def test_every_time_of_the_text_is_a_moment_of_the_call_that_is_served(server: R
 def test_every_cue_that_an_agent_may_see_is_linked_from_the_technique_it_serves(
     server: Running,
 ) -> None:
-    rules = server.calls.rules()
+    rules = described(server.calls.rule_source, server.calls.disabled_rules)
     page = learn_page(rules)
     techniques = {r["id"] for r in rules if r["audience"] == "agent" and r["technique"] is not None}
     linked = set(re.findall(r'class="cue" href="#cue-([a-z_]+)"', page))
@@ -78,7 +79,7 @@ def test_every_cue_that_an_agent_may_see_is_linked_from_the_technique_it_serves(
 
 
 def test_a_cue_that_is_switched_off_here_says_so(server: Running) -> None:
-    rules = server.calls.rules()
+    rules = described(server.calls.rule_source, server.calls.disabled_rules)
     off = next(r for r in rules if r["id"] == "pause_barge")
     assert not off["enabled"]
     page = learn_page(rules)

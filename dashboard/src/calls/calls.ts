@@ -1,9 +1,8 @@
 /** The list of calls: find one, watch it, read its report, or play it again. */
 import { css, html, LitElement, type TemplateResult } from "lit";
-import type { CallSummary } from "../backend";
 import { base } from "../design/base";
 import { icon } from "../design/icons";
-import { request, type Session } from "../session";
+import { type CallSummary, request, type Session } from "../session";
 import { clock, strings } from "../strings";
 
 /** Rows shown; a search finds the others. */

@@ -28,6 +28,8 @@ import "./promises";
 import "./status";
 import "./transcript";
 
+/** How long the empty panel is held back: drawing it twice costs more than a quick first answer. */
+const PATIENCE_MS = 300;
 const KEYS: Readonly<Record<string, Verdict>> = {
   u: "up",
   d: "down",
@@ -48,6 +50,7 @@ export class Panel extends LitElement implements Listener {
     levels: { state: true },
     watching: { state: true },
     quietMs: { state: true },
+    settled: { state: true },
   };
   static override styles = [
     base,
@@ -102,6 +105,8 @@ export class Panel extends LitElement implements Listener {
   declare levels: Levels;
   declare watching: number;
   declare quietMs: number;
+  /** Whether there is something to show, or the first word of it takes long. */
+  declare settled: boolean;
   private backend: Backend | null = null;
   private heardAt = performance.now();
   private timer: ReturnType<typeof setInterval> | undefined;
@@ -117,10 +122,14 @@ export class Panel extends LitElement implements Listener {
     this.levels = {};
     this.watching = 0;
     this.quietMs = 0;
+    this.settled = false;
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
+    setTimeout(() => {
+      this.settled = true;
+    }, PATIENCE_MS);
     window.addEventListener("keydown", this.onKey);
     prefs.addEventListener("change", this.onPrefs);
     this.timer = setInterval(() => this.watchTheLine(), 1000);
@@ -164,6 +173,7 @@ export class Panel extends LitElement implements Listener {
 
   connection(state: Connection): void {
     this.link = state;
+    this.settled = true;
     this.heardAt = performance.now();
   }
 
@@ -232,6 +242,7 @@ export class Panel extends LitElement implements Listener {
   };
 
   protected override render(): TemplateResult {
+    if (!this.settled) return html``;
     const { view, link } = this;
     const live = started(view) && !view.ended && link === "live";
     const moving = (link === "live" || (link === "replay" && this.player?.playing)) && !view.ended;

@@ -105,18 +105,19 @@ export class Promises extends LitElement {
   }
 }
 
-const day = new Intl.DateTimeFormat(undefined, {
-  weekday: "short",
-  day: "numeric",
-  month: "short",
-  hour: "2-digit",
-  minute: "2-digit",
-});
+let day: Intl.DateTimeFormat | undefined;
 
 /** By when, as a time of the reader's locale where one is known, else in the words that were said. */
 function dueText({ due, due_at }: Pledge): string {
-  if (due_at !== null) return day.format(new Date(due_at));
-  return due ?? strings.promises.noDue;
+  if (due_at === null) return due ?? strings.promises.noDue;
+  day ??= new Intl.DateTimeFormat(undefined, {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+  });
+  return day.format(new Date(due_at));
 }
 
 /** A time with offset as a field of local time takes it. */

@@ -1,5 +1,4 @@
-// Generated from conversation/events.py, server/call_view.py and server/wall.py
-// by `python -m server.typescript`. Do not edit.
+// Generated from the Python structs by `python -m server.typescript`. Do not edit.
 
 export const SCHEMA_VERSION = 1;
 
@@ -637,4 +636,117 @@ export interface Card {
   readonly sentiment: readonly (number)[];
   readonly speech: readonly (Bar)[];
   readonly raised: readonly (RaisedBar)[];
+}
+
+/** One figure over all calls. */
+export interface Measure {
+  readonly name: string;
+  readonly value: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly n: number;
+  readonly unit: string;
+}
+
+/** One day, or one week. */
+export interface TrendPoint {
+  readonly day: string;
+  readonly calls: number | null;
+  readonly agent_per_10min: number | null;
+  readonly customer_per_10min: number | null;
+  readonly delivered: number | null;
+  readonly needed: number | null;
+}
+
+/** One line of the scorecard over the whole time. */
+export interface BehaviourTotal {
+  readonly behaviour: string;
+  readonly delivered: number;
+  readonly needed: number;
+}
+
+/** Calls over time. */
+export interface Trend {
+  readonly title: string;
+  readonly since: string;
+  readonly until: string;
+  readonly days_per_point: number;
+  readonly calls: number;
+  readonly agents: number;
+  readonly practice: number;
+  readonly enough: boolean;
+  readonly needs: string;
+  readonly points: readonly (TrendPoint)[];
+  readonly behaviours: readonly (BehaviourTotal)[];
+  readonly measures: readonly (Measure)[];
+}
+
+/** Something whose trend may be asked for. */
+export interface Scope {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** One time that a rule fired. */
+export interface Example {
+  readonly call_id: string;
+  readonly at_ms: number;
+  readonly evidence_line: string;
+}
+
+/** How one rule does before and after a change. */
+export interface RuleTrial {
+  readonly rule: string;
+  readonly before: number;
+  readonly after: number;
+  readonly withheld_before: number;
+  readonly withheld_after: number;
+  readonly gone: readonly (Example)[];
+  readonly come: readonly (Example)[];
+}
+
+/** What a change would have done. */
+export interface Trial {
+  readonly calls: number;
+  readonly duration_ms: number;
+  readonly total_before: number;
+  readonly total_after: number;
+  readonly rules: readonly (RuleTrial)[];
+}
+
+/** Days until something is deleted (`reliability.md` section 6); a legal hold stops it. */
+export interface RetentionSettings {
+  readonly events_days: number;
+  readonly calls_days: number;
+}
+
+/** One request. */
+export interface ErasureRequest {
+  readonly id: string;
+  readonly asked_at: string;
+  readonly user_id: string;
+  readonly name: string;
+  readonly agent: string | null;
+  readonly state: string;
+  readonly decided_at: string | null;
+  readonly certificate: string | null;
+}
+
+/** How much of what is stored about one person. */
+export interface OwnData {
+  readonly name: string;
+  readonly role: string;
+  readonly teams: readonly (string)[];
+  readonly agent: string | null;
+  readonly sessions: number;
+  readonly calls: number;
+  readonly calls_ms: number;
+  readonly held: number;
+  readonly first: string | null;
+  readonly last: string | null;
+  readonly events: number;
+  readonly disputes: number;
+  readonly audit_entries: number;
+  readonly retention: RetentionSettings;
+  readonly requests: readonly (ErasureRequest)[];
 }
