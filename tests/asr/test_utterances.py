@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -214,6 +215,19 @@ def ends_after_ms(text: str) -> int:
 )
 def test_the_words_say_how_much_silence_ends_an_utterance(text: str, silence_ms: int) -> None:
     assert ends_after_ms(text) == pytest.approx(silence_ms, abs=50)
+
+
+def test_words_that_the_model_doubts_are_taken_for_half_a_sentence() -> None:
+    line = Line()
+    line.speak(1_000, 2_000)
+    (job,) = [j for j in line.run(2_250) if j.kind is JobKind.SPECULATIVE]
+    doubted = answer(job, "I Dora.")
+    words = tuple(msgspec.structs.replace(w, probability=0.4) for w in doubted.words)
+    line.tracker.receive(msgspec.structs.replace(doubted, words=words), 2_250)
+    line.run(2_600)
+    assert line.tracker.take_ready(2_600) == []
+    line.run(2_750)
+    assert finals([*line.tracker.take_ready(2_750)]) == ["I Dora."]
 
 
 def test_partials_come_every_hop_of_new_speech_and_never_in_silence() -> None:
