@@ -3,8 +3,9 @@
 A word is stable when two consecutive passes, the second with at least 200 ms more audio, agree
 on it and on everything before it, and it is not the last word (Macháček et al. 2023); or when it
 is surer than 0.95 with 300 ms of audio behind it. Stable words are append-only until the final
-replaces everything. A pass that contradicts them is counted; what follows the place where it
-agrees again is shown, the contradiction is not.
+replaces everything. A pass that contradicts them is counted. Its contradiction is not shown, but
+what follows the words that correspond to the stable ones is: a display that waited for the final
+would stand still for seconds over one misheard word.
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ from collections.abc import Sequence
 
 from asr.settings import AsrSettings
 from conversation.events import Word
-
-_ANCHOR_SHIFT_WORDS = 2
-"""How far a pass may have more or fewer words than the stable text before it agrees again."""
 
 
 class Stabiliser:
@@ -45,10 +43,11 @@ class Stabiliser:
         """
         before = (len(self.stable), self.tail)
         heard = text.split()
-        self.contradictions += not _starts_with(heard, self.stable)
+        contradicts = not _starts_with(heard, self.stable)
+        self.contradictions += contradicts
         self.audio_end_ms = max(self.audio_end_ms, audio_end_ms)
         rest = _continuation(heard, self.stable)
-        if rest is None:
+        if contradicts and not rest:
             return False
         grown = (
             self._grown_ms is None
@@ -72,7 +71,7 @@ class Stabiliser:
         if len(self._passes) < needed:
             return 0
         for earlier in self._passes:
-            old = _continuation(earlier, self.stable) or []
+            old = _continuation(earlier, self.stable)
             same = 0
             while same < min(agreed, len(old)) and _same(old[same], rest[same]):
                 same += 1
@@ -96,17 +95,34 @@ class Stabiliser:
         return sure
 
 
-def _continuation(heard: list[str], stable: list[str]) -> list[str] | None:
-    """Return what a pass says after the stable words; None where it has no such place."""
+def _continuation(heard: list[str], stable: list[str]) -> list[str]:
+    """Return what a pass says after the words that correspond to the stable ones.
+
+    Those are the beginning of the pass with the fewest edits from the stable words; of several, one
+    that ends as they do, then the one nearest in length.
+    """
     if _starts_with(heard, stable):
         return heard[len(stable) :]
-    last = stable[-2:]
-    for shift in sorted(range(-_ANCHOR_SHIFT_WORDS, _ANCHOR_SHIFT_WORDS + 1), key=abs):
-        end = len(stable) + shift
-        begin = end - len(last)
-        if begin >= 0 and end <= len(heard) and _starts_with(heard[begin:], last):
-            return heard[end:]
-    return None
+    edits = _edits_of_beginnings([_plain(w) for w in stable], [_plain(w) for w in heard])
+
+    def precedence(end: int) -> tuple[int, bool, int]:
+        differs = end == 0 or not _same(heard[end - 1], stable[-1])
+        return edits[end], differs, abs(end - len(stable))
+
+    return heard[min(range(len(heard) + 1), key=precedence) :]
+
+
+def _edits_of_beginnings(stable: list[str], heard: list[str]) -> list[int]:
+    """Return the edit distance of `stable` from each beginning of `heard`, shortest first."""
+    edits = list(range(len(heard) + 1))
+    for row, word in enumerate(stable, 1):
+        diagonal, edits[0] = edits[0], row
+        for column, other in enumerate(heard, 1):
+            diagonal, edits[column] = (
+                edits[column],
+                min(edits[column] + 1, edits[column - 1] + 1, diagonal + (word != other)),
+            )
+    return edits
 
 
 def _same(left: str, right: str) -> bool:

@@ -2,11 +2,11 @@
 
     begins   300 ms before its first speech
     ends     after 450 ms of silence; 300 when its words end a sentence, 700 when they end in the
-             middle of one; at 12 s, where the voice is faintest in the last 2 s; at lost audio, a
-             hold, a pause and the end of the call
+             middle of one or are improbable; at 12 s, where the voice is faintest in the last 2 s;
+             at lost audio, a hold, a pause and the end of the call
     partial  every hop of new speech, at a dip of 64 ms, and where an overlap waits for words
-    final    decoded in advance after 200 ms of silence where partials are on, and published if
-             the silence lasts; the tail of an utterance is always decoded
+    final    decoded in advance after 200 ms of silence where partials are on, shown at once as a
+             partial, and published if the silence lasts; the tail of an utterance is always decoded
 
 Jobs follow from the stream alone, and from advice where the clock is live: time advances on a
 fixed grid, so chunk sizes and call rates change nothing.
@@ -16,14 +16,11 @@ from __future__ import annotations
 
 from collections import deque
 
-import msgspec
-
-from asr.guard import plain
-from asr.jobs import Advice, Job, JobKind, JobResult, unanswered
+from asr.jobs import Advice, Job, JobKind, JobResult
 from asr.languages import language_words
 from asr.listening import ListeningBuffer
-from asr.publishing import Shown, final_transcript, partial_transcript, without_echo
 from asr.settings import AsrSettings
+from asr.transcripts import TranscriptLog, Transcripts
 from asr.utterance import Lead, Utterance
 from audio.chunks import AudioChunk
 from conversation.events import (
@@ -31,9 +28,7 @@ from conversation.events import (
     CapturePaused,
     Channel,
     Event,
-    FinalTranscript,
     HoldStarted,
-    PartialTranscript,
     SpeechEnded,
     SpeechStarted,
 )
@@ -45,9 +40,6 @@ _LATE_ONSET_MS = 500
 _LOOP_EXTRA_FRAMES = 500
 """Context added after a partial that looped (section 4)."""
 _PUNCTUATION = ".,;:!?\"'()-…"
-_REDECODED = frozenset({"delayed", "failed", "truncated", "skipped"})
-
-Transcripts = list[PartialTranscript | FinalTranscript]
 
 
 class UtteranceTracker:
@@ -74,24 +66,15 @@ class UtteranceTracker:
         self._former: Utterance | None = None
         self._count = 0
         self._jobs = 0
-        self._shown: dict[str, Shown] = {}
-        self._asked: dict[str, tuple[Job, int]] = {}
-        """Jobs without an answer, with the end of the speech in them."""
+        self._log = TranscriptLog(channel, settings)
         self._speculated: dict[str, JobResult | None] = {}
         """Speculative jobs of the present pause, with their answers as far as they are there."""
-        self._promoted: set[str] = set()
-        """Speculative jobs that have become the final of their utterance."""
         self._ready: list[JobResult] = []
-        self._last_word = ""
-        """Of the newest final."""
-        self._redo: list[Job] = []
-        self._redo_bytes = 0
 
     @property
     def unfinished_since_ms(self) -> int | None:
         """Start of the audio of the oldest utterance without its final; None without one."""
-        begins = [shown.begin_ms for shown in self._shown.values()]
-        return max(0, min(begins) - self._settings.pre_roll_ms) if begins else None
+        return self._log.unfinished_since_ms
 
     def push_audio(self, chunk: AudioChunk) -> None:
         """Take the next 16 kHz audio of the channel."""
@@ -112,6 +95,7 @@ class UtteranceTracker:
     def advise(self, advice: Advice) -> None:
         """Take what the recogniser can do at present (live clock only)."""
         self._advice = advice
+        self._log.level = advice.level
 
     def hint(self, due_ms: int) -> None:
         """An overlap waits for this channel's words from `due_ms` on (live clock only)."""
@@ -143,40 +127,22 @@ class UtteranceTracker:
 
     def abandon(self, at_ms: int) -> Transcripts:
         """Publish what nobody will decode any more as skipped, so that no speech vanishes."""
-        missing: Transcripts = []
-        for job, end_ms in list(self._asked.values()):
-            if job.kind is JobKind.FINAL or job.job_id in self._promoted:
-                missing += self._final(
-                    job, unanswered(job, "skipped"), self._shown[job.utterance_id], at_ms, end_ms
-                )
-        self._asked.clear()
-        return missing
+        return self._log.abandon(at_ms)
 
     def redecode(self) -> list[Job]:
         """Return decodes of what came late, cut or not at all, once each, for after the call."""
-        jobs, self._redo, self._redo_bytes = self._redo, [], 0
-        for job in jobs:
-            self._asked[job.job_id] = (job, job.audio_end_ms)
-        return jobs
+        return self._log.redecode()
 
     def receive(self, result: JobResult, at_ms: int) -> Transcripts:
         """Turn an answer into what is published at `at_ms`; stale ones give nothing."""
-        shown = self._shown.get(result.utterance_id)
-        job, end_ms = self._asked.pop(result.job_id, (None, 0))
-        if shown is None or job is None:
-            return []
-        if result.kind is JobKind.REDECODE:
-            return self._corrected(job, result, shown, at_ms)
-        if result.kind is JobKind.FINAL or result.job_id in self._promoted:
-            return self._final(job, result, shown, at_ms, end_ms)
-        if result.kind is JobKind.SPECULATIVE and result.job_id in self._speculated:
+        if result.job_id in self._speculated:
             if result.error is None:
-                self._asked[result.job_id] = (job, end_ms)
                 self._speculated[result.job_id] = result
-            else:
-                self._forget_speculation(result.job_id)
-            return []
-        return self._partial(result, shown, at_ms, end_ms)
+                return self._log.preview(result, at_ms)
+            self._forget_speculation(result.job_id)
+        elif result.kind is JobKind.PARTIAL and "loop" in result.flags and self._open is not None:
+            self._open.extra_frames += _LOOP_EXTRA_FRAMES
+        return self._log.receive(result, at_ms)
 
     def take_ready(self, at_ms: int) -> Transcripts:
         """Publish finals at `at_ms` that were decoded before their utterance ended."""
@@ -212,7 +178,7 @@ class UtteranceTracker:
             lead = Lead(from_ms, max(0, spoken_ms), heard_ms)
         self._open = Utterance(f"{self._channel[0]}-{self._count}", begin_ms, lead)
         self._open.last_partial_ms = speech_ms
-        self._shown[self._open.id] = Shown(speech_ms, self._settings)
+        self._log.begin(self._open.id, speech_ms)
 
     def _due(self, now_ms: int) -> list[Job]:
         utterance = self._open
@@ -245,16 +211,15 @@ class UtteranceTracker:
         """Return the silence that ends an utterance, by the words up to its end."""
         settings = self._settings
         answer = self._speculated.get(utterance.speculative or "")
-        shown = self._shown[utterance.id].stabiliser
         if answer is not None:
             text = answer.text
-        elif shown.audio_end_ms >= utterance.last_end_ms:
-            text = shown.text
         else:
-            return settings.endpoint_silence_ms
+            text = self._log.text_up_to(utterance.id, utterance.last_end_ms) or ""
         words = text.lower().split()
         if not words:
             return settings.endpoint_silence_ms
+        if answer is not None and _sureness(answer) < settings.endpoint_sure_probability:
+            return settings.endpoint_unfinished_ms
         if words[-1].strip(_PUNCTUATION) in self._words.unfinished or words[-1].endswith(
             ("...", "…", "-", ",")
         ):
@@ -328,12 +293,12 @@ class UtteranceTracker:
             utterance.speech[-1][1] = end_ms
         self._former = utterance
         if utterance.speech_ms(end_ms) < self._settings.min_speech_ms:
-            self._shown.pop(utterance.id, None)
+            self._log.drop(utterance.id)
             return []
         job_id = utterance.speculative
         if job_id is None or job_id not in self._speculated:
             return self._job(utterance, JobKind.FINAL, end_ms)
-        self._promoted.add(job_id)
+        self._log.promote(job_id)
         answer = self._speculated.pop(job_id)
         if answer is not None:
             self._ready.append(answer)
@@ -376,54 +341,11 @@ class UtteranceTracker:
             extra_frames=utterance.extra_frames if kind is JobKind.PARTIAL else 0,
             patient=self._patient,
         )
-        self._asked[job.job_id] = (job, speech_end_ms)
+        self._log.ask(job, speech_end_ms)
         return [job]
 
-    # ------------------------------------------------------------------ publishing
 
-    def _partial(self, result: JobResult, shown: Shown, at_ms: int, end_ms: int) -> Transcripts:
-        if "loop" in result.flags and self._open is not None:
-            self._open.extra_frames += _LOOP_EXTRA_FRAMES
-        if result.error is not None or not result.text:
-            return []
-        if not shown.stabiliser.push(result.text, end_ms, result.words):
-            return []
-        return [partial_transcript(self._channel, result, shown, at_ms, end_ms, self._advice.level)]
-
-    def _final(
-        self, job: Job, result: JobResult, shown: Shown, at_ms: int, end_ms: int
-    ) -> Transcripts:
-        self._promoted.discard(result.job_id)
-        result = without_echo(result, shown.begin_ms, self._last_word)
-        if result.text:
-            self._last_word = plain(result.text.split()[-1])
-        if result.error is None and not result.text and shown.rev == 0:
-            del self._shown[result.utterance_id]
-            return []
-        final = final_transcript(
-            self._channel, result, shown, at_ms, end_ms, self._settings.model, self._advice.level
-        )
-        fits = self._redo_bytes + len(job.pcm) <= 32 * self._settings.redecode_audio_ms
-        if final.status in _REDECODED and fits:
-            shown.end_ms = end_ms
-            self._redo_bytes += len(job.pcm)
-            self._redo.append(
-                msgspec.structs.replace(
-                    job, job_id=f"{job.job_id}-again", kind=JobKind.REDECODE, least_frames=3000
-                )
-            )
-        else:
-            del self._shown[result.utterance_id]
-        return [final]
-
-    def _corrected(self, job: Job, result: JobResult, shown: Shown, at_ms: int) -> Transcripts:
-        """Publish a decode after the call, unless it is no better than what is there."""
-        del self._shown[job.utterance_id]
-        if result.error is not None or "loop" in result.flags:
-            return []
-        result = msgspec.structs.replace(result, flags=(*result.flags, "redecoded"))
-        return [
-            final_transcript(
-                self._channel, result, shown, at_ms, shown.end_ms, self._settings.model, 0
-            )
-        ]
+def _sureness(answer: JobResult) -> float:
+    """Return the mean probability of an answer's words; 1 where they are not timed."""
+    probabilities = [word.probability for word in answer.words]
+    return sum(probabilities) / len(probabilities) if probabilities else 1.0

@@ -62,6 +62,8 @@ class BuiltCall(msgspec.Struct, frozen=True):
     samples: dict[str, Samples]
     """16 kHz, float32, one array of the same length per side."""
     words: dict[str, list[GoldWord]]
+    tail_s: float = 3.0
+    """Zeros that are played after the audio, before the end is told."""
 
     @property
     def seconds(self) -> float:
@@ -127,6 +129,34 @@ def pauseless_call(bank: SpeechBank, seconds: float, seed: int) -> BuiltCall:
             at_s += clip.seconds + 0.15
             utterance += 1
     return BuiltCall(samples, words)
+
+
+def beginning(call: BuiltCall, seconds: float) -> BuiltCall:
+    """Return the beginning of a call, up to the last utterance that ends in time."""
+    count = round(seconds * RATE_HZ)
+    samples = {side: call.samples[side][:count].copy() for side in SIDES}
+    words = {}
+    for side in SIDES:
+        ends: dict[int, float] = {}
+        for word in call.words[side]:
+            ends[word.utterance] = word.end_s
+        kept = {u for u, end_s in ends.items() if end_s <= seconds - 0.2}
+        words[side] = [w for w in call.words[side] if w.utterance in kept]
+        spoken_s = max((w.end_s for w in words[side]), default=0.0)
+        samples[side][round((spoken_s + 0.1) * RATE_HZ) :] *= 0.01
+    return BuiltCall(samples, words)
+
+
+def hung_up(call: BuiltCall) -> BuiltCall:
+    """Return the call ended with its last word: the line is cut with no silence after it.
+
+    The other side is cut in the middle of what it says; a word that it had not finished does not
+    count.
+    """
+    end_s = max(call.words[side][-1].end_s for side in SIDES) + 0.02
+    samples = {side: call.samples[side][: round(end_s * RATE_HZ)] for side in SIDES}
+    words = {side: [w for w in call.words[side] if w.end_s <= end_s] for side in SIDES}
+    return BuiltCall(samples, words, tail_s=0.0)
 
 
 def with_noise(call: BuiltCall, snr_db: float, seed: int) -> BuiltCall:

@@ -41,7 +41,7 @@ class Delays(msgspec.Struct, frozen=True):
     final_after_end: list[float]
     """Per utterance."""
     committed_at: list[tuple[float, float]]
-    """End of each word that was committed, and its delay: for the drift."""
+    """Per utterance, mean end of its words that were committed, and their mean delay."""
     erased: int
     """Words that were shown and taken back."""
     heard: int
@@ -55,14 +55,18 @@ def delays(words: Sequence[GoldWord], trace: Sequence[State]) -> Delays:
     final = _first_times(words, trace, lambda state: state.final)
     seen = [t - w.end_s for t, w in zip(first_seen, words, strict=True)]
     late = [t - w.end_s for t, w in zip(committed, words, strict=True)]
-    ends = []
+    ends, at = [], []
     for utterance in sorted({w.utterance for w in words}):
         inside = [i for i, w in enumerate(words) if w.utterance == utterance]
         last = next((i for i in reversed(inside) if math.isfinite(final[i])), None)
         ends.append(math.inf if last is None else final[last] - words[inside[-1]].end_s)
+        known = [(words[i].end_s, late[i]) for i in inside if math.isfinite(late[i])]
+        if known:
+            at.append(
+                (float(np.mean([e for e, _ in known])), float(np.mean([d for _, d in known])))
+            )
     shown = [plain_words(state.shown) for state in trace]
     erased = sum(_erased(a, b) for a, b in itertools.pairwise(shown))
-    at = [(w.end_s, d) for w, d in zip(words, late, strict=True) if math.isfinite(d)]
     return Delays(seen, late, ends, at, erased, len(shown[-1]) if shown else 0)
 
 
@@ -74,12 +78,33 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def drift_s_per_min(points: Sequence[tuple[float, float]]) -> float | None:
-    """Return the slope of delays over time."""
-    if len(points) < 3:
+def drift_s_per_min(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """Return the slope of delays over time, and its standard error.
+
+    `points` are one (time, mean delay) per utterance, in seconds: delays within one depend on
+    each other.
+    """
+    if len(points) < 4:
         return None
-    at, late = zip(*points, strict=True)
-    return float(np.polyfit(at, late, 1)[0] * 60)
+    at, late = np.array(points).T
+    if np.ptp(at) == 0:
+        return None
+    slope, start = np.polyfit(at, late, 1)
+    residuals = late - (slope * at + start)
+    spread = float(np.sum((at - at.mean()) ** 2))
+    error = math.sqrt(float(np.sum(residuals**2)) / (len(at) - 2) / spread)
+    return float(slope * 60), 60 * error
+
+
+def lost_at_end(words: Sequence[GoldWord], final: str) -> int:
+    """Count the words at the end of the call that have nothing beside them in the last text.
+
+    A word that was heard as another one is an error, not lost.
+    """
+    reference = [(plain_words(w.text) or [""])[0] for w in words]
+    blocks = Levenshtein.opcodes(reference, plain_words(final))
+    last = blocks[-1] if len(blocks) else None
+    return 0 if last is None or last.tag != "delete" else last.src_end - last.src_start
 
 
 def word_errors(said: str, heard: str) -> tuple[int, int]:

@@ -51,6 +51,19 @@ def test_an_unchanged_pass_is_not_news() -> None:
     assert not stabiliser.push("we will", 1_800)
 
 
+def test_one_misheard_word_does_not_stop_the_display() -> None:
+    stabiliser = heard(("Was it", 1_000), ("Was it greed", 1_400))
+    assert stabiliser.stable == ["Was", "it"]
+    assert stabiliser.push("what was agreed the last", 1_800)
+    assert stabiliser.tail == ["agreed", "the", "last"]
+    stabiliser.push("what was agreed the last time we", 2_200)
+    assert stabiliser.stable == ["Was", "it", "agreed", "the", "last"]
+    rather = heard(("I would rather", 1_000), ("I would rather keep the", 1_400))
+    assert rather.stable == ["I", "would", "rather"]
+    rather.push("I will rather keep the old", 1_800)
+    assert rather.text == "I would rather keep the old"
+
+
 def test_what_follows_a_contradiction_is_shown_where_the_passes_meet_again() -> None:
     stabiliser = heard(("I was charged for it", 1_000), ("I was charged for it all", 1_400))
     assert stabiliser.stable == ["I", "was", "charged", "for", "it"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -91,12 +92,26 @@ def test_a_pause_that_lasts_publishes_the_final_that_was_decoded_in_advance() ->
     line.speak(1_000, 2_000)
     (job,) = [j for j in line.run(2_300) if j.kind is JobKind.SPECULATIVE]
     assert (job.start_ms, job.audio_end_ms) == (700, 2_200)
-    assert line.tracker.receive(answer(job, "hello there"), 2_300) == []
+    (shown,) = line.tracker.receive(answer(job, "hello there"), 2_300)
+    assert isinstance(shown, PartialTranscript), "seen before the pause has lasted long enough"
+    assert (shown.tail, shown.rev) == ("hello there", 1)
     assert kinds(line.run(2_400)) == []
     assert line.tracker.take_ready(2_400) == []
     assert kinds(line.run(2_600)) == []
-    assert finals([*line.tracker.take_ready(2_600)]) == ["hello there"]
+    (final,) = line.tracker.take_ready(2_600)
+    assert isinstance(final, FinalTranscript)
+    assert (final.text, final.rev) == ("hello there", 2)
     assert line.tracker.take_ready(2_700) == []
+
+
+def test_what_was_seen_of_a_pause_is_not_sent_again_when_speech_goes_on() -> None:
+    line = Line()
+    line.speak(1_000, 2_000)
+    (job,) = [j for j in line.run(2_250) if j.kind is JobKind.SPECULATIVE]
+    assert len(line.tracker.receive(answer(job, "hello there"), 2_250)) == 1
+    line.tracker.observe(SpeechStarted(at_ms=2_396, channel=AGENT, start_ms=2_300))
+    line.run(2_450)
+    assert line.tracker.take_ready(2_450) == []
 
 
 def test_an_answer_that_comes_after_the_end_is_published_when_it_comes() -> None:
@@ -200,6 +215,19 @@ def ends_after_ms(text: str) -> int:
 )
 def test_the_words_say_how_much_silence_ends_an_utterance(text: str, silence_ms: int) -> None:
     assert ends_after_ms(text) == pytest.approx(silence_ms, abs=50)
+
+
+def test_words_that_the_model_doubts_are_taken_for_half_a_sentence() -> None:
+    line = Line()
+    line.speak(1_000, 2_000)
+    (job,) = [j for j in line.run(2_250) if j.kind is JobKind.SPECULATIVE]
+    doubted = answer(job, "I Dora.")
+    words = tuple(msgspec.structs.replace(w, probability=0.4) for w in doubted.words)
+    line.tracker.receive(msgspec.structs.replace(doubted, words=words), 2_250)
+    line.run(2_600)
+    assert line.tracker.take_ready(2_600) == []
+    line.run(2_750)
+    assert finals([*line.tracker.take_ready(2_750)]) == ["I Dora."]
 
 
 def test_partials_come_every_hop_of_new_speech_and_never_in_silence() -> None:
