@@ -186,7 +186,11 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     agc_range_db: float = 6.0
     """Fall of the noise floor within 3 s that shows automatic gain control."""
     noise_rise_db: float = 4.0
-    """Rise of the noise floor within 10 s during which a louder voice is no news (Lombard)."""
+    """Rise of the noise within 10 s, and above its usual, during which a louder voice is no news
+    (Lombard)."""
+    usual_noise_ticks: int = 250
+    """Ticks between words of whose noise the 90th percentile is usual: a minute of them (C).
+    Without it babble that comes and goes vetoed one raised passage in three (D)."""
     lombard_snr_db: float = 20.0
     """Noise further below speech than this makes nobody speak up (C)."""
     noise_rise_ms: int = 10_000
