@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from audio.chunks import AudioChunk
 from conversation.events import AudioGap, Channel, EventLog, HoldStarted, SpeechStarted
 from prosody.pitch import PitchTrack
+from prosody.raised import RaisedVoice, ScoredTick
 from prosody.score import Load
 from prosody.settings import ProsodySettings
 from prosody.stage import ProsodyStage
@@ -23,6 +24,24 @@ def test_a_raised_voice_is_found_within_two_and_a_half_seconds() -> None:
     assert 15_800 <= first.begin_ms <= 17_500
     assert [e.reason for e in ends(events)] == ["off"]
     assert {e.id for e in starts(events)} == {"rv-c-1"}
+
+
+def test_an_event_ends_after_a_second_of_calm_ticks_however_few_frames_they_have() -> None:
+    detector = RaisedVoice(Channel.CUSTOMER, ProsodySettings())
+    changes = []
+    for number, score in enumerate([4.0] * 6 + [0.5] * 6):
+        begin_ms = 240 * number
+        tick = ScoredTick(
+            at_ms=begin_ms + 448,
+            begin_ms=begin_ms,
+            end_ms=begin_ms + 240,
+            usable_ms=96,
+            score=score,
+            extra=0.0,
+            trust=1.0,
+        )
+        changes += [(type(event).__name__, number) for event in detector.hear(tick)]
+    assert changes == [("RaisedVoiceStarted", 2), ("RaisedVoiceEnded", 10)]
 
 
 def test_an_event_says_what_it_rests_on() -> None:
