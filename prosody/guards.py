@@ -17,6 +17,7 @@ import numpy.typing as npt
 from prosody.baseline import WindowValues
 from prosody.features import TICK_MS, Floats
 from prosody.settings import ProsodySettings
+from prosody.usable import LevelHistory
 
 Wave = npt.NDArray[np.floating[Any]]
 
@@ -33,12 +34,14 @@ class GainGuard:
     """Tells a change of gain, or gain that never rests, from a change of voice.
 
     A gain moves speech and noise together and leaves the spectrum and the pitch alone. Automatic
-    gain takes the noise down as soon as somebody speaks up; noise that only rises is noise.
+    gain takes the noise down as soon as somebody speaks up; noise that only rises is noise. Noise
+    that comes and goes, as babble does, is usual for the talker: only what exceeds it is a rise.
     """
 
     def __init__(self, settings: ProsodySettings) -> None:
         self._settings = settings
         self._ticks: deque[_GainTick] = deque(maxlen=settings.gain_history_ticks)
+        self._usual_noise = LevelHistory(settings.usual_noise_ticks)
         self._fixed_ms = 0
         self._step_until_ms = 0
         self._agc_until_ms = 0
@@ -54,6 +57,8 @@ class GainGuard:
     ) -> float:
         """Take in one tick; return by how many dB the gain has just stepped, mostly 0."""
         settings = self._settings
+        if len(self._ticks) == settings.gain_history_ticks:
+            self._usual_noise.push(np.array(_known([self._ticks[0].noise_db])))
         self._ticks.append(_GainTick(speech_db, noise_db, alpha_db, f0_st))
         self._fixed_ms += TICK_MS
         recent = list(self._ticks)
@@ -69,6 +74,7 @@ class GainGuard:
             for tick in recent:
                 tick.speech_db = None if tick.speech_db is None else tick.speech_db + step
                 tick.noise_db = None if tick.noise_db is None else tick.noise_db + step
+            self._usual_noise.shift(step)
             del recent[-_RECENT_TICKS:]
             self._ticks = deque(recent, maxlen=settings.gain_history_ticks)
         elif noise_db is not None and self._noise_rose(recent):
@@ -116,8 +122,11 @@ class GainGuard:
         voice = _known([t.speech_db for t in recent])
         if noise is None or noise <= settings.noise_rise_db or not voice:
             return False
+        now_db, usual = median(_known([t.noise_db for t in new])), self._usual_noise
+        if usual.count and now_db < usual.percentile(90) + settings.noise_rise_db:
+            return False
         speech = _change([t.speech_db for t in new], [t.speech_db for t in old])
-        snr_db = median(voice) - median(_known([t.noise_db for t in new]))
+        snr_db = median(voice) - now_db
         return snr_db < settings.lombard_snr_db and (speech is None or speech < noise / 2)
 
 

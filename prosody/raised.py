@@ -79,7 +79,7 @@ class RaisedVoice:
         if score >= on:
             self._below_ms = 0
         elif score < settings.score_off:
-            self._below_ms += tick.usable_ms
+            self._below_ms += tick.end_ms - tick.begin_ms
         if self._below_ms >= settings.off_ms:
             return self.end(tick.at_ms, tick.end_ms, "off")
         if self._event.grade == "raised" and self._strong >= settings.strong_ticks:

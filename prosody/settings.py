@@ -142,7 +142,8 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     on_ticks: int = 3
     """Consecutive usable ticks that start an event."""
     off_ms: int = 1_000
-    """Speech below `score_off` that ends an event."""
+    """Usable ticks below `score_off` that end an event, in stream time. Counted in usable frames, of
+    which a tick has half, an event outlasted the passage by three to seven seconds (D)."""
     silence_ms: int = 2_500
     """Silence that ends an event and clears counters."""
     rearm_ms: int = 2_000
@@ -186,7 +187,11 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     agc_range_db: float = 6.0
     """Fall of the noise floor within 3 s that shows automatic gain control."""
     noise_rise_db: float = 4.0
-    """Rise of the noise floor within 10 s during which a louder voice is no news (Lombard)."""
+    """Rise of the noise within 10 s, and above its usual, during which a louder voice is no news
+    (Lombard)."""
+    usual_noise_ticks: int = 250
+    """Ticks between words of whose noise the 90th percentile is usual: a minute of them (C).
+    Without it babble that comes and goes vetoed one raised passage in three (D)."""
     lombard_snr_db: float = 20.0
     """Noise further below speech than this makes nobody speak up (C)."""
     noise_rise_ms: int = 10_000

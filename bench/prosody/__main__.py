@@ -4,28 +4,23 @@ Data: sentences of the speech bank (generated voices) whose passages are raised 
 three doses; figures are of the test voices, thresholds were set on the development voices and on
 nothing else. Transformed speech proves the mechanism, not the field. Needs the extra `sample`.
 Everything generated is kept in HEARTLINE_SPEECH_BANK (default `bench/out/speech`), so that the
-first run takes long and later ones do not. With HEARTLINE_DATA, real calls without a raised voice
-count false events too.
+first run takes long and later ones do not. With HEARTLINE_DATA, recorded talkers are raised as
+well, and the calls they are from, in which nobody raises a voice, count false events.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
-import numpy as np
-import soundfile
-import soxr
 from rich.console import Console
 
 from bench.prosody.calls import calm_call, raised_call
 from bench.prosody.confusion import confusion_rows
 from bench.prosody.cost import CallCost, cost_rows
 from bench.prosody.detection import Contest, Heard, babble_for, lines
-from bench.prosody.figures import own_starts
-from bench.prosody.line import CONDITIONS, LINE_RATE_HZ, on_the_line
+from bench.prosody.line import CONDITIONS, on_the_line
 from bench.prosody.listen import Listener
+from bench.prosody.recorded import recorded_rows
 from bench.prosody.trackers import tracker_rows
 from bench.results import Row, is_quick, write_results
 from bench.speech_bank import TEST_VOICES, SpeechBank
@@ -37,7 +32,6 @@ SEED = 11
 _OWN = Channel.CUSTOMER
 _QUICK_VOICES = ("kumo", "nora")
 _FEMALE = ("nezumi", "tebukuro", "nora")
-_REAL_CALLS = ("auto_repairs_40.flac", "store_two_party_mulaw.wav")
 
 
 def main() -> None:
@@ -65,8 +59,8 @@ def main() -> None:
         rows += tracker_rows(bank, voices, sentences=2 if quick else 6)
         status.update("Confusion set ...")
         rows += confusion_rows(bank, listener, voices, SEED)
-        status.update("Real calls ...")
-        rows += _real_calls(listener)
+        status.update("Recorded talkers ...")
+        rows += recorded_rows(bank, listener, (SEED,) if quick else (SEED, SEED + 1))
         status.update("Cost ...")
         rows += _cost(bank, listener, voices, quick=quick)
     path = write_results("prosody", rows, seed=SEED)
@@ -96,22 +90,6 @@ def _sex_gap(by_sex: dict[bool, Contest]) -> Iterator[Row]:
     if len(values) == 2:
         gap = abs(values[0] - values[1])
         yield Row("heartline", "mulaw_agc", "auc_gap_of_sexes", gap, "", len(values))
-
-
-def _real_calls(listener: Listener) -> Iterator[Row]:
-    """False events on real calls in which nobody raises a voice, both channels."""
-    folder = os.environ.get("HEARTLINE_DATA")
-    if not folder:
-        return
-    minutes, events = 0.0, 0
-    for name in _REAL_CALLS:
-        audio, rate_hz = soundfile.read(Path(folder) / "calls" / name, dtype="float32")
-        line = np.asarray(soxr.resample(audio, rate_hz, LINE_RATE_HZ), np.float32)
-        channels = {Channel.AGENT: line[:, 0].copy(), Channel.CUSTOMER: line[:, 1].copy()}
-        speech = {c: listener.speech(c, samples) for c, samples in channels.items()}
-        events += len(own_starts(listener.prosody(channels, speech)[0]))
-        minutes += len(line) / LINE_RATE_HZ / 60
-    yield Row("heartline", "real_calls", "false_per_hour", 60 * events / minutes, "1/h", events)
 
 
 def _cost(

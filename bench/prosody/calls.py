@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,8 @@ from bench.prosody.effort import DOSES, SLIGHT, Effort, apply_effort
 from bench.speech_bank import RATE_HZ, SpeechBank
 
 Samples = npt.NDArray[np.float32]
+Script = list[tuple[str, Effort | None]]
+"""Dose and effort of every clip of a call."""
 CACHE = Path(os.environ.get("HEARTLINE_SPEECH_BANK", "bench/out/speech"))
 
 SENTENCES = (
@@ -66,36 +68,38 @@ class GeneratedCall(msgspec.Struct, frozen=True):
 def raised_call(bank: SpeechBank, voice: str, seed: int, *, slight: bool = False) -> GeneratedCall:
     """Eight calm sentences, then two raised ones of every transform and dose, two calm between."""
     rng = np.random.default_rng([seed, sum(voice.encode())])
-    doses = {"slight": SLIGHT} if slight else DOSES
-    plan = [(name, effort) for name, efforts in doses.items() for effort in efforts]
-    order = [plan[i] for i in rng.permutation(len(plan))]
-    script: list[tuple[str, Effort | None]] = [("calm", None)] * 8
-    for name, effort in order:
-        script += [(name, effort), (name, effort), ("calm", None), ("calm", None)]
-    return _build(bank, f"{voice}-{seed}", voice, script, rng)
+    script = effort_script({"slight": SLIGHT} if slight else DOSES, rng)
+    return build(f"{voice}-{seed}", voice, _sentences(bank, voice, rng), script, rng)
 
 
 def calm_call(bank: SpeechBank, voice: str, seed: int, sentences: int = 32) -> GeneratedCall:
     """Return a call in which nothing is raised; every event in it is false."""
     rng = np.random.default_rng([seed, 7, sum(voice.encode())])
-    return _build(bank, f"{voice}-calm-{seed}", voice, [("calm", None)] * sentences, rng)
+    script: Script = [("calm", None)] * sentences
+    return build(f"{voice}-calm-{seed}", voice, _sentences(bank, voice, rng), script, rng)
 
 
-def _build(
-    bank: SpeechBank,
-    name: str,
-    voice: str,
-    script: list[tuple[str, Effort | None]],
-    rng: np.random.Generator,
+def effort_script(doses: Mapping[str, tuple[Effort, ...]], rng: np.random.Generator) -> Script:
+    """Eight calm clips, then two raised ones of every transform and dose, two calm between."""
+    plan = [(name, effort) for name, efforts in doses.items() for effort in efforts]
+    order = [plan[i] for i in rng.permutation(len(plan))]
+    script: Script = [("calm", None)] * 8
+    for name, effort in order:
+        script += [(name, effort), (name, effort), ("calm", None), ("calm", None)]
+    return script
+
+
+def build(
+    name: str, voice: str, clips: Iterator[Samples], script: Script, rng: np.random.Generator
 ) -> GeneratedCall:
-    texts = _texts(rng)
+    """Speak clips of 16 kHz as the script says, with the line's own noise between them."""
     parts: list[Samples] = [_noise(rng, 0.6)]
     at = len(parts[0])
     passages: list[Passage] = []
     speech: list[tuple[int, int]] = []
     last: Effort | None = None
     for dose, effort in script:
-        clip = bank.say(voice, next(texts)).samples
+        clip = next(clips)
         if effort is not None:
             clip = apply_effort(clip, effort, CACHE)
         begin_ms, end_ms = at * 1000 // RATE_HZ, (at + len(clip)) * 1000 // RATE_HZ
@@ -113,9 +117,9 @@ def _build(
     )
 
 
-def _texts(rng: np.random.Generator) -> Iterator[str]:
+def _sentences(bank: SpeechBank, voice: str, rng: np.random.Generator) -> Iterator[Samples]:
     while True:
-        yield from (SENTENCES[i] for i in rng.permutation(len(SENTENCES)))
+        yield from (bank.say(voice, SENTENCES[i]).samples for i in rng.permutation(len(SENTENCES)))
 
 
 def _noise(rng: np.random.Generator, seconds: float) -> Samples:

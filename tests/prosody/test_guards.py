@@ -135,6 +135,19 @@ def test_noise_that_comes_up_blocks_new_events_for_a_while() -> None:
     assert not [e for e in starts(events) if e.at_ms <= blocked[-1].at_ms]
 
 
+def test_noise_that_comes_and_goes_from_the_start_is_usual_and_blocks_nothing() -> None:
+    spans = [(i * 2_000, i * 2_000 + 1_400) for i in range(24)]
+    rng = np.random.default_rng(6)
+    audio = voice(48, raised=(40, 44)) * np.float32(0.3)
+    for begin, end in zip([e for _, e in spans], [b for b, _ in spans[1:]], strict=False):
+        audio[begin * 8 : end * 8] = 0
+    loud = (np.arange(len(audio)) // (4 * RATE)) % 2 == 1
+    noise = rng.normal(0, 1, len(audio)) * np.where(loud, 4e-3, 1e-3)
+    events = run(audio + noise.astype(np.float32), spans)
+    assert [e for e in starts(events) if 40_000 <= e.at_ms <= 42_500]
+    assert not [f for f in frames(events) if "noise_rise" in f.flags and f.end_ms > 30_000]
+
+
 def test_a_speech_span_is_needed_for_a_frame() -> None:
     assert not run(voice(5), [])
 

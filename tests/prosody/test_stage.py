@@ -1,5 +1,8 @@
 """Raised-voice detection on speech-like signals with known effort."""
 
+from itertools import cycle
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,9 @@ from hypothesis import strategies as st
 
 from audio.chunks import AudioChunk
 from conversation.events import AudioGap, Channel, EventLog, HoldStarted, SpeechStarted
+from prosody.features import SpectralBank
 from prosody.pitch import PitchTrack
+from prosody.raised import RaisedVoice, ScoredTick
 from prosody.score import Load
 from prosody.settings import ProsodySettings
 from prosody.stage import ProsodyStage
@@ -23,6 +28,24 @@ def test_a_raised_voice_is_found_within_two_and_a_half_seconds() -> None:
     assert 15_800 <= first.begin_ms <= 17_500
     assert [e.reason for e in ends(events)] == ["off"]
     assert {e.id for e in starts(events)} == {"rv-c-1"}
+
+
+def test_an_event_ends_after_a_second_of_calm_ticks_however_few_frames_they_have() -> None:
+    detector = RaisedVoice(Channel.CUSTOMER, ProsodySettings())
+    changes = []
+    for number, score in enumerate([4.0] * 6 + [0.5] * 6):
+        begin_ms = 240 * number
+        tick = ScoredTick(
+            at_ms=begin_ms + 448,
+            begin_ms=begin_ms,
+            end_ms=begin_ms + 240,
+            usable_ms=96,
+            score=score,
+            extra=0.0,
+            trust=1.0,
+        )
+        changes += [(type(event).__name__, number) for event in detector.hear(tick)]
+    assert changes == [("RaisedVoiceStarted", 2), ("RaisedVoiceEnded", 10)]
 
 
 def test_an_event_says_what_it_rests_on() -> None:
@@ -71,6 +94,43 @@ def test_random_splitting_gives_the_bits_of_the_whole(sizes: list[int]) -> None:
     assert frames(whole)
     assert any(frame.f0_st is not None for frame in frames(whole))
     assert [EventLog.encode(e) for e in split] == [EventLog.encode(e) for e in whole]
+
+
+@pytest.mark.property
+@settings(max_examples=4, deadline=None)
+@given(st.lists(st.integers(40, 4_000), min_size=1, max_size=6))
+def test_every_feature_of_a_stream_in_random_pieces_is_that_of_one_batch(sizes: list[int]) -> None:
+    audio, bank = voice(6, raised=(4, 6)), SpectralBank(RATE)
+    with patch.object(
+        SpectralBank, "measure", autospec=True, side_effect=SpectralBank.measure
+    ) as spy:
+        run(audio, [(0, 6_000)], sizes)
+    streamed = [call.args[1][0] for call in spy.call_args_list]
+    padded = np.concatenate([np.zeros(bank.frame - bank.hop, np.float32), audio])
+    blocks = [padded[t * bank.tick : t * bank.tick + bank.block] for t in range(len(streamed))]
+    assert len(streamed) == len(audio) // bank.tick
+    batch = bank.measure(np.stack(blocks))
+    for tick, block in enumerate(streamed):
+        alone = bank.measure(block)
+        for name in ("alpha_db", "slope_db_oct", "level_db", "clipped"):
+            assert np.array_equal(getattr(alone, name), getattr(batch.of(tick), name))
+
+
+@pytest.mark.property
+@settings(max_examples=4, deadline=None)
+@given(st.lists(st.integers(40, 4_000), min_size=1, max_size=6))
+def test_pitch_of_a_stream_in_random_pieces_is_that_of_one_batch(sizes: list[int]) -> None:
+    audio = voice(4, raised=(2, 4))
+    batch = PitchTrack(0, RATE, fmin_hz=65, fmax_hz=500).push(audio)
+    track, position, streamed = PitchTrack(0, RATE, fmin_hz=65, fmax_hz=500), 0, []
+    for size in cycle(sizes):
+        streamed += track.push(audio[position : position + size])
+        position += size
+        if position >= len(audio):
+            break
+    assert len(batch) > 200
+    assert [frame[0] for frame in streamed] == [frame[0] for frame in batch]
+    assert np.allclose([f[1:] for f in streamed], [f[1:] for f in batch], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("hertz", [90.0, 140.0, 260.0])
