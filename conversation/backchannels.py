@@ -9,6 +9,8 @@ import msgspec
 from conversation.floor_words import FloorWords, load_floor_words, plain_words
 
 _POINTS = ((400, 0.9), (700, 0.6), (1_100, 0.3), (1_500, 0.1))
+_ENDED_POINTS = ((1_000, 0.9), (1_100, 0.3), (1_500, 0.1))
+"""The same of utterances that are over: listening signals last up to 1 s (P, VAP events)."""
 _LEVEL_DB = 3.0
 _LEVEL_STEP = 0.15
 _ALERT_STEP = 0.3
@@ -51,6 +53,7 @@ def backchannel_score(
     words: FloorWords | None = None,
     *,
     all_words: bool = True,
+    ended: bool = False,
 ) -> float:
     """Return how likely an utterance is a listening signal, 0 to 1.
 
@@ -60,20 +63,24 @@ def backchannel_score(
         listener: what is known of its speaker.
         words: lists of the language.
         all_words: whether `text` is all that was said so far; a partial may be behind.
+        ended: whether its speaker is silent again: who wants the floor goes on.
     """
     words = words or load_floor_words("en")
     listener = listener or Listener()
     said = plain_words(text or "") if words.known else []
     if text is not None and words.known and not said and all_words and utterance_ms >= 500:
         return EMPTY
-    score = _by_length(utterance_ms, listener)
+    score = _by_length(utterance_ms, listener, ended=ended)
     if not said:
         return score
+    if not all_words:
+        said = _without_beginning(said, words)
     signals, others = _counts(said, words)
     if others == 0 and all_words and len(said) <= MOST_WORDS:
         answer = listener.asked and bool(set(said) & words.answers)
         return ANSWER if answer else KNOWN
-    if others >= 2 or set(said) & words.contrary or len(said) > MOST_WORDS:
+    brief = ended and utterance_ms <= _ENDED_POINTS[0][0]
+    if set(said) & words.contrary or len(said) > MOST_WORDS or (others >= 2 and not brief):
         return CONTENT
     score = min(0.99, max(0.01, score))
     odds = score / (1 - score) * _SIGNAL_ODDS ** min(signals, 1) * _OTHER_ODDS**others
@@ -92,10 +99,17 @@ def _counts(said: list[str], words: FloorWords) -> tuple[int, int]:
     return signals + phrases, len(rest) - signals
 
 
-def _by_length(utterance_ms: int, listener: Listener) -> float:
+def _without_beginning(said: list[str], words: FloorWords) -> list[str]:
+    """Leave out a last word that may become a phrase: "of" of "of course" says nothing yet."""
+    begun = any(phrase.startswith(f"{said[-1]} ") for phrase in words.backchannel_phrases)
+    return said[:-1] if begun and said[-1] not in words.backchannel_words else said
+
+
+def _by_length(utterance_ms: int, listener: Listener, *, ended: bool) -> float:
     """Judge an utterance by its length, its level, and its speaker's record."""
-    score = _POINTS[0][1]
-    for (low_ms, low), (high_ms, high) in pairwise(_POINTS):
+    points = _ENDED_POINTS if ended else _POINTS
+    score = points[0][1]
+    for (low_ms, low), (high_ms, high) in pairwise(points):
         if utterance_ms >= high_ms:
             score = high
         elif utterance_ms > low_ms:

@@ -33,8 +33,6 @@ LIMITED_RTT_MS = 600
 """From this round trip on a single overlap is only possible, and gets no cue (S: 600 ms more lag
 multiplies false cues by 3.7)."""
 _LEAST_SHARED_WORDS = 3
-CLEARLY_OPEN = 0.2
-"""A clause that breaks off like this was cut, however short the overlap (our choice)."""
 
 
 class LineQuality(msgspec.Struct):
@@ -123,21 +121,15 @@ def classify(
         return OverlapClass.BACKCHANNEL, True
     if found.raw_ms >= settings.talk_over_ms:
         return OverlapClass.TALK_OVER, True
-    if found.overlap_ms <= settings.terminal_ms and not (
-        found.stopped and clearly_open(found.lexical, found.p_complete)
-    ):
-        return OverlapClass.TERMINAL_OVERLAP, True
-    quick = found.stop_after_ms <= settings.quick_stop_ms
-    if found.stopped and quick and found.p_complete > 0.5:
+    finished = found.p_complete > 0.5 if found.stopped else found.overlap_ms <= settings.terminal_ms
+    if finished:
         return OverlapClass.TERMINAL_OVERLAP, True
     if _helps(found, settings, words):
         return OverlapClass.COOPERATIVE, True
     limit_ms = settings.talk_over_ms + line.rtt_ms[found.over]
-    unfinished = found.p_complete <= 0.5 or (found.source == "timing" and not quick)
     if (
         found.stopped
         and found.stop_after_ms <= limit_ms
-        and unfinished
         and found.kept_ms >= settings.keep_ms * 3 // 4
     ):
         return OverlapClass.SUCCESSFUL, True
@@ -145,11 +137,6 @@ def classify(
     if substantial and not found.stopped and found.went_on_ms >= settings.keep_ms * 3 // 4:
         return OverlapClass.BUTTING_IN, True
     return OverlapClass.TERMINAL_OVERLAP, False
-
-
-def clearly_open(lexical: float | None, p_complete: float) -> bool:
-    """Whether a clause breaks off so clearly, by its words and all in all, that it was cut."""
-    return lexical is not None and max(lexical, p_complete) <= CLEARLY_OPEN
 
 
 def confidence(

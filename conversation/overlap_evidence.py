@@ -8,7 +8,11 @@ from itertools import pairwise
 import msgspec
 
 from conversation.backchannels import Listener, backchannel_score
-from conversation.completeness import lexical_completeness, timing_completeness, with_tail
+from conversation.completeness import (
+    going_on_completeness,
+    lexical_completeness,
+    stopped_completeness,
+)
 from conversation.events import Channel, OverlapClass, OverlapEnded
 from conversation.floor_words import FloorWords
 from conversation.overlap_classes import COUNTED_CONFIDENCE, INTERRUPTING, Findings
@@ -163,6 +167,7 @@ class OverlapEvidence:
             ),
             self._words,
             all_words=all_words,
+            ended=candidate.utterance_ms + length_ms < self._known_ms(now_ms),
         )
         if (
             settings.decide_at_end
@@ -174,23 +179,22 @@ class OverlapEvidence:
     def _complete(self, candidate: Candidate, now_ms: int) -> None:
         """Judge how complete the other's clause was: words, voice, or timing alone."""
         settled = self.settled_backchannels(candidate.by, candidate.onset_ms)
-        timing = timing_completeness(candidate.raw_ms, settled, still_on=candidate.other_on)
-        candidate.p_complete, candidate.source, candidate.lexical = timing, "timing", None
+        going_on = going_on_completeness(candidate.raw_ms, settled)
+        candidate.p_complete, candidate.source, candidate.lexical = going_on, "timing", None
         if self._went_on(candidate, now_ms):
-            candidate.p_complete = min(timing, _WENT_ON)
-            return
-        if candidate.other_on:
+            candidate.p_complete = min(going_on, _WENT_ON)
             return
         stop_ms = candidate.stop_ms
-        if stop_ms is None:
+        if candidate.other_on or stop_ms is None:
             return
         lexical = lexical_completeness(self.clause(candidate.over, stop_ms) or "", self._words)
         tail_db = self._parties[candidate.over].tail_db(stop_ms)
-        if tail_db is not None:
-            candidate.p_complete, candidate.source = with_tail(timing, tail_db), "voice"
         candidate.lexical = lexical
+        candidate.p_complete = stopped_completeness(candidate.overlap_ms, lexical, tail_db)
         if lexical is not None:
-            candidate.p_complete, candidate.source = with_tail(lexical, tail_db), "words"
+            candidate.source = "words"
+        elif tail_db is not None:
+            candidate.source = "voice"
 
     def _went_on(self, candidate: Candidate, now_ms: int) -> bool:
         """Whether the other took its turn up again: more than a listening signal's worth."""
@@ -198,7 +202,7 @@ class OverlapEvidence:
             return False
         until_ms = min(self._known_ms(now_ms), candidate.resumed_ms + 2 * self._settings.keep_ms)
         spoken_ms = self._parties[candidate.over].speech_ms(candidate.resumed_ms, until_ms)
-        return spoken_ms >= self._settings.commit_ms
+        return spoken_ms >= self._settings.worded_commit_ms
 
     def _stop_ms(self, candidate: Candidate, end_ms: int) -> int | None:
         """Return when the other stopped after the overlap ended; None when it went on."""

@@ -36,7 +36,6 @@ from conversation.overlap_classes import (
     INTERRUPTING,
     LineQuality,
     classify,
-    clearly_open,
     confidence,
     evidence,
     severity,
@@ -145,7 +144,6 @@ class OverlapTracker:
                 since is not None
                 and onset_ms - since <= self._settings.pause_ms
                 and other.speaking
-                and candidate.p_backchannel < 0.5
             ):
                 candidate.resumed_ms = onset_ms
                 return True
@@ -265,17 +263,15 @@ class OverlapTracker:
         settings = self._settings
         if candidate.collision or not candidate.held or candidate.p_backchannel >= 0.5:
             return None
-        if self.evidence.length_ms(candidate, now_ms) < settings.commit_ms:
+        worded = candidate.p_backchannel <= settings.worded_backchannel
+        least_ms = settings.worded_commit_ms if worded else settings.commit_ms
+        if self.evidence.length_ms(candidate, now_ms) < least_ms:
             return None
         if candidate.other_on:
             if candidate.overlap_ms < settings.overlap_commit_ms:
                 return None
             return OverlapClass.TALK_OVER
-        if candidate.overlap_ms <= settings.terminal_ms:
-            cut = clearly_open(candidate.lexical, candidate.p_complete)
-        else:
-            cut = candidate.p_complete <= 0.5
-        if not cut:
+        if candidate.p_complete > settings.stated_complete:
             return OverlapClass.TERMINAL_OVERLAP
         return OverlapClass.SUCCESSFUL
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from conversation.alignment import misalignment_ms
+from conversation.backchannels import Listener, backchannel_score
 from conversation.conversation import Conversation
 from conversation.events import (
     CallEnded,
@@ -105,8 +106,10 @@ def test_a_quick_stop_is_judged_by_how_the_voice_ended() -> None:
     assert classes(cut) == [(AGENT, "successful")]
     faded = judge(speech(CUSTOMER, 10_000, 16_400, tail_db=-4.0), speech(AGENT, 16_000, 19_000))[1]
     assert classes(faded) == [(AGENT, "terminal_overlap")]
-    unknown = judge(speech(CUSTOMER, 10_000, 16_400), speech(AGENT, 16_000, 19_000))[1]
-    assert classes(unknown) == [(AGENT, "terminal_overlap")]
+    soon = judge(speech(CUSTOMER, 10_000, 16_200), speech(AGENT, 16_000, 19_000))[1]
+    assert classes(soon) == [(AGENT, "terminal_overlap")]
+    late = judge(speech(CUSTOMER, 10_000, 16_700), speech(AGENT, 16_000, 19_000))[1]
+    assert classes(late) == [(AGENT, "successful")]
 
 
 def test_words_outweigh_the_voice_where_the_clause_is_open() -> None:
@@ -207,7 +210,8 @@ def test_a_quiet_newcomer_is_likelier_to_listen_than_a_loud_one() -> None:
         live, _ = judge(LEAD, speech(AGENT, 14_000, 18_000), level(AGENT, 14_000, 18_000, delta_db))
         return min(e.at_ms for e in live if isinstance(e, OverlapUpdated))
 
-    assert first_update(4.0) < first_update(0.0) < first_update(-4.0)
+    assert first_update(4.0) <= first_update(0.0) < first_update(-4.0)
+    assert backchannel_score(900, None, Listener(level_delta_db=4.0)) < backchannel_score(900, None)
 
 
 def test_loud_repeated_and_taken_up_again_cost_more() -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from conversation.backchannels import Listener, backchannel_score, is_backchannel_text
-from conversation.completeness import lexical_completeness, timing_completeness
+from conversation.completeness import (
+    going_on_completeness,
+    lexical_completeness,
+    stopped_completeness,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -59,12 +63,33 @@ def test_how_complete_a_clause_is_by_its_words(text: str, complete: float | None
 
 
 def test_who_talks_on_was_not_finishing() -> None:
-    assert timing_completeness(0, 0, still_on=True) == pytest.approx(0.6)
-    assert timing_completeness(1_000, 0, still_on=True) == pytest.approx(0.4)
-    assert timing_completeness(1_000, 4, still_on=True) > 0.4
-    assert timing_completeness(1_500, 90, still_on=True) == pytest.approx(0.4)
+    assert going_on_completeness(0, 0) == pytest.approx(0.6)
+    assert going_on_completeness(1_000, 0) == pytest.approx(0.4)
+    assert going_on_completeness(1_000, 4) > 0.4
+    assert going_on_completeness(1_500, 90) == pytest.approx(0.4)
 
 
 def test_who_stopped_soon_may_have_been_finishing_and_who_stopped_late_was_not() -> None:
-    assert timing_completeness(900, 0, still_on=False) == pytest.approx(0.6)
-    assert timing_completeness(1_000, 0, still_on=False) == pytest.approx(0.4)
+    assert stopped_completeness(200, None, None) > 0.6
+    assert stopped_completeness(300, None, None) == pytest.approx(0.6)
+    assert stopped_completeness(700, None, None) < 0.1
+    assert stopped_completeness(5_000, None, None) == stopped_completeness(800, None, None)
+
+
+def test_words_voice_and_timing_are_weighed_against_each_other_when_somebody_stops() -> None:
+    assert stopped_completeness(200, 0.1, None) < 0.5 < stopped_completeness(100, 0.9, None)
+    assert stopped_completeness(200, 0.6, 8.0) < 0.5 < stopped_completeness(200, 0.6, 0.0)
+    assert stopped_completeness(200, 0.1, -5.0) > 0.5
+    assert stopped_completeness(400, 0.6, 0.0) > 0.5 > stopped_completeness(600, 0.6, 0.0)
+
+
+def test_who_is_silent_again_within_a_second_was_probably_only_listening() -> None:
+    assert backchannel_score(800, None, ended=True) > 0.8 > backchannel_score(800, None)
+    assert backchannel_score(1_500, None, ended=True) == pytest.approx(0.1)
+    assert backchannel_score(700, "wait no", ended=True) == 0.05
+
+
+def test_the_beginning_of_a_phrase_is_no_other_word_yet() -> None:
+    unfinished = backchannel_score(650, "of", all_words=False)
+    assert unfinished == pytest.approx(backchannel_score(650, None))
+    assert backchannel_score(650, "of") < unfinished
