@@ -65,9 +65,14 @@ def lower_layers(content: bytes, layers: int) -> ort.InferenceSession:
     return session(with_output(content, f"layer_norm_{2 * layers}"))
 
 
-def lower_states(lower: ort.InferenceSession, windows: Sequence[Window]) -> tuple[Any, ...]:
-    """Return token states (n, t, 384), attention mask and mask of the turn's own tokens."""
-    ids, types, mask, own = pad(windows)
+def lower_states(
+    lower: ort.InferenceSession, windows: Sequence[Window], length: int | None = None
+) -> tuple[Any, ...]:
+    """Return token states (n, t, 384), attention mask and mask of the turn's own tokens.
+
+    t is `length`, or the length of the longest window.
+    """
+    ids, types, mask, own = pad(windows, length)
     feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     return lower.run(None, feeds)[0], mask, own
 
