@@ -717,6 +717,7 @@ export interface Trial {
 /** Days until something is deleted (`reliability.md` section 6); a legal hold stops it. */
 export interface RetentionSettings {
   readonly events_days: number;
+  readonly practice_days: number;
   readonly calls_days: number;
 }
 
