@@ -29,6 +29,8 @@ DRAFT, OPEN, KEPT, LATE, CANCELLED = "draft", "open", "kept", "late", "cancelled
 REJECTED, LAPSED = "rejected", "lapsed"
 CONFIRMED = (OPEN, KEPT, LATE, CANCELLED)
 """What others than the agent may see."""
+KINDS = ("confirmed", "due_soon", "overdue", "kept", "cancelled")
+"""What others are told of."""
 _SAID = {"draft": DRAFT, "confirmed": OPEN, "edited": OPEN, "rejected": REJECTED}
 _MAY = {
     "confirmed": {DRAFT: OPEN},

@@ -15,14 +15,15 @@ import msgspec
 import sqlalchemy as sa
 
 from conversation.events import EventLog
-from server.store.tables import CALLS, EVENTS, OUTBOX, WEBHOOKS
+from server.store.promises import Notice
+from server.store.tables import CALLS, EVENTS, OUTBOX, PRACTICE, WEBHOOKS
 from server.webhooks.hooks import Hook, read_hooks
 from server.webhooks.messages import (
     EVENT_TYPES,
     REPORT_READY,
     Told,
-    Withdrawn,
     body_of,
+    message_of,
     messages_of,
 )
 
@@ -85,32 +86,36 @@ class Outbox:
                 self._fill(connection, rows)
 
     def _fill(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-        hooks = [hook for hook in read_hooks(connection) if not hook.disabled]
-        if not hooks:
-            return
-        waiting = connection.scalar(sa.select(sa.func.count()).select_from(OUTBOX)) or 0
         for row in rows:
             call_id = row["call_id"]
-            for message in messages_of(
-                call_id, EventLog.decode(row["payload"]), _about(connection, call_id)
-            ):
-                if isinstance(message, Withdrawn):
-                    connection.execute(sa.delete(OUTBOX).where(OUTBOX.c.id == message.id))
-                elif waiting >= self._max_waiting:
-                    self.dropped += 1
-                    _LOG.error("%d messages wait already: %s dropped", waiting, message.type)
-                else:
-                    waiting += self._enter(connection, call_id, message, hooks)
+            if not _is_practice(connection, call_id):
+                event, about = EventLog.decode(row["payload"]), _about(connection, call_id)
+                self._enter_all(connection, call_id, messages_of(call_id, event, about))
+
+    def tell_promises(self, connection: sa.Connection, notices: Sequence[Notice]) -> None:
+        """Tell of promises, in the transaction that made the news."""
+        for notice in notices:
+            call_id = notice.promise.call_id
+            message = message_of(notice, _about(connection, call_id))
+            self._enter_all(connection, call_id, [message])
+
+    def _enter_all(self, connection: sa.Connection, call_id: str, messages: Sequence[Told]) -> None:
+        hooks = [hook for hook in read_hooks(connection) if not hook.disabled]
+        if not hooks or not messages:
+            return
+        waiting = connection.scalar(sa.select(sa.func.count()).select_from(OUTBOX)) or 0
+        for message in messages:
+            if waiting >= self._max_waiting:
+                self.dropped += 1
+                _LOG.error("%d messages wait already: %s dropped", waiting, message.type)
+            else:
+                waiting += self._enter(connection, call_id, message, hooks)
 
     def _enter(
         self, connection: sa.Connection, call_id: str, told: Told, hooks: Sequence[Hook]
     ) -> int:
         now_ms = self._now_ms()
         at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="seconds")
-        due_ms = now_ms
-        if told.due_at is not None:
-            due = datetime.fromisoformat(told.due_at)
-            due_ms = round((due if due.tzinfo else due.replace(tzinfo=UTC)).timestamp() * 1000)
         rows = [
             {
                 "id": told.id,
@@ -118,7 +123,7 @@ class Outbox:
                 "call_id": call_id,
                 "type": told.type,
                 "body": body_of(told, at=at, source=self._source),
-                "due_ms": max(now_ms, due_ms),
+                "due_ms": now_ms,
                 "attempts": 0,
             }
             for hook in hooks
@@ -215,6 +220,12 @@ class Outbox:
 
 def _is(message_id: str, hook_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(OUTBOX.c.id == message_id, OUTBOX.c.hook_id == hook_id)
+
+
+def _is_practice(connection: sa.Connection, call_id: str) -> bool:
+    """Whether nobody called: practice is the trainee's, and no other system hears of it."""
+    query = sa.select(PRACTICE.c.call_id).where(PRACTICE.c.call_id == call_id)
+    return connection.scalar(query) is not None
 
 
 def _about(connection: sa.Connection, call_id: str) -> dict[str, Any]:

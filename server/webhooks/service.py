@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from prometheus_client.core import Metric
 
 from server.metrics import Metrics, counters, gauge
+from server.promise_clock import Tell
 from server.settings import Settings
 from server.webhooks.outbox import Outbox
 from server.webhooks.sender import open_sender
@@ -17,8 +18,8 @@ from server.webhooks.sender import open_sender
 
 def follow_journal(
     engine: sa.Engine, settings: Settings, server_secret: bytes, metrics: Metrics
-) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Fill an outbox from now on, and return what empties it.
+) -> tuple[Callable[[], Coroutine[Any, Any, None]], Tell]:
+    """Fill an outbox from now on, and return what empties it and what takes news of promises.
 
     Raises:
         WebhookError: a setting cannot be used.
@@ -39,4 +40,4 @@ def follow_journal(
         )  # fmt: skip
 
     metrics.watch(measures)
-    return partial(sender.run, outbox)
+    return partial(sender.run, outbox), outbox.tell_promises

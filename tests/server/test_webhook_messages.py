@@ -22,16 +22,15 @@ from conversation.events import (
     Channel,
     CueRaised,
     PromiseMade,
-    PromiseReviewed,
 )
+from server.store.promises import KINDS, Notice, Promised
 from server.webhooks.address import AddressRefused, find_target, is_public
 from server.webhooks.messages import (
     MEDIA_TYPE,
     TYPES,
     Told,
-    Withdrawn,
     body_of,
-    message_id,
+    message_of,
     messages_of,
     secret_of,
     signed_headers,
@@ -45,11 +44,12 @@ DUE = "2026-01-02T17:00:00+01:00"
 SECRET = "whsec_aGVhcnRsaW5lLXRlc3Qtc2VjcmV0LTAx"
 
 
-def promise(due_at: str | None) -> PromiseMade:
-    return PromiseMade(
-        at_ms=5_000, id="p1", text="I will call you back", what="call back", due="tomorrow",
-        confidence=0.9, start_ms=4_000, due_at=due_at, precision="day",
+def notice(kind: str, due_at: str | None = DUE, done_at: str | None = None) -> Notice:
+    promise = Promised(
+        id="c1.p1", call_id="c1", agent="ann", team="billing", what="call back", who="me",
+        due="tomorrow", due_at=due_at, precision="day", status="open", done_at=done_at,
     )  # fmt: skip
+    return Notice(kind=kind, promise=promise)
 
 
 def test_the_signature_is_the_golden_one_of_the_specification() -> None:
@@ -94,18 +94,15 @@ def test_each_event_means_what_receivers_are_promised() -> None:
     started = CallStarted(
         at_ms=0, call_id="c1", started_at="x", channels=(Channel.AGENT,), source="twilio"
     )
-    events = [started, promise(DUE), CallEnded(at_ms=60_000, reason="ended")]
-    told = [m for event in events for m in messages_of("c1", event, CALL) if isinstance(m, Told)]
+    events = [started, CallEnded(at_ms=60_000, reason="ended")]
+    told = [m for event in events for m in messages_of("c1", event, CALL)]
     assert [m.type for m in told] == [
         "heartline.call.started",
-        "heartline.promise.made",
-        "heartline.promise.due",
         "heartline.call.ended",
         "heartline.report.ready",
     ]
-    assert [m.due_at for m in told] == [None, None, DUE, None, None]
     assert {m.type for m in told} < set(TYPES)
-    assert len({m.id for m in told}) == 5
+    assert len({m.id for m in told}) == 3
 
 
 def test_a_cue_never_leaves_the_agents_screen() -> None:
@@ -115,18 +112,25 @@ def test_a_cue_never_leaves_the_agents_screen() -> None:
     assert messages_of("c1", cue, CALL) == []
 
 
-def test_a_promise_without_a_time_is_never_due_and_a_rejected_one_no_more() -> None:
-    assert [m.type for m in messages_of("c1", promise(None), CALL) if isinstance(m, Told)] == [
-        "heartline.promise.made"
+def test_a_promise_is_news_only_once_the_agent_has_confirmed_it() -> None:
+    made = PromiseMade(
+        at_ms=5_000, id="p1", text="I will call you back", what="call back", due="tomorrow",
+        confidence=0.9, start_ms=4_000, due_at=DUE, precision="day",
+    )  # fmt: skip
+    assert messages_of("c1", made, CALL) == []
+    told = [message_of(notice(kind), CALL) for kind in KINDS]
+    assert [m.type for m in told] == [f"heartline.promise.{kind}" for kind in KINDS]
+    assert {m.type for m in told} < set(TYPES)
+    assert told[0].data["what"] == "call back"
+    assert told[0].data["customer"] == "K-17"
+
+
+def test_the_same_news_of_a_promise_has_one_id_and_news_of_another_time_another() -> None:
+    ids = [
+        message_of(notice("due_soon", due_at), CALL).id
+        for due_at in (DUE, DUE, "2026-01-09T17:00:00+01:00")
     ]
-    due = message_id("c1", "heartline.promise.due", "p1")
-    rejected = PromiseReviewed(at_ms=1, promise_id="p1", verdict="rejected", what=None, due_at=None)
-    assert messages_of("c1", rejected, CALL) == [Withdrawn(id=due)]
-    moved = PromiseReviewed(at_ms=1, promise_id="p1", verdict="edited", what="mail", due_at=DUE)
-    withdrawn, told = messages_of("c1", moved, CALL)
-    assert withdrawn == Withdrawn(id=due)
-    assert isinstance(told, Told)
-    assert (told.id, told.due_at, told.data["what"]) == (due, DUE, "mail")
+    assert ids[0] == ids[1] != ids[2]
 
 
 def test_waits_grow_from_seconds_to_hours_and_spread() -> None:
@@ -214,8 +218,7 @@ def test_a_name_is_asked_once_so_that_a_second_answer_gains_nothing() -> None:
 
 
 def test_the_body_names_no_secret() -> None:
-    (told, _) = messages_of("c1", promise(DUE), CALL)
-    assert isinstance(told, Told)
+    told = message_of(notice("confirmed"), CALL)
     body = json.loads(body_of(told, at="2026-01-01T10:00:00+00:00", source="/"))
     assert set(body) == {
         "specversion", "id", "source", "type", "time", "subject", "datacontenttype", "data",

@@ -20,12 +20,23 @@ from standardwebhooks import Webhook
 from typer.testing import CliRunner
 
 import server.webhooks.sender
-from conversation.events import AlertRaised, CallEnded, Event, PromiseMade, PromiseReviewed
+from conversation.events import (
+    AlertRaised,
+    CallEnded,
+    CallStarted,
+    Channel,
+    Event,
+    PromiseMade,
+    PromiseReviewed,
+)
+from reports.model import PracticePart
 from server.cli import app
 from server.people.audit import read_secret
 from server.runner import Running, running_server
 from server.settings import Settings
 from server.store import Journal, StoreError
+from server.store.practice import PracticeRow, reserve
+from server.store.promises import Change, PromiseSettings, change, tick
 from server.store.retention import erase_call
 from server.webhooks.hooks import Hook, Hooks, WebhookError
 from server.webhooks.messages import secret_of
@@ -236,6 +247,29 @@ def promise(due_at: str) -> PromiseMade:
     )  # fmt: skip
 
 
+def promised(journal: Journal, *reviews: PromiseReviewed) -> None:
+    """Let a call end in which something was promised for the next day, five in the afternoon."""
+    started = CallStarted(
+        at_ms=0, call_id="c1", started_at="2026-01-01T00:00:00+00:00",
+        channels=(Channel.AGENT,), source="ingest", agent="ann",
+    )  # fmt: skip
+    journal.append("c1", 1, [started, promise("2026-01-02T17:00:00+01:00"), *reviews])
+    journal.end_call("c1", 6_000)
+
+
+def told_at(journal: Journal, outbox: Outbox, clock: Clock, *at: datetime) -> list[list[str]]:
+    """Let the clock stand at some times and return what is told then."""
+    seen = []
+    for now in at:
+        clock.now_ms = round(now.timestamp() * 1000)
+        tick(journal.engine, PromiseSettings(), now=now, tell=outbox.tell_promises)
+        taken = outbox.take()
+        for waiting in taken:
+            outbox.arrived(waiting)
+        seen.append([kind for kind in kinds(taken) if "promise" in kind])
+    return seen
+
+
 def alert() -> AlertRaised:
     return AlertRaised(at_ms=1, id="a", rule="sup_churn", reason="r", suggested_action="s")
 
@@ -271,39 +305,51 @@ def test_a_report_is_ready_once_its_call_is_no_longer_live(
     assert kinds(outbox.take()) == ["heartline.report.ready"]
 
 
-def test_a_promise_is_told_of_when_it_is_due(
+CONFIRMED = PromiseReviewed(at_ms=1, promise_id="p1", verdict="confirmed")
+DAY = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def test_a_confirmed_promise_is_told_of_before_and_after_it_is_due(
     journal: Journal, outbox: Outbox, hook: Hook, clock: Clock
 ) -> None:
-    journal.append("c1", 1, [promise("2026-01-02T17:00:00+01:00")])
-    assert kinds(outbox.take()) == ["heartline.promise.made"]
-    clock.now_ms = round(datetime(2026, 1, 2, 15, 59, tzinfo=UTC).timestamp() * 1000)
-    assert "heartline.promise.due" not in kinds(outbox.take())
-    clock.now_ms += 60_000
-    (due,) = [w for w in outbox.take() if b"promise.due" in w.body]
-    assert json.loads(due.body)["data"]["what"] == "call back"
+    promised(journal, CONFIRMED)
+    hours = [DAY + timedelta(hours=h) for h in (0, 11, 12.5, 15, 16.5, 20)]
+    assert told_at(journal, outbox, clock, *hours) == [
+        ["heartline.promise.confirmed"], [], ["heartline.promise.due_soon"], [],
+        ["heartline.promise.overdue"], [],
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("verdict", ["rejected", "edited"])
-def test_the_agents_word_moves_or_ends_what_is_due(
-    journal: Journal, outbox: Outbox, hook: Hook, clock: Clock, verdict: str
+@pytest.mark.parametrize("verdict", [None, "rejected"])
+def test_what_the_agent_did_not_confirm_is_told_to_nobody(
+    journal: Journal, outbox: Outbox, hook: Hook, clock: Clock, verdict: str | None
 ) -> None:
-    journal.append("c1", 1, [promise("2026-01-02T17:00:00+01:00")])
-    later = "2026-01-05T09:00:00+00:00" if verdict == "edited" else None
-    review = PromiseReviewed(at_ms=1, promise_id="p1", verdict=verdict, what=None, due_at=later)
-    journal.append("c1", 2, [review])
-    for waiting in outbox.take():
-        outbox.arrived(waiting)
-    clock.now_ms += 2 * DAY_MS
-    assert outbox.take() == []
-    clock.now_ms += 3 * DAY_MS
-    expected = ["heartline.promise.due"] if verdict == "edited" else []
-    assert kinds(outbox.take()) == expected
+    said = PromiseReviewed(at_ms=1, promise_id="p1", verdict=verdict or "")
+    promised(journal, *([said] if verdict else []))
+    assert told_at(journal, outbox, clock, DAY, DAY + timedelta(hours=20)) == [[], []]
+
+
+def test_a_promise_that_is_kept_is_told_of_and_not_reminded_of(
+    journal: Journal, outbox: Outbox, hook: Hook, clock: Clock
+) -> None:
+    promised(journal, CONFIRMED)
+    assert told_at(journal, outbox, clock, DAY) == [["heartline.promise.confirmed"]]
+    change(journal.engine, "c1.p1", Change(status="kept"), now=DAY)
+    after = [DAY + timedelta(hours=h) for h in (1, 13, 20)]
+    assert told_at(journal, outbox, clock, *after) == [["heartline.promise.kept"], [], []]
+
+
+def test_no_other_system_hears_of_practice(journal: Journal, outbox: Outbox, hook: Hook) -> None:
+    part = PracticePart(scenario="late_parcel", role="agent", reflection={}, attempts=())
+    reserve(journal.engine, PracticeRow(call_id="c1", person="u", part=part))
+    journal.append("c1", 1, [alert(), CallEnded(at_ms=2)])
+    assert outbox.count() == 0
 
 
 def test_an_erased_call_is_told_of_no_more(journal: Journal, outbox: Outbox, hook: Hook) -> None:
-    journal.append("c1", 1, [promise("2026-01-02T17:00:00+01:00")])
+    journal.append("c1", 1, [alert()])
     journal.end_call("c1", 1)
-    assert outbox.count() == 2
+    assert outbox.count() == 1
     erase_call(journal.engine, "c1", now=datetime.now(UTC))
     assert outbox.count() == 0
 
