@@ -90,11 +90,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Another due time, ISO 8601 with offset."""
 
 
+NOTICE_KINDS = ("confirmed", "due_soon", "overdue", "kept", "cancelled")
+"""What others may be told of a confirmed promise."""
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """Something that others may be told: `kind` is the end of a webhook's type."""
 
     kind: str
-    """`confirmed`, `due_soon`, `overdue`, `kept` or `cancelled`."""
+    """One of `NOTICE_KINDS`."""
     promise: Promised
 
 

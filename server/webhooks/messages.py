@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,22 +14,26 @@ from conversation.events import (
     CallEnded,
     CallStarted,
     Event,
-    PromiseMade,
-    PromiseReviewed,
 )
+from server.store.promises import NOTICE_KINDS, Notice
 
 CALL_STARTED = "heartline.call.started"
 CALL_ENDED = "heartline.call.ended"
 REPORT_READY = "heartline.report.ready"
 ALERT_RAISED = "heartline.alert.raised"
-PROMISE_MADE = "heartline.promise.made"
-PROMISE_DUE = "heartline.promise.due"
+_PROMISE = "heartline.promise."
 TEST = "heartline.test"
-TYPES = (CALL_STARTED, CALL_ENDED, REPORT_READY, ALERT_RAISED, PROMISE_MADE, PROMISE_DUE)
+TYPES = (
+    CALL_STARTED,
+    CALL_ENDED,
+    REPORT_READY,
+    ALERT_RAISED,
+    *(f"{_PROMISE}{kind}" for kind in NOTICE_KINDS),
+)
 """What a receiver may ask for."""
 MEDIA_TYPE = "application/cloudevents+json"
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how Standard Webhooks marks a secret
-_TOLD_OF = (CallStarted, CallEnded, AlertRaised, PromiseMade, PromiseReviewed)
+_TOLD_OF = (CallStarted, CallEnded, AlertRaised)
 EVENT_TYPES = frozenset(str(cls.__struct_config__.tag) for cls in _TOLD_OF)
 """Kinds of journal rows that something may be told of."""
 
@@ -42,17 +45,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """The same however often it is sent, so that a receiver can drop what it has."""
     type: str
     data: dict[str, Any]
-    due_at: str | None = None
-    """Not before this time, ISO 8601 with offset."""
 
 
-class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that is not to be told after all."""
-
-    id: str
-
-
-def messages_of(call_id: str, event: Event, call: dict[str, Any]) -> list[Told | Withdrawn]:
+def messages_of(call_id: str, event: Event, call: dict[str, Any]) -> list[Told]:
     """Return what an event of the journal means for receivers.
 
     Args:
@@ -62,9 +57,8 @@ def messages_of(call_id: str, event: Event, call: dict[str, Any]) -> list[Told |
     """
     about = {"call_id": call_id, **call}
 
-    def told(type_: str, key: str, not_before: str | None = None, **data: Any) -> Told:
-        id_ = message_id(call_id, type_, key)
-        return Told(id=id_, type=type_, data={**about, **data}, due_at=not_before)
+    def told(type_: str, key: str, **data: Any) -> Told:
+        return Told(id=message_id(call_id, type_, key), type=type_, data={**about, **data})
 
     if isinstance(event, CallStarted):
         return [told(CALL_STARTED, "", source=event.source, vendor_id=event.vendor_id)]
@@ -86,27 +80,30 @@ def messages_of(call_id: str, event: Event, call: dict[str, Any]) -> list[Told |
                 suggested_action=event.suggested_action,
             )
         ]
-    if isinstance(event, PromiseMade):
-        promise = {"promise": event.id, "what": event.what, "due_at": event.due_at}
-        made = told(PROMISE_MADE, event.id, **promise, who=event.who, precision=event.precision)
-        if _time(event.due_at) is None:
-            return [made]
-        return [made, told(PROMISE_DUE, event.id, event.due_at, **promise)]
-    if isinstance(event, PromiseReviewed):
-        due = message_id(call_id, PROMISE_DUE, event.promise_id)
-        if event.verdict == "rejected":
-            return [Withdrawn(id=due)]
-        if _time(event.due_at) is not None:
-            promise = {"promise": event.promise_id, "what": event.what, "due_at": event.due_at}
-            return [
-                Withdrawn(id=due),
-                told(PROMISE_DUE, event.promise_id, event.due_at, **promise),
-            ]
     return []
 
 
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def promise_message(notice: Notice, call: dict[str, Any]) -> Told:
+    """Return what receivers are told of a confirmed promise.
+
+    Args:
+        notice: What became of it.
+        call: As in `messages_of`.
+    """
+    promise = notice.promise
+    type_ = f"{_PROMISE}{notice.kind}"
+    data = {
+        "call_id": promise.call_id,
+        **call,
+        "promise": promise.id,
+        "what": promise.what,
+        "who": promise.who,
+        "due_at": promise.due_at,
+        "precision": promise.precision,
+        "done_at": promise.done_at,
+    }
+    key = f"{promise.id} {promise.due_at}"
+    return Told(id=message_id(promise.call_id, type_, key), type=type_, data=data)
 
 
 def message_id(call_id: str, type_: str, key: str) -> str:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from cloudevents.v1.http import from_http
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -24,15 +25,15 @@ from conversation.events import (
     PromiseMade,
     PromiseReviewed,
 )
+from server.store.promises import NOTICE_KINDS, Notice, Promised
 from server.webhooks.address import AddressRefused, find_target, is_public
 from server.webhooks.messages import (
     MEDIA_TYPE,
     TYPES,
     Told,
-    Withdrawn,
     body_of,
-    message_id,
     messages_of,
+    promise_message,
     secret_of,
     signed_headers,
 )
@@ -43,13 +44,6 @@ pytestmark = pytest.mark.unit
 CALL = {"agent": "ann", "team": "billing", "customer": "K-17", "started_at": "2026-01-01T09:00"}
 DUE = "2026-01-02T17:00:00+01:00"
 SECRET = "whsec_aGVhcnRsaW5lLXRlc3Qtc2VjcmV0LTAx"
-
-
-def promise(due_at: str | None) -> PromiseMade:
-    return PromiseMade(
-        at_ms=5_000, id="p1", text="I will call you back", what="call back", due="tomorrow",
-        confidence=0.9, start_ms=4_000, due_at=due_at, precision="day",
-    )  # fmt: skip
 
 
 def test_the_signature_is_the_golden_one_of_the_specification() -> None:
@@ -94,18 +88,15 @@ def test_each_event_means_what_receivers_are_promised() -> None:
     started = CallStarted(
         at_ms=0, call_id="c1", started_at="x", channels=(Channel.AGENT,), source="twilio"
     )
-    events = [started, promise(DUE), CallEnded(at_ms=60_000, reason="ended")]
-    told = [m for event in events for m in messages_of("c1", event, CALL) if isinstance(m, Told)]
+    events = [started, CallEnded(at_ms=60_000, reason="ended")]
+    told = [m for event in events for m in messages_of("c1", event, CALL)]
     assert [m.type for m in told] == [
         "heartline.call.started",
-        "heartline.promise.made",
-        "heartline.promise.due",
         "heartline.call.ended",
         "heartline.report.ready",
     ]
-    assert [m.due_at for m in told] == [None, None, DUE, None, None]
     assert {m.type for m in told} < set(TYPES)
-    assert len({m.id for m in told}) == 5
+    assert len({m.id for m in told}) == 3
 
 
 def test_a_cue_never_leaves_the_agents_screen() -> None:
@@ -115,18 +106,25 @@ def test_a_cue_never_leaves_the_agents_screen() -> None:
     assert messages_of("c1", cue, CALL) == []
 
 
-def test_a_promise_without_a_time_is_never_due_and_a_rejected_one_no_more() -> None:
-    assert [m.type for m in messages_of("c1", promise(None), CALL) if isinstance(m, Told)] == [
-        "heartline.promise.made"
-    ]
-    due = message_id("c1", "heartline.promise.due", "p1")
-    rejected = PromiseReviewed(at_ms=1, promise_id="p1", verdict="rejected", what=None, due_at=None)
-    assert messages_of("c1", rejected, CALL) == [Withdrawn(id=due)]
-    moved = PromiseReviewed(at_ms=1, promise_id="p1", verdict="edited", what="mail", due_at=DUE)
-    withdrawn, told = messages_of("c1", moved, CALL)
-    assert withdrawn == Withdrawn(id=due)
-    assert isinstance(told, Told)
-    assert (told.id, told.due_at, told.data["what"]) == (due, DUE, "mail")
+def test_of_promises_only_what_became_of_the_confirmed_ones_is_told() -> None:
+    made = PromiseMade(
+        at_ms=5_000, id="p1", text="I will call you back", what="call back", due="tomorrow",
+        confidence=0.9, start_ms=4_000, due_at=DUE, precision="day",
+    )  # fmt: skip
+    said = PromiseReviewed(at_ms=1, promise_id="p1", verdict="confirmed", what=None, due_at=None)
+    assert messages_of("c1", made, CALL) == messages_of("c1", said, CALL) == []
+    promise = Promised(
+        id="c1.p1", call_id="c1", agent="ann", team="billing", what="call back", who="me",
+        due="tomorrow", due_at=DUE, precision="day", status="open", done_at=None,
+    )  # fmt: skip
+    told = [promise_message(Notice(kind=kind, promise=promise), CALL) for kind in NOTICE_KINDS]
+    assert [m.type.removeprefix("heartline.promise.") for m in told] == list(NOTICE_KINDS)
+    assert {m.type for m in told} < set(TYPES)
+    assert told[0].data["what"] == "call back"
+    moved = promise_message(
+        Notice(kind="due_soon", promise=msgspec.structs.replace(promise, due_at=None)), CALL
+    )
+    assert len({m.id for m in (*told, moved)}) == len(told) + 1
 
 
 def test_waits_grow_from_seconds_to_hours_and_spread() -> None:
@@ -214,7 +212,7 @@ def test_a_name_is_asked_once_so_that_a_second_answer_gains_nothing() -> None:
 
 
 def test_the_body_names_no_secret() -> None:
-    (told, _) = messages_of("c1", promise(DUE), CALL)
+    told, _ = messages_of("c1", CallEnded(at_ms=60_000, reason="ended"), CALL)
     assert isinstance(told, Told)
     body = json.loads(body_of(told, at="2026-01-01T10:00:00+00:00", source="/"))
     assert set(body) == {

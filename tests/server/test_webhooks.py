@@ -20,12 +20,21 @@ from standardwebhooks import Webhook
 from typer.testing import CliRunner
 
 import server.webhooks.sender
-from conversation.events import AlertRaised, CallEnded, Event, PromiseMade, PromiseReviewed
+from conversation.events import (
+    AlertRaised,
+    CallEnded,
+    CallStarted,
+    Channel,
+    Event,
+    PromiseMade,
+    PromiseReviewed,
+)
 from server.cli import app
 from server.people.audit import read_secret
 from server.runner import Running, running_server
 from server.settings import Settings
 from server.store import Journal, StoreError
+from server.store.promises import PromiseSettings, tick
 from server.store.retention import erase_call
 from server.webhooks.hooks import Hook, Hooks, WebhookError
 from server.webhooks.messages import secret_of
@@ -271,39 +280,35 @@ def test_a_report_is_ready_once_its_call_is_no_longer_live(
     assert kinds(outbox.take()) == ["heartline.report.ready"]
 
 
-def test_a_promise_is_told_of_when_it_is_due(
+def test_a_promise_is_told_of_as_it_goes_on(
     journal: Journal, outbox: Outbox, hook: Hook, clock: Clock
 ) -> None:
-    journal.append("c1", 1, [promise("2026-01-02T17:00:00+01:00")])
-    assert kinds(outbox.take()) == ["heartline.promise.made"]
-    clock.now_ms = round(datetime(2026, 1, 2, 15, 59, tzinfo=UTC).timestamp() * 1000)
-    assert "heartline.promise.due" not in kinds(outbox.take())
-    clock.now_ms += 60_000
-    (due,) = [w for w in outbox.take() if b"promise.due" in w.body]
-    assert json.loads(due.body)["data"]["what"] == "call back"
-
-
-@pytest.mark.parametrize("verdict", ["rejected", "edited"])
-def test_the_agents_word_moves_or_ends_what_is_due(
-    journal: Journal, outbox: Outbox, hook: Hook, clock: Clock, verdict: str
-) -> None:
-    journal.append("c1", 1, [promise("2026-01-02T17:00:00+01:00")])
-    later = "2026-01-05T09:00:00+00:00" if verdict == "edited" else None
-    review = PromiseReviewed(at_ms=1, promise_id="p1", verdict=verdict, what=None, due_at=later)
-    journal.append("c1", 2, [review])
-    for waiting in outbox.take():
-        outbox.arrived(waiting)
-    clock.now_ms += 2 * DAY_MS
-    assert outbox.take() == []
-    clock.now_ms += 3 * DAY_MS
-    expected = ["heartline.promise.due"] if verdict == "edited" else []
-    assert kinds(outbox.take()) == expected
+    begun = CallStarted(
+        at_ms=0,
+        call_id="c1",
+        started_at="2026-01-01T00:00:00+00:00",
+        channels=(Channel.AGENT, Channel.CUSTOMER),
+        source="test",
+    )
+    confirmed = PromiseReviewed(at_ms=6_000, promise_id="p1", verdict="confirmed")
+    journal.append("c1", 1, [begun, promise("2026-01-02T17:00:00+01:00"), confirmed])
+    journal.append("c1", 4, [CallEnded(at_ms=7_000)])
+    journal.end_call("c1", 7_000)
+    told: list[tuple[str, str]] = []
+    for now in (datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)):
+        tick(journal.engine, PromiseSettings(), now=now, tell=outbox.tell_of_promises)
+        for waiting in outbox.take():
+            body = json.loads(waiting.body)
+            told.append((body["type"], body["data"].get("what", "")))
+            outbox.arrived(waiting)
+    promises = [(kind.rpartition(".")[2], what) for kind, what in told if "promise" in kind]
+    assert promises == [("confirmed", "call back"), ("overdue", "call back")]
 
 
 def test_an_erased_call_is_told_of_no_more(journal: Journal, outbox: Outbox, hook: Hook) -> None:
-    journal.append("c1", 1, [promise("2026-01-02T17:00:00+01:00")])
-    journal.end_call("c1", 1)
-    assert outbox.count() == 2
+    journal.append("c1", 1, [alert(), CallEnded(at_ms=2)])
+    journal.end_call("c1", 2)
+    assert outbox.count() == 3
     erase_call(journal.engine, "c1", now=datetime.now(UTC))
     assert outbox.count() == 0
 
