@@ -142,8 +142,8 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     on_ticks: int = 3
     """Consecutive usable ticks that start an event."""
     off_ms: int = 1_000
-    """Usable ticks below `score_off` that end an event, in stream time. Counted in usable frames, of
-    which a tick has half, an event outlasted the passage by three to seven seconds (D)."""
+    """Usable ticks below `score_off` that end an event, in stream time. Counted in usable frames,
+    of which a tick has half, an event outlasted the passage by three to seven seconds (D)."""
     silence_ms: int = 2_500
     """Silence that ends an event and clears counters."""
     rearm_ms: int = 2_000

@@ -33,7 +33,6 @@ from server.own_data_routes import own_data_routes
 from server.practice.desk import Desk
 from server.practice_routes import PRACTICE_ROUTES
 from server.problems import HANDLERS
-from server.promise_clock import Tell, keep_time, tell_nobody
 from server.promise_routes import PROMISE_ROUTES
 from server.rule_routes import RULE_ROUTES
 from server.settings import Settings
@@ -109,13 +108,8 @@ def create_app(
     settings: Settings,
     *,
     lasting: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
-    tell: Tell = tell_nobody,
 ) -> Litestar:
-    """Build the application.
-
-    `lasting` is work that goes on as long as it serves; `tell` takes what others may know of
-    promises.
-    """
+    """Build the application; `lasting` is work that goes on as long as it serves."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -124,7 +118,6 @@ def create_app(
             tasks = [
                 group.create_task(_expire_hourly(calls, settings.retention)),
                 group.create_task(calls.metrics.watch_loop()),
-                group.create_task(keep_time(calls.journal.engine, settings.promises, tell)),
                 *(group.create_task(work()) for work in lasting),
             ]
             yield

@@ -18,10 +18,6 @@ Tell = Callable[[sa.Connection, Sequence[Notice]], None]
 _LOG = logging.getLogger("heartline.promises")
 
 
-def tell_nobody(_: sa.Connection, notices: Sequence[Notice]) -> None:
-    """Tell nobody, as where no receiver is set up."""
-
-
 async def keep_time(
     engine: sa.Engine, settings: PromiseSettings, tell: Tell, *, every_s: float = EVERY_S
 ) -> None:

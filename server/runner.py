@@ -129,11 +129,11 @@ def running_server(
         journal.close()
         raise
     calls = Calls(hearing, journal, settings.ingest)
-    webhooks, tell = follow_journal(journal.engine, settings, secret, calls.metrics)
+    lasting = follow_journal(journal.engine, settings, secret, calls.metrics)
     calls.rule_source.adopt(folder / "rules")
     server = _Server(
         uvicorn.Config(
-            create_app(calls, access, settings, lasting=[webhooks], tell=tell),
+            create_app(calls, access, settings, lasting=lasting),
             http=HttpProtocol,
             ws=WebSocketProtocol,
             ws_max_size=2 * MAX_MESSAGE_BYTES,

@@ -29,8 +29,6 @@ DRAFT, OPEN, KEPT, LATE, CANCELLED = "draft", "open", "kept", "late", "cancelled
 REJECTED, LAPSED = "rejected", "lapsed"
 CONFIRMED = (OPEN, KEPT, LATE, CANCELLED)
 """What others than the agent may see."""
-KINDS = ("confirmed", "due_soon", "overdue", "kept", "cancelled")
-"""What others are told of."""
 _SAID = {"draft": DRAFT, "confirmed": OPEN, "edited": OPEN, "rejected": REJECTED}
 _MAY = {
     "confirmed": {DRAFT: OPEN},
@@ -92,11 +90,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Another due time, ISO 8601 with offset."""
 
 
+NOTICE_KINDS = ("confirmed", "due_soon", "overdue", "kept", "cancelled")
+"""What others may be told of a confirmed promise."""
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """Something that others may be told: `kind` is the end of a webhook's type."""
 
     kind: str
-    """`confirmed`, `due_soon`, `overdue`, `kept` or `cancelled`."""
+    """One of `NOTICE_KINDS`."""
     promise: Promised
 
 

@@ -15,7 +15,7 @@ from conversation.events import (
     CallStarted,
     Event,
 )
-from server.store.promises import KINDS, Notice
+from server.store.promises import NOTICE_KINDS, Notice
 
 CALL_STARTED = "heartline.call.started"
 CALL_ENDED = "heartline.call.ended"
@@ -24,8 +24,12 @@ ALERT_RAISED = "heartline.alert.raised"
 _PROMISE = "heartline.promise."
 TEST = "heartline.test"
 TYPES = (
-    CALL_STARTED, CALL_ENDED, REPORT_READY, ALERT_RAISED, *(f"{_PROMISE}{kind}" for kind in KINDS),
-)  # fmt: skip
+    CALL_STARTED,
+    CALL_ENDED,
+    REPORT_READY,
+    ALERT_RAISED,
+    *(f"{_PROMISE}{kind}" for kind in NOTICE_KINDS),
+)
 """What a receiver may ask for."""
 MEDIA_TYPE = "application/cloudevents+json"
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how Standard Webhooks marks a secret
@@ -79,12 +83,12 @@ def messages_of(call_id: str, event: Event, call: dict[str, Any]) -> list[Told]:
     return []
 
 
-def message_of(notice: Notice, call: dict[str, Any]) -> Told:
-    """Return what news of a promise means for receivers; only confirmed ones have news.
+def promise_message(notice: Notice, call: dict[str, Any]) -> Told:
+    """Return what receivers are told of a confirmed promise.
 
     Args:
-        notice: What is new.
-        call: What every message says of the call.
+        notice: What became of it.
+        call: As in `messages_of`.
     """
     promise = notice.promise
     type_ = f"{_PROMISE}{notice.kind}"
@@ -96,9 +100,9 @@ def message_of(notice: Notice, call: dict[str, Any]) -> Told:
         "who": promise.who,
         "due_at": promise.due_at,
         "precision": promise.precision,
-        "status": promise.status,
+        "done_at": promise.done_at,
     }
-    key = f"{promise.id}/{promise.due_at}/{promise.done_at}"
+    key = f"{promise.id} {promise.due_at}"
     return Told(id=message_id(promise.call_id, type_, key), type=type_, data=data)
 
 

@@ -23,8 +23,8 @@ from server.webhooks.messages import (
     REPORT_READY,
     Told,
     body_of,
-    message_of,
     messages_of,
+    promise_message,
 )
 
 LEASE_MS = 60_000
@@ -86,57 +86,56 @@ class Outbox:
                 self._fill(connection, rows)
 
     def _fill(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-        for row in rows:
-            call_id = row["call_id"]
-            if not _is_practice(connection, call_id):
-                event, about = EventLog.decode(row["payload"]), _about(connection, call_id)
-                self._enter_all(connection, call_id, messages_of(call_id, event, about))
+        told = [
+            message
+            for row in rows
+            if not _is_practice(connection, row["call_id"])
+            for message in messages_of(
+                row["call_id"],
+                EventLog.decode(row["payload"]),
+                _about(connection, row["call_id"]),
+            )
+        ]
+        self._enter(connection, told)
 
-    def tell_promises(self, connection: sa.Connection, notices: Sequence[Notice]) -> None:
-        """Tell of promises, in the transaction that made the news."""
-        for notice in notices:
-            call_id = notice.promise.call_id
-            message = message_of(notice, _about(connection, call_id))
-            self._enter_all(connection, call_id, [message])
+    def tell_of_promises(self, connection: sa.Connection, notices: Sequence[Notice]) -> None:
+        """Enter what became of promises, in the transaction that found it."""
+        told = [
+            promise_message(notice, _about(connection, notice.promise.call_id))
+            for notice in notices
+        ]
+        self._enter(connection, told)
 
-    def _enter_all(self, connection: sa.Connection, call_id: str, messages: Sequence[Told]) -> None:
+    def _enter(self, connection: sa.Connection, messages: Sequence[Told]) -> None:
         hooks = [hook for hook in read_hooks(connection) if not hook.disabled]
-        if not hooks or not messages:
+        if not hooks:
             return
         waiting = connection.scalar(sa.select(sa.func.count()).select_from(OUTBOX)) or 0
-        for message in messages:
+        for told in messages:
             if waiting >= self._max_waiting:
                 self.dropped += 1
-                _LOG.error("%d messages wait already: %s dropped", waiting, message.type)
-            else:
-                waiting += self._enter(connection, call_id, message, hooks)
-
-    def _enter(
-        self, connection: sa.Connection, call_id: str, told: Told, hooks: Sequence[Hook]
-    ) -> int:
-        now_ms = self._now_ms()
-        at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="seconds")
-        rows = [
-            {
-                "id": told.id,
-                "hook_id": hook.id,
-                "call_id": call_id,
-                "type": told.type,
-                "body": body_of(told, at=at, source=self._source),
-                "due_ms": now_ms,
-                "attempts": 0,
-            }
-            for hook in hooks
-            if told.type in hook.types
-        ]
-        if rows:
+                _LOG.error("%d messages wait already: %s dropped", waiting, told.type)
+                continue
             # A matter that was entered before, by a process that died, keeps its first message.
             known = sa.select(OUTBOX.c.hook_id).where(OUTBOX.c.id == told.id)
             there = set(connection.scalars(known))
-            rows = [row for row in rows if row["hook_id"] not in there]
-        if rows:
-            connection.execute(sa.insert(OUTBOX), rows)
-        return len(rows)
+            to = [hook for hook in hooks if told.type in hook.types and hook.id not in there]
+            if to:
+                connection.execute(sa.insert(OUTBOX), [self._row(told, hook) for hook in to])
+            waiting += len(to)
+
+    def _row(self, told: Told, hook: Hook) -> dict[str, Any]:
+        now_ms = self._now_ms()
+        at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="seconds")
+        return {
+            "id": told.id,
+            "hook_id": hook.id,
+            "call_id": told.data["call_id"],
+            "type": told.type,
+            "body": body_of(told, at=at, source=self._source),
+            "due_ms": now_ms,
+            "attempts": 0,
+        }
 
     def take(self) -> list[Waiting]:
         """Return what is due, oldest first, for this process alone for a minute."""
@@ -213,7 +212,7 @@ class Outbox:
         return False
 
     def count(self) -> int:
-        """Return how many messages wait, those that are not due yet included."""
+        """Return how many messages wait, those that are tried again later included."""
         with self._engine.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(OUTBOX)) or 0
 

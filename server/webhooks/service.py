@@ -1,4 +1,4 @@
-"""Puts the parts together for a server: the journal fills the outbox, a task empties it."""
+"""Puts the parts together for a server: journal and promises fill the outbox, a task empties it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from prometheus_client.core import Metric
 
 from server.metrics import Metrics, counters, gauge
-from server.promise_clock import Tell
+from server.promise_clock import keep_time
 from server.settings import Settings
 from server.webhooks.outbox import Outbox
 from server.webhooks.sender import open_sender
@@ -18,8 +18,8 @@ from server.webhooks.sender import open_sender
 
 def follow_journal(
     engine: sa.Engine, settings: Settings, server_secret: bytes, metrics: Metrics
-) -> tuple[Callable[[], Coroutine[Any, Any, None]], Tell]:
-    """Fill an outbox from now on, and return what empties it and what takes news of promises.
+) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """Fill an outbox from now on, and return the work of keeping promises' time and emptying it.
 
     Raises:
         WebhookError: a setting cannot be used.
@@ -40,4 +40,7 @@ def follow_journal(
         )  # fmt: skip
 
     metrics.watch(measures)
-    return partial(sender.run, outbox), outbox.tell_promises
+    return [
+        partial(keep_time, engine, settings.promises, outbox.tell_of_promises),
+        partial(sender.run, outbox),
+    ]

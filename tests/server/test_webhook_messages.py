@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from cloudevents.v1.http import from_http
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -22,16 +23,17 @@ from conversation.events import (
     Channel,
     CueRaised,
     PromiseMade,
+    PromiseReviewed,
 )
-from server.store.promises import KINDS, Notice, Promised
+from server.store.promises import NOTICE_KINDS, Notice, Promised
 from server.webhooks.address import AddressRefused, find_target, is_public
 from server.webhooks.messages import (
     MEDIA_TYPE,
     TYPES,
     Told,
     body_of,
-    message_of,
     messages_of,
+    promise_message,
     secret_of,
     signed_headers,
 )
@@ -42,14 +44,6 @@ pytestmark = pytest.mark.unit
 CALL = {"agent": "ann", "team": "billing", "customer": "K-17", "started_at": "2026-01-01T09:00"}
 DUE = "2026-01-02T17:00:00+01:00"
 SECRET = "whsec_aGVhcnRsaW5lLXRlc3Qtc2VjcmV0LTAx"
-
-
-def notice(kind: str, due_at: str | None = DUE, done_at: str | None = None) -> Notice:
-    promise = Promised(
-        id="c1.p1", call_id="c1", agent="ann", team="billing", what="call back", who="me",
-        due="tomorrow", due_at=due_at, precision="day", status="open", done_at=done_at,
-    )  # fmt: skip
-    return Notice(kind=kind, promise=promise)
 
 
 def test_the_signature_is_the_golden_one_of_the_specification() -> None:
@@ -112,25 +106,25 @@ def test_a_cue_never_leaves_the_agents_screen() -> None:
     assert messages_of("c1", cue, CALL) == []
 
 
-def test_a_promise_is_news_only_once_the_agent_has_confirmed_it() -> None:
+def test_of_promises_only_what_became_of_the_confirmed_ones_is_told() -> None:
     made = PromiseMade(
         at_ms=5_000, id="p1", text="I will call you back", what="call back", due="tomorrow",
         confidence=0.9, start_ms=4_000, due_at=DUE, precision="day",
     )  # fmt: skip
-    assert messages_of("c1", made, CALL) == []
-    told = [message_of(notice(kind), CALL) for kind in KINDS]
-    assert [m.type for m in told] == [f"heartline.promise.{kind}" for kind in KINDS]
+    said = PromiseReviewed(at_ms=1, promise_id="p1", verdict="confirmed", what=None, due_at=None)
+    assert messages_of("c1", made, CALL) == messages_of("c1", said, CALL) == []
+    promise = Promised(
+        id="c1.p1", call_id="c1", agent="ann", team="billing", what="call back", who="me",
+        due="tomorrow", due_at=DUE, precision="day", status="open", done_at=None,
+    )  # fmt: skip
+    told = [promise_message(Notice(kind=kind, promise=promise), CALL) for kind in NOTICE_KINDS]
+    assert [m.type.removeprefix("heartline.promise.") for m in told] == list(NOTICE_KINDS)
     assert {m.type for m in told} < set(TYPES)
     assert told[0].data["what"] == "call back"
-    assert told[0].data["customer"] == "K-17"
-
-
-def test_the_same_news_of_a_promise_has_one_id_and_news_of_another_time_another() -> None:
-    ids = [
-        message_of(notice("due_soon", due_at), CALL).id
-        for due_at in (DUE, DUE, "2026-01-09T17:00:00+01:00")
-    ]
-    assert ids[0] == ids[1] != ids[2]
+    moved = promise_message(
+        Notice(kind="due_soon", promise=msgspec.structs.replace(promise, due_at=None)), CALL
+    )
+    assert len({m.id for m in (*told, moved)}) == len(told) + 1
 
 
 def test_waits_grow_from_seconds_to_hours_and_spread() -> None:
@@ -218,7 +212,8 @@ def test_a_name_is_asked_once_so_that_a_second_answer_gains_nothing() -> None:
 
 
 def test_the_body_names_no_secret() -> None:
-    told = message_of(notice("confirmed"), CALL)
+    told, _ = messages_of("c1", CallEnded(at_ms=60_000, reason="ended"), CALL)
+    assert isinstance(told, Told)
     body = json.loads(body_of(told, at="2026-01-01T10:00:00+00:00", source="/"))
     assert set(body) == {
         "specversion", "id", "source", "type", "time", "subject", "datacontenttype", "data",

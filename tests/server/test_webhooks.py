@@ -36,7 +36,7 @@ from server.runner import Running, running_server
 from server.settings import Settings
 from server.store import Journal, StoreError
 from server.store.practice import PracticeRow, reserve
-from server.store.promises import Change, PromiseSettings, change, tick
+from server.store.promises import PromiseSettings, tick
 from server.store.retention import erase_call
 from server.webhooks.hooks import Hook, Hooks, WebhookError
 from server.webhooks.messages import secret_of
@@ -247,29 +247,6 @@ def promise(due_at: str) -> PromiseMade:
     )  # fmt: skip
 
 
-def promised(journal: Journal, *reviews: PromiseReviewed) -> None:
-    """Let a call end in which something was promised for the next day, five in the afternoon."""
-    started = CallStarted(
-        at_ms=0, call_id="c1", started_at="2026-01-01T00:00:00+00:00",
-        channels=(Channel.AGENT,), source="ingest", agent="ann",
-    )  # fmt: skip
-    journal.append("c1", 1, [started, promise("2026-01-02T17:00:00+01:00"), *reviews])
-    journal.end_call("c1", 6_000)
-
-
-def told_at(journal: Journal, outbox: Outbox, clock: Clock, *at: datetime) -> list[list[str]]:
-    """Let the clock stand at some times and return what is told then."""
-    seen = []
-    for now in at:
-        clock.now_ms = round(now.timestamp() * 1000)
-        tick(journal.engine, PromiseSettings(), now=now, tell=outbox.tell_promises)
-        taken = outbox.take()
-        for waiting in taken:
-            outbox.arrived(waiting)
-        seen.append([kind for kind in kinds(taken) if "promise" in kind])
-    return seen
-
-
 def alert() -> AlertRaised:
     return AlertRaised(at_ms=1, id="a", rule="sup_churn", reason="r", suggested_action="s")
 
@@ -305,38 +282,29 @@ def test_a_report_is_ready_once_its_call_is_no_longer_live(
     assert kinds(outbox.take()) == ["heartline.report.ready"]
 
 
-CONFIRMED = PromiseReviewed(at_ms=1, promise_id="p1", verdict="confirmed")
-DAY = datetime(2026, 1, 2, tzinfo=UTC)
-
-
-def test_a_confirmed_promise_is_told_of_before_and_after_it_is_due(
+def test_a_promise_is_told_of_as_it_goes_on(
     journal: Journal, outbox: Outbox, hook: Hook, clock: Clock
 ) -> None:
-    promised(journal, CONFIRMED)
-    hours = [DAY + timedelta(hours=h) for h in (0, 11, 12.5, 15, 16.5, 20)]
-    assert told_at(journal, outbox, clock, *hours) == [
-        ["heartline.promise.confirmed"], [], ["heartline.promise.due_soon"], [],
-        ["heartline.promise.overdue"], [],
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("verdict", [None, "rejected"])
-def test_what_the_agent_did_not_confirm_is_told_to_nobody(
-    journal: Journal, outbox: Outbox, hook: Hook, clock: Clock, verdict: str | None
-) -> None:
-    said = PromiseReviewed(at_ms=1, promise_id="p1", verdict=verdict or "")
-    promised(journal, *([said] if verdict else []))
-    assert told_at(journal, outbox, clock, DAY, DAY + timedelta(hours=20)) == [[], []]
-
-
-def test_a_promise_that_is_kept_is_told_of_and_not_reminded_of(
-    journal: Journal, outbox: Outbox, hook: Hook, clock: Clock
-) -> None:
-    promised(journal, CONFIRMED)
-    assert told_at(journal, outbox, clock, DAY) == [["heartline.promise.confirmed"]]
-    change(journal.engine, "c1.p1", Change(status="kept"), now=DAY)
-    after = [DAY + timedelta(hours=h) for h in (1, 13, 20)]
-    assert told_at(journal, outbox, clock, *after) == [["heartline.promise.kept"], [], []]
+    begun = CallStarted(
+        at_ms=0,
+        call_id="c1",
+        started_at="2026-01-01T00:00:00+00:00",
+        channels=(Channel.AGENT, Channel.CUSTOMER),
+        source="test",
+    )
+    confirmed = PromiseReviewed(at_ms=6_000, promise_id="p1", verdict="confirmed")
+    journal.append("c1", 1, [begun, promise("2026-01-02T17:00:00+01:00"), confirmed])
+    journal.append("c1", 4, [CallEnded(at_ms=7_000)])
+    journal.end_call("c1", 7_000)
+    told: list[tuple[str, str]] = []
+    for now in (datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)):
+        tick(journal.engine, PromiseSettings(), now=now, tell=outbox.tell_of_promises)
+        for waiting in outbox.take():
+            body = json.loads(waiting.body)
+            told.append((body["type"], body["data"].get("what", "")))
+            outbox.arrived(waiting)
+    promises = [(kind.rpartition(".")[2], what) for kind, what in told if "promise" in kind]
+    assert promises == [("confirmed", "call back"), ("overdue", "call back")]
 
 
 def test_no_other_system_hears_of_practice(journal: Journal, outbox: Outbox, hook: Hook) -> None:
@@ -347,9 +315,9 @@ def test_no_other_system_hears_of_practice(journal: Journal, outbox: Outbox, hoo
 
 
 def test_an_erased_call_is_told_of_no_more(journal: Journal, outbox: Outbox, hook: Hook) -> None:
-    journal.append("c1", 1, [alert()])
-    journal.end_call("c1", 1)
-    assert outbox.count() == 1
+    journal.append("c1", 1, [alert(), CallEnded(at_ms=2)])
+    journal.end_call("c1", 2)
+    assert outbox.count() == 3
     erase_call(journal.engine, "c1", now=datetime.now(UTC))
     assert outbox.count() == 0
 
