@@ -144,7 +144,7 @@ class Journal:
 
     def end_call(self, call_id: str, duration_ms: int) -> None:
         """Mark a call as over and note why somebody would look at it."""
-        counts = _reasons(self.events(call_id))
+        counts = _reasons(self.events(call_id, types=_REASON_TYPES))
         with self.engine.begin() as connection:
             connection.execute(
                 sa.update(CALLS)
@@ -173,8 +173,10 @@ class Journal:
         with self.engine.connect() as connection:
             return select_call(connection, call_id)
 
-    def events(self, call_id: str, *, since_seq: int = 0) -> list[Event]:
+    def events(self, call_id: str, *, since_seq: int = 0, types: Sequence[str] = ()) -> list[Event]:
         """Return a call's events after `since_seq` in order; empty for an unknown call.
+
+        `types` are wire names of the event types that are wanted; empty asks for all.
 
         Raises:
             StoreError: a row is not what was written.
@@ -184,6 +186,8 @@ class Journal:
             .where(EVENTS.c.call_id == call_id, EVENTS.c.seq > since_seq)
             .order_by(EVENTS.c.seq)
         )
+        if types:
+            query = query.where(EVENTS.c.type.in_(types))
         with self.engine.connect() as connection:
             rows = connection.execute(query).all()
         for seq, payload, crc32 in rows:
@@ -233,6 +237,9 @@ class Journal:
         """
         with self.engine.connect() as connection:
             return select_calls(connection, wanted, limit=limit, cursor=cursor)
+
+
+_REASON_TYPES = tuple(str(kind.__struct_config__.tag) for kind in (CueRaised, OverlapEnded))
 
 
 def _reasons(events: Sequence[Event]) -> Counter[str]:
