@@ -108,12 +108,12 @@ class CallSession:
         self._hearing = hearing
         self._asr: AsrSettings = hearing.settings.asr
         self._rate = SpeakingRate(hearing.settings.prosody.rate)
+        self._transcriber = transcriber
         self._hotwords = hotwords
         self._listen(patient=clock is Clock.VIRTUAL)
         self._advice = Advice(hop_ms=self._asr.hop_ms)
         if clock is Clock.LIVE:
             hearing.live_calls.add(self)
-        self._transcriber = transcriber
         self._clock = clock
         self._merger: Merger = Merger()
         self._redactor = Redactor()
@@ -144,12 +144,9 @@ class CallSession:
         gate = None
         if {Channel.AGENT, Channel.CUSTOMER} <= set(channels):
             gate = BleedGate(settings.audio.bleed) if settings.audio.bleed.enabled else None
-        self._ears = {
-            channel: Ears(
-                channel, rate_hz, self._hearing, self._prosody, self._hotwords, patient, gate
-            )
-            for channel in channels
-        }
+        hears = (self._hearing, self._prosody, self._hotwords, patient, gate)
+        words = self._transcriber is not None
+        self._ears = {channel: Ears(channel, rate_hz, *hears, words=words) for channel in channels}
 
     def take_up(self, events: Sequence[Event], position_ms: int) -> None:
         """Go on with a call whose process died, from its journal up to `position_ms`.
@@ -214,8 +211,7 @@ class CallSession:
     @property
     def acked_ms(self) -> int:
         """Everything before is analysed and no longer needed by an open utterance."""
-        words = self._transcriber is not None
-        return min(ears.needed_from_ms(words=words) for ears in self._ears.values())
+        return min(ears.needed_from_ms for ears in self._ears.values())
 
     def opening_events(self) -> list[Event]:
         """Return the events that open the journal; call once, before any audio."""
@@ -303,6 +299,11 @@ class CallSession:
         self._merger.add(self._prosody.finish(end_ms))
         self._redecode()
         return self._release(self._merger.released_ms)
+
+    @property
+    def awaits_words(self) -> bool:
+        """Whether anything was asked of the recogniser that it has not answered."""
+        return bool(self._due_ms)
 
     @property
     def waits_for_words(self) -> bool:
