@@ -5,6 +5,7 @@
     [ingest]        who may bring calls, secrets of telephony systems
     [rules]         folder
     [capture]       auto_pause
+    [log]           level, form
     [webhooks]      where messages to other systems may go
     [experiment]    enabled, silent_share, key
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
@@ -33,6 +34,7 @@ from server.auto_capture import CaptureSettings
 from server.contact_lens import ContactLensSettings
 from server.experiment import ExperimentSettings
 from server.hearing import HearingSettings
+from server.logs import LogSettings
 from server.rules_folder import RulesSettings
 from server.store.retention import RetentionSettings
 from server.webhooks.settings import WebhookSettings
@@ -132,7 +134,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     experiment: ExperimentSettings = ExperimentSettings()
     contact_lens: ContactLensSettings = ContactLensSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    log: LogSettings = LogSettings()
     teams: dict[str, TeamSettings] = {}
+    """Teams for roll-ups: `[teams.billing]` with `agents = ["ana", "bo"]`."""
 
     @property
     def hearing(self) -> HearingSettings:
