@@ -18,6 +18,7 @@ from server.auth import SingleUser
 from server.calls import Calls
 from server.hearing import Hearing
 from server.ingest import MAX_MESSAGE_BYTES
+from server.notify import notify
 from server.people.audit import Audit, read_secret
 from server.protocols import HttpProtocol, WebSocketProtocol
 from server.settings import Settings, SettingsError
@@ -113,7 +114,7 @@ def running_server(
     webhooks = follow_journal(journal.engine, settings, secret, calls.metrics)
     server = _Server(
         uvicorn.Config(
-            create_app(calls, access, settings, lasting=[webhooks]),
+            create_app(calls, access, settings, lasting=[webhooks, notify]),
             http=HttpProtocol,
             ws=WebSocketProtocol,
             ws_max_size=2 * MAX_MESSAGE_BYTES,
