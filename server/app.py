@@ -26,7 +26,9 @@ from server.event_socket import call_events, live_calls
 from server.export_routes import export_router
 from server.ingest_socket import ingest
 from server.metrics import metrics_text
+from server.oidc_routes import oidc_routes
 from server.openapi import openapi_route
+from server.people.oidc import Oidc
 from server.problems import HANDLERS
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
@@ -137,6 +139,8 @@ def create_app(
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))
+    if settings.oidc.enabled:
+        handlers += oidc_routes(Oidc(settings.oidc), settings.server.origins)
     handlers.append(openapi_route(tuple(handlers)))
     if STATIC.is_dir():
         handlers.append(
@@ -145,7 +149,14 @@ def create_app(
     return Litestar(
         route_handlers=handlers,
         guards=[reads_origin, may_do],
-        state=State({"calls": calls, "access": access, "metrics": calls.metrics}),
+        state=State(
+            {
+                "calls": calls,
+                "access": access,
+                "metrics": calls.metrics,
+                "provider": settings.oidc.enabled,
+            }
+        ),
         after_request=_add_headers,
         lifespan=[lifespan],
         exception_handlers=HANDLERS,

@@ -52,6 +52,7 @@ from server.commands.tone import ToneFileError, tone
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import HearingSettings
 from server.logs import set_up_log
+from server.people.oidc import OidcError
 from server.practice.scenario import ScenarioError
 from server.replay import LogError
 from server.runner import PortTakenError, Running, running_server
@@ -68,6 +69,7 @@ _ERRORS = (
     BatchError,
     ExportError,
     LogError,
+    OidcError,
     PackError,
     PortTakenError,
     RollUpError,

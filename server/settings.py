@@ -5,6 +5,7 @@
     [ingest]        who may bring calls, secrets of telephony systems
     [rules]         folder
     [capture]       auto_pause
+    [oidc]          the provider at which people sign in
     [log]           level, form
     [webhooks]      where messages to other systems may go
     [experiment]    enabled, silent_share, key
@@ -35,6 +36,7 @@ from server.contact_lens import ContactLensSettings
 from server.experiment import ExperimentSettings
 from server.hearing import HearingSettings
 from server.logs import LogSettings
+from server.people.oidc import OidcSettings
 from server.rules_folder import RulesSettings
 from server.store.retention import RetentionSettings
 from server.webhooks.settings import WebhookSettings
@@ -133,6 +135,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     capture: CaptureSettings = CaptureSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     contact_lens: ContactLensSettings = ContactLensSettings()
+    oidc: OidcSettings = OidcSettings()
     webhooks: WebhookSettings = WebhookSettings()
     log: LogSettings = LogSettings()
     teams: dict[str, TeamSettings] = {}

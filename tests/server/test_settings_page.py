@@ -45,7 +45,7 @@ def test_the_page_names_every_setting_of_the_program() -> None:
 def test_the_sections_that_most_people_need_are_shown_whole() -> None:
     page = (DOCS / "configuration.md").read_text("utf-8")
     shown = tomllib.loads(page.partition("```toml\n")[2].partition("```")[0])
-    for section in ("retention", "ingest", "webhooks", "log", "contact_lens"):
+    for section in ("retention", "ingest", "webhooks", "log", "oidc", "contact_lens"):
         default = getattr(Settings(), section)
         assert msgspec.convert(shown[section], type(default)) == default
         values = {name: getattr(default, name) for name in default.__struct_fields__}
