@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
+from reports.audit_view import cue_audit
 from reports.model import Report
 from reports.page_assets import content_security_policy, script, style
 from reports.practice import to_practise
+from reports.rollup import Comparison
 from reports.scorecard_view import customer_words, scorecard
 from reports.sections import (
     cues,
@@ -34,7 +36,11 @@ _LEGEND = (
 
 
 def render_html(
-    report: Report, *, served: bool = False, disputed: Mapping[str, str] | None = None
+    report: Report,
+    *,
+    served: bool = False,
+    disputed: Mapping[str, str] | None = None,
+    compared: Sequence[Comparison] = (),
 ) -> str:
     """Render the report; callers' words are inserted as text, never as markup.
 
@@ -43,6 +49,7 @@ def render_html(
         served: The page comes from a Heartline server: it leads back to the calls, and its
             buttons take disputes. A file on disk has neither.
         disputed: Verdict on each disputed interruption, by its id.
+        compared: The call beside the agent's own usual.
     """
     policy = content_security_policy(served=served)
     return "\n".join(
@@ -64,10 +71,11 @@ def render_html(
             interruptions(report, served=served, disputed=disputed or {}),
             scorecard(report),
             customer_words(report.customer_words),
-            talk(report),
+            talk(report, compared),
             promises(report),
             raised_voices(report),
             cues(report),
+            cue_audit(report),
             transcript(report),
             "</main><footer>Made by Heartline. Severity is unvalidated; a raised voice is effort "
             "against the speaker's own usual, not a feeling.</footer>",

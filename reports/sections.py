@@ -5,13 +5,15 @@ Everything that callers said, or that comes from outside, passes through `escape
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from conversation.events import Channel
+from reports.audit_view import finer_talk, interrupters, own_usual
 from reports.markup import moment, spoken, table
 from reports.model import ActPart, CuePart, InterruptionPart, Report, TranscriptPart
 from reports.practice import to_practise
+from reports.rollup import Comparison
 from reports.scorecard_view import moments
 from reports.timeline import close_up
 from reports.wording import (
@@ -40,6 +42,7 @@ def interruptions(report: Report, *, served: bool, disputed: Mapping[str, str]) 
     cut_ins = [event for event in events if event.overlap_class in CUT_IN_WORDS]
     others = [event for event in events if event.overlap_class not in CUT_IN_WORDS]
     parts = ["<section id='interruptions'><h2>Interruptions</h2>", _counts(report)]
+    parts.append(interrupters(report))
     if not cut_ins:
         parts.append("<p>Nobody cut in on anybody.</p>")
     parts.extend(
@@ -143,8 +146,8 @@ def _dispute(call_id: str, span_id: str, *, served: bool, verdict: str | None) -
     return f"<p class='dispute'>{said}{buttons}</p>"
 
 
-def talk(report: Report) -> str:
-    """Show shares, pace, reply times, monologues and silences."""
+def talk(report: Report, compared: Sequence[Comparison] = ()) -> str:
+    """Show shares, pace, reply times, monologues and silences, beside the agent's own usual."""
     part = report.talk
     share = part.talk_share_agent
 
@@ -182,7 +185,9 @@ def talk(report: Report) -> str:
     return (
         f"<section id='talk'><h2>Talk</h2>{table(('Measure', 'Agent', 'Customer'), rows)}"
         f"<p class='small soft'>Both at once {seconds(part.overlap_ms)} · silence "
-        f"{seconds(part.silence_ms)} · scored {seconds(report.quality.scored_ms)}</p></section>"
+        f"{seconds(part.silence_ms)} · scored {seconds(report.quality.scored_ms)}</p>"
+        f"{own_usual(compared)}<section><h3>How turns changed hands</h3>{finer_talk(report)}"
+        "</section></section>"
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.access import Access, may_do, reads_origin
-from server.aside import Aside
+from server.aside import Aside, AsideError, MakeFigures, database_of
 from server.call_routes import CALL_LIST_ROUTES
 from server.calls import Calls
 from server.contact_lens import analysis_segments_route
@@ -29,12 +29,17 @@ from server.rule_routes import RULE_ROUTES
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.static_files import asset_route
+from server.store.figures import calls_without_figures
 from server.store.retention import RetentionSettings, expire
 from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
 from server.trend_routes import TREND_ROUTES
 
 _RETENTION_EVERY_S = 3_600.0
+_FIGURES_EVERY_S = 300.0
+_FIGURES_AT_ONCE = 100
+_FIGURES_BACK = timedelta(days=120)
+"""The longest trend, and the month before a call that its agent's usual comes from."""
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger("heartline")
 _HEADERS = {
@@ -87,16 +92,37 @@ async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
         await asyncio.sleep(_RETENTION_EVERY_S)
 
 
+async def _work_out_figures(calls: Calls, aside: Aside) -> None:
+    """Have the figures of finished calls ready before somebody asks for their trend."""
+    engine = calls.journal.engine
+    while True:
+        await asyncio.sleep(_FIGURES_EVERY_S)
+        since_ms = round((datetime.now(UTC) - _FIGURES_BACK).timestamp() * 1000)
+        try:
+            waiting = await asyncio.to_thread(
+                calls_without_figures, engine, since_ms, _FIGURES_AT_ONCE
+            )
+            if waiting:
+                await aside.run(MakeFigures(database_of(engine), waiting))
+        except (SQLAlchemyError, AsideError) as error:
+            _LOG.error("figures could not be worked out: %s", type(error).__name__)
+
+
 def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
     """Build the application."""
+    aside = Aside()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
-            expiring = group.create_task(_expire_hourly(calls, settings.retention))
+            chores = [
+                group.create_task(_expire_hourly(calls, settings.retention)),
+                group.create_task(_work_out_figures(calls, aside)),
+            ]
             yield
             await calls.stop()
-            expiring.cancel()
+            for chore in chores:
+                chore.cancel()
 
     handlers: list[Any] = [
         open_local_session, ways_in, sign_in, sign_out, me, new_ticket, landing, *CALL_LIST_ROUTES,
@@ -114,7 +140,7 @@ def create_app(calls: Calls, access: Access, settings: Settings) -> Litestar:
     return Litestar(
         route_handlers=handlers,
         guards=[reads_origin, may_do],
-        state=State({"calls": calls, "access": access, "aside": Aside()}),
+        state=State({"calls": calls, "access": access, "aside": aside}),
         after_request=_add_headers,
         lifespan=[lifespan],
         openapi_config=None,

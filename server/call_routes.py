@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,12 +16,14 @@ from reports.disputes import report_without
 from reports.html import render_html
 from reports.model import Report, encode
 from reports.page_assets import content_security_policy
+from reports.rollup import USUAL_DAYS, Comparison, usual
 from reports.wording import DISPUTE_WORDS
 from server.calls import Calls
 from server.people.roles import GRANTS, LOCAL_PERSON, Action, Person, Reach
-from server.store import CallFilter, CallRow
+from server.store import CallFilter, CallRow, Journal
+from server.store.calls import LONGEST_PAGE
 from server.store.disputes import WITHDRAWN, add_dispute, disputes_of
-from server.store.figures import forget_figures
+from server.store.figures import forget_figures, read_figures
 
 
 class Dispute(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,7 +94,8 @@ async def report_html(
     report = await asyncio.to_thread(_report, state.calls, call_id)
     disputed = await asyncio.to_thread(disputes_of, state.calls.journal.engine, call_id)
     policy = f"{content_security_policy(served=True)}; frame-ancestors 'none'"
-    page = render_html(report, served=True, disputed=disputed)
+    compared = await asyncio.to_thread(_beside_usual, state.calls.journal, report)
+    page = render_html(report, served=True, disputed=disputed, compared=compared)
     return Response(page, media_type=MediaType.HTML, headers={"Content-Security-Policy": policy})
 
 
@@ -131,6 +134,21 @@ async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) 
         await asyncio.to_thread(
             audit.add, person.id, "view_call", call_id, state.access.now(), reason or ""
         )
+
+
+def _beside_usual(journal: Journal, report: Report) -> tuple[Comparison, ...]:
+    """Compare a call with its agent's month before, as far as the figures are worked out."""
+    if report.call.agent is None:
+        return ()
+    began = datetime.fromisoformat(report.call.started_at)
+    wanted = CallFilter(
+        agent=report.call.agent,
+        since_ms=_epoch_ms(began - timedelta(days=USUAL_DAYS)),
+        until_ms=_epoch_ms(began),
+    )
+    earlier = journal.find_calls(wanted, limit=LONGEST_PAGE).calls
+    figures = read_figures(journal.engine, [row.call_id for row in earlier])
+    return usual(report, figures.values())
 
 
 def _report(calls: Calls, call_id: str) -> Report:

@@ -31,7 +31,7 @@ const WITHOUT_SESSION = new Set(["/v1/session", "/v1/sign-in"]);
 export async function request<T>(path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = { "Content-Type": "application/json" };
   if (body !== undefined && !WITHOUT_SESSION.has(path)) {
-    headers["X-Heartline-CSRF"] = (await me()).csrf ?? "";
+    headers["X-Heartline-CSRF"] = (await land()).me?.csrf ?? "";
   }
   const response = await fetch(
     path,
@@ -57,24 +57,26 @@ export interface Me {
   readonly csrf: string | null;
 }
 
-let asked: Promise<Me> | null = null;
+interface Landing {
+  readonly me: Me | null;
+  readonly users: boolean;
+  readonly live: string | null;
+  readonly ticket: string | null;
+}
 
-/** Who this page belongs to, asked once and again after signing in or a refusal. */
-export function me(): Promise<Me> {
-  asked ??= request<Me>("/v1/me");
+let asked: Promise<Landing> | null = null;
+
+/** What a page needs first, asked once and again after signing in or a refusal. */
+function land(): Promise<Landing> {
+  asked ??= request<Landing>("/v1/landing");
   return asked;
 }
 
 /** Return who is signed in; null for a stranger on a server that has users. */
 export async function whoAmI(): Promise<Me | null> {
-  try {
-    return await me();
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    const { users } = await request<{ readonly users: boolean }>("/v1/sign-in");
-    if (users) return null;
-    throw error;
-  }
+  const { me, users } = await land();
+  if (me === null && !users) throw new Refused("/v1/landing");
+  return me;
 }
 
 /** Open a session by name and password. */
@@ -166,12 +168,6 @@ export interface Line {
   readonly missed: MessageEvent[];
 }
 
-interface Landing {
-  readonly me: Me;
-  readonly live: string | null;
-  readonly ticket: string;
-}
-
 /** Open the line to a call, or to the newest live one; null when there is none.
  *
  * The first one takes who is there, the call and the ticket in a single answer.
@@ -186,12 +182,10 @@ export async function openLine(
   let chosen = callId;
   let ticket: Promise<Ticket> | undefined;
   if (first) {
-    const landing = request<Landing>("/v1/landing");
-    asked ??= landing.then((answer) => answer.me);
-    asked.catch(() => undefined);
-    ticket = landing;
-    const { live } = await landing;
-    chosen ??= live;
+    const landing = await land();
+    if (landing.me === null || landing.ticket === null) throw new Refused("/v1/landing");
+    ticket = Promise.resolve({ ticket: landing.ticket });
+    chosen ??= landing.live;
   } else if (chosen === null) {
     const calls = await request<readonly CallSummary[]>("/v1/calls");
     chosen = calls.find((call) => call.live)?.call_id ?? null;

@@ -55,6 +55,7 @@ export class Trends extends LitElement {
     .meter { width: 110px; height: 8px; }
     .meter rect { fill: var(--agent); } .meter .of { fill: var(--usual); }
     td.n { white-space: nowrap; }
+    details.card { padding: var(--s2) var(--s4); }
     details { font-size: var(--t-label); }
     summary { cursor: pointer; color: var(--soft); width: fit-content; padding: 4px 0; }
     @media (max-width: 900px) { .charts, .two { grid-template-columns: minmax(0, 1fr); } }
@@ -217,7 +218,7 @@ function givenOf(point: TrendPoint | undefined): string {
 }
 
 function pointsTable({ points, days_per_point }: Trend): TemplateResult {
-  return html`<details class="card needs"><summary>${words.asTable}</summary><table>
+  return html`<details class="card"><summary>${words.asTable}</summary><table>
     <thead><tr><th scope="col">${days_per_point === 1 ? words.day : words.week}</th><th scope="col">${words.charts.calls}</th>
       <th scope="col">${words.agent}: ${words.charts.interruptions.toLocaleLowerCase()}</th><th scope="col">${words.customer}</th><th scope="col">${words.given}</th></tr></thead>
     <tbody>${points.map(
