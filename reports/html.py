@@ -35,6 +35,16 @@ _LEGEND = (
 )
 
 
+_PLAYER = (
+    "<div class='player' hidden><label class='button'><span>Play along with a recording</span>"
+    "<input type='file' accept='audio/*'></label><audio controls hidden></audio>"
+    "<p class='small soft' role='status' data-hint='Stays on this computer. Click any moment to "
+    "hear it.' data-differs='This recording is not as long as the call. Is it the right one?' "
+    "data-failed='This file cannot be played here.'></p></div>"
+)
+"""Shown by the script: whoever kept the recording plays it from their own disk."""
+
+
 def render_html(
     report: Report,
     *,
@@ -137,8 +147,9 @@ def _timeline(report: Report) -> str:
         for shape, words in _LEGEND
     )
     return (
-        f"<section id='timeline'><h2>The whole call</h2><div class='timeline card'>{zooms}"
-        f"{whole_call(report)}<p class='legend'>{legend}</p></div></section>"
+        f"<section id='timeline'><h2>The whole call</h2><div class='timeline card' "
+        f"data-duration='{report.call.duration_ms}'>{zooms}"
+        f"{whole_call(report)}{_PLAYER}<p class='legend'>{legend}</p></div></section>"
     )
 
 

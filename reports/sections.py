@@ -106,8 +106,9 @@ def _interruption(
         )
     kind = " disputed" if verdict else ""
     return (
-        f"<article class='event card{kind}' id='{escape(event.id)}'><header>"
-        f"<h3>{clock(event.begin_ms)} {CHANNEL_WORDS[event.by]} "
+        f"<article class='event card{kind}' id='{escape(event.id)}' "
+        f"data-at='{event.begin_ms}'><header>"
+        f"<h3><a href='#{escape(event.id)}'>{clock(event.begin_ms)}</a> {CHANNEL_WORDS[event.by]} "
         f"{CUT_IN_WORDS[event.overlap_class]} {over}</h3>{possible}</header>"
         f"{close_up(report, event)}{words}"
         f"<p class='facts'>{''.join(f'<span>{fact}</span>' for fact in facts if fact)}</p>"
@@ -272,7 +273,9 @@ def _line(
     )
     words = spoken(part.text) if part.text is not None else "(not transcribed)"
     return (
-        f"<li id='t-{escape(part.id)}' class='{part.channel}'><time>{short_clock(part.start_ms)}"
-        f"</time><span class='who'>{CHANNEL_WORDS[part.channel]}</span>"
+        f"<li id='t-{escape(part.id)}' class='{part.channel}' data-at='{part.start_ms}' "
+        f"data-end='{part.end_ms}'><a class='when' href='#t-{escape(part.id)}'>"
+        f"<time>{short_clock(part.start_ms)}</time></a>"
+        f"<span class='who'>{CHANNEL_WORDS[part.channel]}</span>"
         f"<p dir='auto'>{anchors}{words}{chips}</p></li>"
     )

@@ -34,6 +34,7 @@ NARROW: ViewportSize = {"width": 360, "height": 780}
 IN_GUIDE = (
     "panel", "panel-nudge", "panel-paused", "panel-narrow", "wall", "wall-table", "call", "calls",
     "report", "report-close-up", "report-scorecard", "panel-dark",
+    "trends", "rules-trial", "my-data",
 )  # fmt: skip
 _MONTH_CALLS = 70
 Shot = Callable[[str], None]
