@@ -69,6 +69,7 @@ class HeartlineApp extends LitElement {
       nav a { padding: 0 8px; }
       .theme { position: absolute; clip-path: inset(50%); }
     }
+    @media print { :host { height: auto; background: none; } header { display: none; } main { overflow: visible; } }
   `,
   ];
 

@@ -246,6 +246,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_narrow_window(
         page.locator(ready).first.wait_for(timeout=SLOW_MS)
         if screen == "rules":
             page.get_by_role("button", name="Change").first.click()
+            page.get_by_label("Switched on").click()
+            expect(page.get_by_text("1 rule changed, not saved")).to_be_visible()
         if screen == "data":
             page.get_by_role("button", name="Ask to erase my calls").click()
         assert axe_violations(page) == [], screen
