@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+from reports.audit_view import cue_audit
 from reports.model import Report
 from reports.page_assets import content_security_policy, script, style
 from reports.practice import to_practise
@@ -34,8 +35,21 @@ _LEGEND = (
 )
 
 
+_PLAYER = (
+    "<div class='player' hidden><label class='button'><span>Play along with a recording</span>"
+    "<input type='file' accept='audio/*'></label><audio controls hidden></audio>"
+    "<p class='small soft' role='status' data-hint='Stays on this computer. Click any moment to "
+    "hear it.' data-differs='This recording is not as long as the call. Is it the right one?' "
+    "data-failed='This file cannot be played here.'></p></div>"
+)
+"""Shown by the script: whoever kept the recording plays it from their own disk."""
+
+
 def render_html(
-    report: Report, *, served: bool = False, disputed: Mapping[str, str] | None = None
+    report: Report,
+    *,
+    served: bool = False,
+    disputed: Mapping[str, str] | None = None,
 ) -> str:
     """Render the report; callers' words are inserted as text, never as markup.
 
@@ -70,6 +84,7 @@ def render_html(
             promises(report),
             raised_voices(report),
             cues(report),
+            cue_audit(report),
             transcript(report),
             "</main><footer>Made by Heartline. Severity is unvalidated; a raised voice is effort "
             "against the speaker's own usual, not a feeling.</footer>",
@@ -132,8 +147,9 @@ def _timeline(report: Report) -> str:
         for shape, words in _LEGEND
     )
     return (
-        f"<section id='timeline'><h2>The whole call</h2><div class='timeline card'>{zooms}"
-        f"{whole_call(report)}<p class='legend'>{legend}</p></div></section>"
+        f"<section id='timeline'><h2>The whole call</h2><div class='timeline card' "
+        f"data-duration='{report.call.duration_ms}'>{zooms}"
+        f"{whole_call(report)}{_PLAYER}<p class='legend'>{legend}</p></div></section>"
     )
 
 

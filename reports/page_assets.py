@@ -25,13 +25,15 @@ def script() -> str:
 def content_security_policy(*, served: bool) -> str:
     """Return a policy that allows this style and this script, and no request.
 
+    `blob:` is a recording that the reader has chosen from their own disk.
+
     Args:
         served: The page comes from a Heartline server, which it may tell of disputes.
     """
     connect = "'self'" if served else "'none'"
     return (
         f"default-src 'none'; style-src '{_hash(style())}'; script-src '{_hash(script())}'; "
-        f"connect-src {connect}; base-uri 'none'; form-action 'none'"
+        f"connect-src {connect}; media-src blob:; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 
 from conversation.events import Channel
+from reports.audit_view import finer_talk, interrupters
 from reports.markup import moment, spoken, table
 from reports.model import ActPart, CuePart, InterruptionPart, Report, TranscriptPart
 from reports.practice import to_practise
@@ -41,6 +42,7 @@ def interruptions(report: Report, *, served: bool, disputed: Mapping[str, str]) 
     cut_ins = [event for event in events if event.overlap_class in CUT_IN_WORDS]
     others = [event for event in events if event.overlap_class not in CUT_IN_WORDS]
     parts = ["<section id='interruptions'><h2>Interruptions</h2>", _counts(report)]
+    parts.append(interrupters(report))
     if not cut_ins:
         parts.append("<p>Nobody cut in on anybody.</p>")
     parts.extend(
@@ -104,8 +106,9 @@ def _interruption(
         )
     kind = " disputed" if verdict else ""
     return (
-        f"<article class='event card{kind}' id='{escape(event.id)}'><header>"
-        f"<h3>{clock(event.begin_ms)} {CHANNEL_WORDS[event.by]} "
+        f"<article class='event card{kind}' id='{escape(event.id)}' "
+        f"data-at='{event.begin_ms}'><header>"
+        f"<h3><a href='#{escape(event.id)}'>{clock(event.begin_ms)}</a> {CHANNEL_WORDS[event.by]} "
         f"{CUT_IN_WORDS[event.overlap_class]} {over}</h3>{possible}</header>"
         f"{close_up(report, event)}{words}"
         f"<p class='facts'>{''.join(f'<span>{fact}</span>' for fact in facts if fact)}</p>"
@@ -183,7 +186,9 @@ def talk(report: Report) -> str:
     return (
         f"<section id='talk'><h2>Talk</h2>{table(('Measure', 'Agent', 'Customer'), rows)}"
         f"<p class='small soft'>Both at once {seconds(part.overlap_ms)} · silence "
-        f"{seconds(part.silence_ms)} · scored {seconds(report.quality.scored_ms)}</p></section>"
+        f"{seconds(part.silence_ms)} · scored {seconds(report.quality.scored_ms)}</p>"
+        f"<section><h3>How turns changed hands</h3>{finer_talk(report)}"
+        "</section></section>"
     )
 
 
@@ -269,7 +274,9 @@ def _line(
     )
     words = spoken(part.text) if part.text is not None else "(not transcribed)"
     return (
-        f"<li id='t-{escape(part.id)}' class='{part.channel}'><time>{short_clock(part.start_ms)}"
-        f"</time><span class='who'>{CHANNEL_WORDS[part.channel]}</span>"
+        f"<li id='t-{escape(part.id)}' class='{part.channel}' data-at='{part.start_ms}' "
+        f"data-end='{part.end_ms}'><a class='when' href='#t-{escape(part.id)}'>"
+        f"<time>{short_clock(part.start_ms)}</time></a>"
+        f"<span class='who'>{CHANNEL_WORDS[part.channel]}</span>"
         f"<p dir='auto'>{anchors}{words}{chips}</p></li>"
     )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.access import Access, may_do, reads_origin
-from server.aside import Aside
+from server.aside import Aside, AsideError, MakeFigures, database_of
 from server.asyncapi import asyncapi_document
 from server.call_routes import CALL_LIST_ROUTES
 from server.calls import Calls
@@ -41,9 +41,9 @@ from server.rule_routes import RULE_ROUTES
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.static_files import asset_route
+from server.store.figures import calls_without_figures
 from server.store.retention import RetentionSettings, expire
 from server.store.tables import CALLS as TABLE_OF_CALLS
-from server.stored_reports import Usual
 from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
 from server.trend_routes import TREND_ROUTES
@@ -51,6 +51,10 @@ from server.trend_routes import TREND_ROUTES
 _RETENTION_EVERY_S = 3_600.0
 _DATABASE_S = 2.0
 """How long a database that is ready takes to say so."""
+_FIGURES_EVERY_S = 300.0
+_FIGURES_AT_ONCE = 100
+_FIGURES_BACK = timedelta(days=120)
+"""The longest trend, and the month before a call that its agent's usual comes from."""
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger("heartline")
 _HEADERS = {
@@ -121,6 +125,22 @@ async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
         await asyncio.sleep(_RETENTION_EVERY_S)
 
 
+async def _work_out_figures(calls: Calls, aside: Aside) -> None:
+    """Have the figures of finished calls ready before somebody asks for their trend."""
+    engine = calls.journal.engine
+    while True:
+        await asyncio.sleep(_FIGURES_EVERY_S)
+        since_ms = round((datetime.now(UTC) - _FIGURES_BACK).timestamp() * 1000)
+        try:
+            waiting = await asyncio.to_thread(
+                calls_without_figures, engine, since_ms, _FIGURES_AT_ONCE
+            )
+            if waiting:
+                await aside.run(MakeFigures(database_of(engine), waiting))
+        except (SQLAlchemyError, AsideError) as error:
+            _LOG.error("figures could not be worked out: %s", type(error).__name__)
+
+
 def create_app(
     calls: Calls,
     access: Access,
@@ -129,6 +149,7 @@ def create_app(
     lasting: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
 ) -> Litestar:
     """Build the application; `lasting` is work that goes on as long as it serves."""
+    aside = Aside()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -136,6 +157,7 @@ def create_app(
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(_expire_hourly(calls, settings.retention)),
+                group.create_task(_work_out_figures(calls, aside)),
                 group.create_task(calls.metrics.watch_loop()),
                 *(group.create_task(work()) for work in lasting),
             ]
@@ -170,8 +192,7 @@ def create_app(
                 "access": access,
                 "metrics": calls.metrics,
                 "desk": Desk(calls.journal),
-                "usual": Usual(calls.journal),
-                "aside": Aside(),
+                "aside": aside,
                 "provider": settings.oidc.enabled,
             }
         ),

@@ -9,30 +9,38 @@ import msgspec
 from litestar import Request, get
 from litestar.datastructures import State
 
+from server.access import Access
 from server.call_routes import within_reach
-from server.people.roles import Action
+from server.people.roles import LOCAL_PERSON
 from server.sign_in import Me, describe
 from server.store import CallFilter
 
 
 class Landing(msgspec.Struct, frozen=True, kw_only=True):
-    """The first answer."""
+    """The first answer; a stranger gets one too, so that a page can ask without being refused."""
 
-    me: Me
+    me: Me | None
+    users: bool
+    """Whether people sign in by name and password here."""
     live: str | None
     """The newest live call within reach."""
-    ticket: str
+    ticket: str | None
     """Opens one socket; pages of other origins cannot read it."""
 
 
-@get("/v1/landing", opt={"action": Action.LIST_CALLS})
+@get("/v1/landing", opt={"public": True})
 async def landing(state: State, request: Request[Any, Any, Any]) -> Landing:
     """Return what a page needs before anything else."""
-    signed_in = request.state["sign_in"]
+    access: Access = state.access
+    signed_in = await asyncio.to_thread(access.sign_in_of, request)
+    if signed_in is None:
+        users = await asyncio.to_thread(access.accounts.any)
+        return Landing(me=None, users=users, live=None, ticket=None)
     wanted = within_reach(CallFilter(live=True), signed_in.person)
     page = await asyncio.to_thread(state.calls.journal.find_calls, wanted, limit=1)
     return Landing(
         me=describe(signed_in),
+        users=signed_in.person.id != LOCAL_PERSON.id,
         live=page.calls[0].call_id if page.calls else None,
-        ticket=state.access.new_ticket(signed_in),
+        ticket=access.new_ticket(signed_in),
     )

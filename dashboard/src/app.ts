@@ -42,6 +42,7 @@ class HeartlineApp extends LitElement {
     ready: { state: true },
     me: { state: true },
     stranger: { state: true },
+    known: { state: true },
   };
   static override styles = [
     base,
@@ -68,6 +69,7 @@ class HeartlineApp extends LitElement {
       nav a { padding: 0 8px; }
       .theme { position: absolute; clip-path: inset(50%); }
     }
+    @media print { :host { height: auto; background: none; } header { display: none; } main { overflow: visible; } }
   `,
   ];
 
@@ -77,6 +79,8 @@ class HeartlineApp extends LitElement {
   declare me: Me | null;
   /** Whether the server has users and this page belongs to none of them. */
   declare stranger: boolean;
+  /** Whether the server has said who this is, or cannot. */
+  declare known: boolean;
   /** Rises when somebody signs in, so that every screen asks anew. */
   private visits = 0;
 
@@ -84,6 +88,7 @@ class HeartlineApp extends LitElement {
     super();
     this.me = null;
     this.stranger = false;
+    this.known = false;
     this.at = landing;
     this.ready = this.at.screen === "panel" || this.at.screen === "replay";
   }
@@ -117,6 +122,7 @@ class HeartlineApp extends LitElement {
     } catch {
       // Each screen says for itself that the server is away or the link is old.
     }
+    this.known = true;
   };
 
   private readonly onSignedIn = (): void => {
@@ -171,7 +177,7 @@ class HeartlineApp extends LitElement {
 
   private content(): TemplateResult {
     if (this.stranger) return html`<hl-sign-in @signed-in=${this.onSignedIn}></hl-sign-in>`;
-    if (!this.ready) return html`<p class="empty">${strings.loading}</p>`;
+    if (!this.ready || !this.known) return html`<p class="empty">${strings.loading}</p>`;
     return html`${keyed(`${this.at.screen}/${this.at.id}/${this.visits}`, this.screen())}`;
   }
 

@@ -62,7 +62,6 @@ export class LiveBackend implements Backend {
   private stopped = false;
   /** Whether the call on screen is over; then the panel waits for the next live one. */
   private over = false;
-  private tried = false;
   private readonly backoff = new Backoff();
   private readonly pinned: boolean;
 
@@ -94,10 +93,8 @@ export class LiveBackend implements Backend {
   private async connect(listener: Listener): Promise<void> {
     if (this.stopped) return;
     try {
-      const early = this.tried || this.as !== "agent" ? null : takeLine(this.callId);
-      const first = !this.tried;
-      this.tried = true;
-      const line = await (early ?? openLine(this.session, this.callId, this.as, first));
+      const early = this.as === "agent" ? takeLine(this.callId) : null;
+      const line = await (early ?? openLine(this.session, this.callId, this.as));
       if (line === null) {
         listener.connection(this.over ? "ended" : "connecting");
         this.backoff.reset();

@@ -31,7 +31,7 @@ const WITHOUT_SESSION = new Set(["/v1/session", "/v1/sign-in"]);
 export async function request<T>(path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = { "Content-Type": "application/json" };
   if (body !== undefined && !WITHOUT_SESSION.has(path)) {
-    headers["X-Heartline-CSRF"] = (await me()).csrf ?? "";
+    headers["X-Heartline-CSRF"] = (await land()).me?.csrf ?? "";
   }
   const response = await fetch(
     path,
@@ -57,24 +57,26 @@ export interface Me {
   readonly csrf: string | null;
 }
 
-let asked: Promise<Me> | null = null;
+interface Landing {
+  readonly me: Me | null;
+  readonly users: boolean;
+  readonly live: string | null;
+  readonly ticket: string | null;
+}
 
-/** Who this page belongs to, asked once and again after signing in or a refusal. */
-export function me(): Promise<Me> {
-  asked ??= request<Me>("/v1/me");
+let asked: Promise<Landing> | null = null;
+
+/** What a page needs first, asked once and again after signing in or a refusal. */
+function land(): Promise<Landing> {
+  asked ??= request<Landing>("/v1/landing");
   return asked;
 }
 
 /** Return who is signed in; null for a stranger on a server that has users. */
 export async function whoAmI(): Promise<Me | null> {
-  try {
-    return await me();
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    const { users } = await request<{ readonly users: boolean }>("/v1/sign-in");
-    if (users) return null;
-    throw error;
-  }
+  const { me, users } = await land();
+  if (me === null && !users) throw new Refused("/v1/landing");
+  return me;
 }
 
 /** How people sign in here; nothing at all when the server cannot be asked. */
@@ -130,31 +132,18 @@ interface Ticket {
   readonly ticket: string;
 }
 
-/** Ask for a ticket that opens one socket within half a minute. */
-export function askForTicket(): Promise<Ticket> {
-  return request<Ticket>("/v1/tickets", {});
-}
-
-/** Open a socket and say who we are; `wishes` go with the ticket.
- *
- * A ticket that is on its way already lets the socket open beside it.
- */
+/** Open a socket and say who we are; `wishes` go with the ticket. */
 export async function connect(
   path: string,
   wishes: Readonly<Record<string, string>> = {},
-  early?: Promise<Ticket>,
+  known?: string,
 ): Promise<WebSocket> {
-  const ticket = early ?? askForTicket();
-  if (early === undefined) await ticket;
+  const ticket = known ?? (await request<Ticket>("/v1/tickets", {})).ticket;
   const url = new URL(path, location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   url.hash = "";
   const socket = new WebSocket(url);
-  socket.onopen = () =>
-    void ticket.then(
-      (answer) => socket.send(JSON.stringify({ type: "ticket", ticket: answer.ticket, ...wishes })),
-      () => socket.close(),
-    );
+  socket.onopen = () => socket.send(JSON.stringify({ type: "ticket", ticket, ...wishes }));
   return socket;
 }
 
@@ -175,49 +164,43 @@ export interface Line {
   readonly missed: MessageEvent[];
 }
 
-interface Landing {
-  readonly me: Me;
-  readonly live: string | null;
-  readonly ticket: string;
-}
-
-/** Open the line to a call, or to the newest live one; null when there is none.
- *
- * The first one takes who is there, the call and the ticket in a single answer.
- */
+/** Open the line to a call, or to the newest live one; null when there is none. */
 export async function openLine(
   session: Session,
   callId: string | null,
   as: "agent" | "watch",
-  first: boolean,
 ): Promise<Line | null> {
   await session.open();
   let chosen = callId;
-  let ticket: Promise<Ticket> | undefined;
-  if (first) {
-    const landing = request<Landing>("/v1/landing");
-    asked ??= landing.then((answer) => answer.me);
-    asked.catch(() => undefined);
-    ticket = landing;
-    const { live } = await landing;
-    chosen ??= live;
-  } else if (chosen === null) {
+  if (chosen === null) {
     const calls = await request<readonly CallSummary[]>("/v1/calls");
     chosen = calls.find((call) => call.live)?.call_id ?? null;
   }
-  if (chosen === null) return null;
-  const path = `/v1/calls/${encodeURIComponent(chosen)}/events`;
+  return chosen === null ? null : pickUp(chosen, as);
+}
+
+/** Open the line with what the first answer brought: the call and the ticket. */
+async function landOnLine(session: Session, callId: string | null): Promise<Line | null> {
+  await session.open();
+  const { me, live, ticket } = await land();
+  if (me === null || ticket === null) throw new Refused("/v1/landing");
+  const chosen = callId ?? live;
+  return chosen === null ? null : pickUp(chosen, "agent", ticket);
+}
+
+async function pickUp(callId: string, as: "agent" | "watch", ticket?: string): Promise<Line> {
+  const path = `/v1/calls/${encodeURIComponent(callId)}/events`;
   const socket = await connect(path, { as, snapshot: "view" }, ticket);
   const missed: MessageEvent[] = [];
   socket.onmessage = (message) => missed.push(message);
-  return { callId: chosen, socket, missed };
+  return { callId, socket, missed };
 }
 
 let early: { readonly callId: string | null; readonly line: Promise<Line | null> } | null = null;
 
 /** Open the agent's line before there is a panel. */
 export function openEarly(session: Session, callId: string | null): void {
-  const line = openLine(session, callId, "agent", true);
+  const line = landOnLine(session, callId);
   line.catch(() => undefined);
   early = { callId, line };
 }

@@ -1,5 +1,5 @@
-// Zoom with the wheel and the keyboard, and disputes where a server takes them. The report reads
-// without it.
+// Zoom with the wheel and the keyboard, playing along with a recording from the reader's disk, and
+// disputes where a server takes them. The report reads without it.
 (() => {
   const scroll = document.querySelector(".scroll");
   const picture = scroll?.querySelector("svg");
@@ -24,6 +24,56 @@
     scroll.addEventListener("keydown", (event) => {
       if (event.key === "+") set(zoom * 1.5, 0.5);
       else if (event.key === "-") set(zoom / 1.5, 0.5);
+    });
+  }
+  const player = document.querySelector(".player");
+  const audio = player?.querySelector("audio");
+  if (player) {
+    player.hidden = false;
+    const chooser = player.querySelector("input");
+    const said = player.querySelector("[role=status]");
+    const durationMs = Number(document.querySelector(".timeline").dataset.duration);
+    const head = document.createElementNS("http://www.w3.org/2000/svg", "line");
+    head.setAttribute("class", "playhead");
+    head.setAttribute("y1", "0");
+    head.setAttribute("y2", "100%");
+    chooser.addEventListener("change", () => {
+      const [file] = chooser.files;
+      if (!file) return;
+      URL.revokeObjectURL(audio.src);
+      audio.src = URL.createObjectURL(file);
+      audio.hidden = false;
+    });
+    audio.addEventListener("loadedmetadata", () => {
+      const close = Math.abs(audio.duration * 1000 - durationMs) <= 2000;
+      said.textContent = close ? said.dataset.hint : said.dataset.differs;
+      picture?.append(head);
+    });
+    audio.addEventListener("error", () => {
+      said.textContent = said.dataset.failed;
+      audio.hidden = true;
+    });
+    const lines = [...document.querySelectorAll(".transcript li")];
+    audio.addEventListener("timeupdate", () => {
+      const atMs = audio.currentTime * 1000;
+      for (const end of ["x1", "x2"]) head.setAttribute(end, `${(100 * atMs) / durationMs}%`);
+      for (const line of lines) {
+        const { at, end } = line.dataset;
+        line.classList.toggle("playing", Number(at) <= atMs && atMs < Number(end));
+      }
+    });
+    // A little before, so that what led to the moment is heard.
+    const leadMs = 1500;
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest?.("a[href^='#']");
+      if (!link || audio.hidden) return;
+      const id = link.getAttribute("href").slice(1);
+      const place = document.getElementById(id);
+      const named = /^at-(\d+)$/.exec(id)?.[1];
+      const at = named ?? place?.closest("[data-at]")?.dataset.at;
+      if (at === undefined) return;
+      audio.currentTime = Math.max(0, Number(at) - leadMs) / 1000;
+      audio.play();
     });
   }
   for (const button of document.querySelectorAll("button[data-verdict]")) {

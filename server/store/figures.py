@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from reports.figures import figures_of
 from reports.model import SCHEMA_VERSION, Report
-from server.store.tables import CALL_FIGURES, CALLS
+from server.store.tables import CALL_FIGURES, CALLS, EVENTS
 
 _DECODER = msgspec.json.Decoder(Report)
 _ROWS = 500
@@ -49,6 +49,22 @@ def forget_figures(engine: sa.Engine, call_id: str) -> None:
     """Drop what was kept of a call, because its report changed."""
     with engine.begin() as connection:
         connection.execute(sa.delete(CALL_FIGURES).where(CALL_FIGURES.c.call_id == call_id))
+
+
+def calls_without_figures(engine: sa.Engine, since_ms: int, limit: int) -> list[str]:
+    """Return finished calls whose events are there and whose figures are not, newest first."""
+    kept = sa.select(CALL_FIGURES.c.call_id).where(
+        CALL_FIGURES.c.call_id == CALLS.c.call_id, CALL_FIGURES.c.made_by == maker()
+    )
+    heard = sa.select(EVENTS.c.call_id).where(EVENTS.c.call_id == CALLS.c.call_id)
+    query = (
+        sa.select(CALLS.c.call_id)
+        .where(~CALLS.c.live, CALLS.c.started_ms >= since_ms, ~kept.exists(), heard.exists())
+        .order_by(CALLS.c.started_ms.desc())
+        .limit(limit)
+    )
+    with engine.connect() as connection:
+        return list(connection.scalars(query))
 
 
 def read_figures(engine: sa.Engine, call_ids: list[str]) -> dict[str, Report]:

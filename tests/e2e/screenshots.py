@@ -1,7 +1,7 @@
 """Pictures of every screen, for review and for the guides: `make screenshots`.
 
-Each screen is shown light, dark and narrow, the report also as it prints. `--guide` renews the
-pictures of `docs/guide`, which are the light ones.
+Each screen is shown light, dark, narrow and as it prints, the report also as a PDF. `--guide`
+renews the pictures of `docs/guide`, which are the light ones.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from server.analyze import analyze_recording
 from server.hearing import Hearing, HearingSettings
 from tests.e2e.browser import OUT, new_page, open_browser
 from tests.e2e.stage import Stage, staged_server
+from tests.golden.files import events_of
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 SAMPLE = Path(__file__).parents[2] / "server" / "sample" / "call.flac"
@@ -32,7 +34,9 @@ NARROW: ViewportSize = {"width": 360, "height": 780}
 IN_GUIDE = (
     "panel", "panel-nudge", "panel-paused", "panel-narrow", "wall", "wall-table", "call", "calls",
     "report", "report-close-up", "report-scorecard", "panel-dark",
+    "trends", "rules-trial", "my-data",
 )  # fmt: skip
+_MONTH_CALLS = 120
 Shot = Callable[[str], None]
 
 
@@ -106,9 +110,50 @@ def shoot_wall(stage: Stage, page: Page, shot: Shot) -> None:
     page.get_by_label("State").select_option("over")
     page.locator("tbody tr").first.wait_for()
     shot("calls")
+
+
+def shoot_desk(stage: Stage, page: Page, shot: Shot) -> None:
+    """Take a month of calls as trends, a rule that is being changed, and the stored data."""
+    a_month_of_calls(stage)
+    page.goto(f"http://127.0.0.1:{stage.port}/#trends")
+    page.get_by_role("region", name="Figures").wait_for(timeout=60_000)
+    shot("trends")
     page.goto(f"http://127.0.0.1:{stage.port}/#rules")
     page.locator("[data-rule]").first.wait_for()
     shot("rules")
+    page.get_by_role("searchbox").fill("Let them finish")
+    page.get_by_role("button", name="Change: Let them finish").click()
+    page.get_by_label("Number 1, after").first.fill("2500")
+    page.get_by_label("Number 2, after").first.fill("1600")
+    page.get_by_label("Number 2, after").first.blur()
+    page.get_by_label("Calls").select_option("10")
+    page.get_by_role("button", name="Try on past calls").click()
+    page.locator("[data-trial]").wait_for(timeout=60_000)
+    shot("rules-trial")
+    page.goto(f"http://127.0.0.1:{stage.port}/#data")
+    page.get_by_text("What is stored", exact=True).wait_for()
+    shot("my-data")
+
+
+def a_month_of_calls(stage: Stage) -> None:
+    """Enter four weeks of finished calls of six agents, up to yesterday."""
+    agents = ("Amara Diallo", "Ben Okafor", "Chloe Martin", "Dev Patel", "Elif Kaya", "Femi Ojo")
+    scenes = ("upset", "trouble", "calm", "upset", "trouble")
+    now = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0)
+    for n in range(_MONTH_CALLS):
+        began = now - timedelta(days=2 + n % 20 * 7 // 5, minutes=-11 * (n % 40))
+        stage.past(
+            f"month-{n}",
+            events_of(scenes[(n * n + n // 20) % len(scenes)]),
+            agents[n % len(agents)],
+            team="Billing",
+            started_at=began.isoformat(),
+        )
+    for n, agent in enumerate(agents[:3]):
+        began = now - timedelta(days=1, minutes=-20 * n)
+        stage.past(
+            f"yesterday-{n}", sample_call(), agent, team="Billing", started_at=began.isoformat()
+        )
 
 
 def shoot_gallery(stage: Stage, page: Page, shot: Shot) -> None:
@@ -145,31 +190,37 @@ def shoot(browser: Browser, out: Path) -> list[Path]:
         page, complaints = new_page(browser, viewport=size, color_scheme=scheme)
 
         def shot(name: str, page: Page = page, suffix: str = suffix) -> None:
+            page.mouse.move(640, 5)
             page.wait_for_timeout(400)
             path = out / f"{name}{suffix}.png"
             page.screenshot(path=path)
             taken.append(path)
+            if not suffix:
+                printed = out / f"{name}-print.png"
+                page.emulate_media(media="print")
+                page.screenshot(path=printed, full_page=True)
+                page.emulate_media(media="screen")
+                taken.append(printed)
 
         with tempfile.TemporaryDirectory() as folder, staged_server(Path(folder) / "a.db") as stage:
             shoot_panel(stage, page, shot)
             shoot_report(stage, page, shot)
             shoot_wall(stage, page, shot)
+            shoot_desk(stage, page, shot)
             shoot_gallery(stage, page, shot)
             page.context.close()
         if complaints:
             raise SystemExit(f"The browser complained: {complaints[0]}")
-    return [*taken, *printed(browser, out)]
+    return [*taken, printed(browser, out)]
 
 
-def printed(browser: Browser, out: Path) -> list[Path]:
-    """Print the report on A4, and show its first page as the printer sees it."""
+def printed(browser: Browser, out: Path) -> Path:
+    """Print the report on A4."""
     page, _ = new_page(browser, viewport={"width": 794, "height": 1123})
     page.set_content(render_html(build_report(sample_call())))
-    page.pdf(path=out / "report-print.pdf", format="A4", prefer_css_page_size=True)
-    page.emulate_media(media="print")
-    page.screenshot(path=out / "report-print.png")
+    page.pdf(path=out / "report.pdf", format="A4", prefer_css_page_size=True)
     page.context.close()
-    return [out / "report-print.pdf", out / "report-print.png"]
+    return out / "report.pdf"
 
 
 def main() -> None:

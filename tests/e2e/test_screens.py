@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -447,3 +448,34 @@ def test_a_report_on_disk_asks_for_nothing_and_reads_without_scripts(
         if scripts:
             assert axe_violations(page) == []
         page.context.close()
+
+
+def test_a_report_plays_along_with_a_recording_from_the_readers_disk(
+    tmp_path: Path, page: Page
+) -> None:
+    events = events_of("upset")
+    report = build_report(events)
+    path, recording = tmp_path / "report.html", tmp_path / "call.wav"
+    path.write_text(render_html(report), "utf-8")
+    with wave.open(str(recording), "wb") as silence:
+        silence.setparams((1, 1, 8_000, 0, "NONE", ""))
+        silence.writeframes(b"\x80" * (8 * report.call.duration_ms))
+    asked = requests_of(page)
+    page.goto(path.as_uri())
+    page.get_by_label("Play along with a recording").set_input_files(recording)
+    expect(page.get_by_text("Stays on this computer.")).to_be_visible()
+    event = report.interruptions.events[0]
+    page.locator(f"#{event.id} h3 a").click()
+    began_s = event.begin_ms / 1000
+    expect(page.locator(".transcript li.playing").first).to_be_attached(timeout=20_000)
+    heard_s = page.evaluate("document.querySelector('audio').currentTime")
+    assert began_s - 1.6 < heard_s < began_s + 5
+    expect(page.locator(".playhead")).to_be_attached()
+    assert axe_violations(page) == []
+    other = tmp_path / "other.wav"
+    with wave.open(str(other), "wb") as silence:
+        silence.setparams((1, 1, 8_000, 0, "NONE", ""))
+        silence.writeframes(b"\x80" * 8_000)
+    page.get_by_label("Play along with a recording").set_input_files(other)
+    expect(page.get_by_text("not as long as the call")).to_be_visible()
+    assert [url for url in asked if not url.startswith(("file:", "blob:"))] == []

@@ -36,10 +36,13 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    opened, _ = new_page(browser, viewport={"width": 1100, "height": 760})
+    opened, complaints = new_page(browser, viewport={"width": 1100, "height": 760})
     opened.add_init_script("localStorage.setItem('heartline-signed-in', 'yes')")
     yield opened
     opened.context.close()
+    # A browser writes a refused password to its console by itself.
+    refused = ("/v1/sign-in", "401 (Unauthorized)")
+    assert [c for c in complaints if not any(part in c for part in refused)] == []
 
 
 def sign_in(page: Page, stage: Stage, name: str, password: str = PASSWORD) -> None:

@@ -48,6 +48,6 @@ export const base = css`
   table { border-collapse: collapse; width: 100%; font-size: var(--t-label); }
   th, td { text-align: left; padding: 9px var(--s3); border-bottom: 1px solid var(--line); vertical-align: baseline; }
   th { color: var(--soft); font-weight: 500; white-space: nowrap; }
-  tr:last-child td { border-bottom: 0; }
+  tbody tr:last-child td, tbody tr:last-child th { border-bottom: 0; }
   @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 `;

@@ -10,6 +10,10 @@ import { cardOf } from "../wall/card";
 import { badge, cardView, rowView, trend } from "../wall/card-view";
 import { callStyles, wallStyles } from "../wall/styles";
 import "../panel/panel";
+import type { Rule } from "../rules/rules";
+import { trialView } from "../rules/trial-view";
+import { chart, chartStyles, type Series } from "../trends/chart";
+import "../rules/rule-editor";
 import "../wall/alerts";
 
 const files = import.meta.glob<string>("../../../tests/golden/*.jsonl", {
@@ -19,6 +23,45 @@ const files = import.meta.glob<string>("../../../tests/golden/*.jsonl", {
 });
 
 type Logs = Readonly<Record<string, readonly CallEvent[]>>;
+
+/** A rule as it stands, and one whose pause was changed. */
+const RULE: Rule = {
+  id: "dead_air",
+  text: "Say what you're doing",
+  when: "silence.mutual_ms >= 8s and silence.owed_by == agent and not hold",
+  clear_when: "agent.speaking or customer.speaking",
+  cooldown_ms: 60_000,
+  ttl_ms: 8_000,
+  hold_ms: 0,
+  max_per_call: 4,
+  priority: 2,
+  latency_class: "A",
+  confidence_floor: 0.8,
+  icon: "clock",
+  better_wording: [],
+  why: "",
+  enabled: true,
+  file: null,
+  packaged: {},
+};
+const CHANGED: Rule = { ...RULE, cooldown_ms: 90_000, packaged: { cooldown_ms: 60_000 } };
+const TRIAL = {
+  calls: 12,
+  duration_ms: 3_000_000,
+  total_before: 31,
+  total_after: 27,
+  rules: [
+    {
+      rule: "dead_air",
+      before: 9,
+      after: 5,
+      withheld_before: 2,
+      withheld_after: 1,
+      gone: [{ call_id: "c_1", at_ms: 83_000, evidence_line: "Silent for 8 s" }],
+      come: [],
+    },
+  ],
+};
 
 const COLOURS = [
   "ground",
@@ -45,6 +88,7 @@ export class Gallery extends LitElement {
     base,
     callStyles,
     wallStyles,
+    chartStyles,
     css`
     :host { height: auto; }
     .page { max-width: 1160px; margin: 0 auto; padding: var(--s5) var(--s4) var(--s6); display: grid; gap: var(--s6); }
@@ -58,6 +102,7 @@ export class Gallery extends LitElement {
     .swatch svg { width: 92px; height: 44px; border: 1px solid var(--line); border-radius: 8px; }
     .glyph { display: grid; justify-items: center; gap: 4px; width: 64px; font-size: var(--t-small); color: var(--soft); }
     hl-transcript { height: 280px; }
+    .holds-chart { padding: var(--s3) var(--s4); }
     .holds-card { height: 232px; }
     .holds-row { display: block; overflow-x: auto; }
     .holds-row .line { min-width: 900px; }
@@ -96,7 +141,7 @@ export class Gallery extends LitElement {
 
   protected override render(): TemplateResult {
     if (this.logs === null) return html`<p class="empty">…</p>`;
-    return html`<div class="page"><h1>Design</h1>${this.basics()}${this.slots()}${this.floors()}${this.figures()}${this.lists()}${this.transcripts()}${this.wallParts()}</div>`;
+    return html`<div class="page"><h1>Design</h1>${this.basics()}${this.slots()}${this.floors()}${this.figures()}${this.lists()}${this.transcripts()}${this.wallParts()}${this.desk()}</div>`;
   }
 
   private basics(): TemplateResult {
@@ -182,6 +227,30 @@ export class Gallery extends LitElement {
       ${words("No words yet", this.at("calm", 0.5))}${words("Stable and tentative words, acts, redactions", this.at("upset", 33))}
       ${words("Left out under load", this.at("trouble", 160))}${words("Text from callers is text", this.at("hostile", 24))}
     </div></section>`;
+  }
+
+  private desk(): TemplateResult {
+    const days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    const drawn = (caption: string, series: readonly Series[]) =>
+      html`<figure><div class="card chart holds-chart">${chart(caption, series, days, (day) => days[day] ?? "")}</div><figcaption>${caption}</figcaption></figure>`;
+    const editor = (caption: string, rule: Rule, draft: Readonly<Record<string, number>>) =>
+      html`<figure><div class="card holds-chart"><hl-rule-editor .rule=${rule} .draft=${draft}></hl-rule-editor></div><figcaption>${caption}</figcaption></figure>`;
+    const trial = (caption: string, calls: number, rules = TRIAL.rules) =>
+      html`<figure><div class="card holds-chart">${trialView({ ...TRIAL, calls, rules }, [RULE])}</div><figcaption>${caption}</figcaption></figure>`;
+    return html`<section><h2>Trends</h2><div class="grid small-grid">
+      ${drawn("Calls, one day hidden", [{ name: "", kind: "bar", values: [4, 6, null, 8, 5, 0, 0] }])}
+      ${drawn("Two lines, with days of too little speech", [
+        { name: "", kind: "line", values: [2.1, 1.8, null, 1.2, 1.4, null, 0.9] },
+        { name: "", kind: "line-dashed", values: [0.4, 0.8, null, 0.6, 0.5, null, 0.7] },
+      ])}
+      ${drawn("A part of a whole", [
+        { name: "", kind: "bar-part", values: [9, 12, 8, 14, 9, 0, 0] },
+        { name: "", kind: "bar", values: [5, 9, 6, 13, 8, 0, 0] },
+      ])}</div></section>
+    <section><h2>Rules</h2><div class="grid">
+      ${editor("As packaged", RULE, {})}${editor("A draft: what differs is marked", RULE, { cooldown_ms: 120_000 })}
+      ${editor("Changed before: a way back", CHANGED, {})}
+      ${trial("Tried on past calls", 12)}${trial("No call to try it on", 0)}${trial("Nothing would come or go", 12, [])}</div></section>`;
   }
 
   private wallParts(): TemplateResult {

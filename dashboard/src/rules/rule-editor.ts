@@ -76,7 +76,7 @@ export class RuleEditor extends LitElement {
     .fields input[type="number"] { width: 84px; }
     .switch { display: flex; gap: 6px; align-items: center; min-height: 32px; color: var(--text); }
     .condition { white-space: pre-wrap; overflow-wrap: anywhere; font: 12px / 2.2 ui-monospace, "SF Mono", Menlo, Consolas, monospace; padding: var(--s2) var(--s3); background: var(--sunken); border-radius: var(--round-small); margin: 4px 0 0; }
-    .condition input { width: 68px; min-height: 26px; padding: 0 6px; font: inherit; line-height: 1.4; }
+    .condition input { width: 72px; margin: 0 3px; min-height: 26px; padding: 0 6px; font: inherit; line-height: 1.4; }
     .changed { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
     h3 { font-size: var(--t-label); font-weight: 500; color: var(--soft); margin-top: var(--s3); display: flex; align-items: center; gap: var(--s2); }
     .back { min-height: 24px; font-size: var(--t-small); padding: 0 6px; }

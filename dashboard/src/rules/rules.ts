@@ -76,15 +76,15 @@ export class Rules extends LitElement {
     .more { margin-top: var(--s2); }
     hl-rule-editor { grid-column: 2 / -1; }
     .dock { position: sticky; bottom: 0; background: var(--card); border-top: 1px solid var(--line-strong); box-shadow: 0 -6px 20px rgb(0 0 0 / 0.07); max-height: 70vh; overflow-y: auto; }
-    .dock > div { max-width: 1080px; margin: 0 auto; padding: var(--s3) var(--s4); display: grid; gap: var(--s3); }
+    .dock > div { max-width: 1080px; margin: 0 auto; padding: var(--s3) var(--s4); display: grid; grid-template-columns: minmax(0, 1fr); gap: var(--s3); }
     .row { flex-wrap: wrap; }
-    .trial { display: grid; gap: var(--s2); }
+    .trial { display: grid; grid-template-columns: minmax(0, 1fr); gap: var(--s2); }
     .trial ul { display: grid; gap: 2px; }
     .trial h3 { font-size: var(--t-label); font-weight: 600; margin-top: var(--s1); }
-    .trial td, .trial th { padding: 5px var(--s3) 5px 0; }
+    .trial td, .trial th { padding: 5px var(--s3) 5px 0; white-space: normal; }
     .more-now { color: var(--accent); font-weight: 600; }
     @media (max-width: 720px) { .page, .dock > div { padding: var(--s3) var(--s2); } .list > li { grid-template-columns: 44px minmax(0, 1fr); padding: var(--s3); } dl, hl-rule-editor { grid-column: 1 / -1; } }
-    @media print { .dock, .tools input, .tools select, .more { display: none; } .list > li { break-inside: avoid; } }
+    @media print { .dock, .find, .tools select, .more { display: none; } .list > li { break-inside: avoid; } }
   `,
   ];
 

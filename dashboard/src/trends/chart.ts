@@ -1,11 +1,27 @@
 /** Small charts over days: bars and lines on one grid, readable without colour. */
-import { html, nothing, svg, type TemplateResult } from "lit";
+import { css, html, nothing, svg, type TemplateResult } from "lit";
 
 export interface Series {
   readonly name: string;
   readonly kind: "bar" | "bar-part" | "line" | "line-dashed";
   readonly values: readonly (number | null)[];
 }
+
+export const chartStyles = css`
+  .chart figure { margin-top: var(--s2); }
+  .plot { position: relative; padding-left: 30px; }
+  .plot span { position: absolute; left: 0; width: 24px; text-align: right; font-size: var(--t-small); color: var(--soft); line-height: 1; }
+  .plot .top { top: 0; } .plot .bottom { bottom: 0; }
+  .plot svg { display: block; width: 100%; height: 132px; overflow: visible; }
+  .grid { stroke: var(--line); fill: none; vector-effect: non-scaling-stroke; }
+  .bar { fill: var(--agent); } .bar-part { fill: var(--usual); }
+  .line, .line-dashed { fill: none; stroke: var(--agent); stroke-width: 2; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
+  .line-dashed { stroke: var(--customer); stroke-dasharray: 5 4; }
+  .dots { stroke-width: 5; stroke-linecap: round; stroke-dasharray: none; }
+  .hit { fill: transparent; }
+  .hit:hover { fill: var(--text); fill-opacity: 0.06; }
+  .axis { display: flex; justify-content: space-between; padding: 5px 0 0 30px; font-size: var(--t-small); }
+`;
 
 const HEIGHT = 100;
 const COLUMN = 10;

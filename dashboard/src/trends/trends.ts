@@ -5,7 +5,7 @@ import { Failed, request, type Session } from "../session";
 import { strings } from "../strings";
 import type { Measure, Scope, Trend, TrendPoint } from "../types/events.gen";
 import { words } from "../words/trends";
-import { chart } from "./chart";
+import { chart, chartStyles } from "./chart";
 
 const DAYS = [7, 30, 90] as const;
 
@@ -20,6 +20,7 @@ export class Trends extends LitElement {
   };
   static override styles = [
     base,
+    chartStyles,
     css`
     .page { max-width: 1080px; margin: 0 auto; padding: var(--s3) var(--s4) var(--s6); display: grid; gap: var(--s4); }
     .tools { display: flex; flex-wrap: wrap; align-items: center; gap: var(--s2); }
@@ -35,19 +36,6 @@ export class Trends extends LitElement {
     .key .dashed { border-top-style: dashed; border-color: var(--customer); }
     .key .block { height: 9px; border: 0; vertical-align: -1px; background: var(--agent); }
     .key .pale { background: var(--usual); }
-    figure { margin-top: var(--s2); }
-    .plot { position: relative; padding-left: 30px; }
-    .plot span { position: absolute; left: 0; width: 24px; text-align: right; font-size: var(--t-small); color: var(--soft); line-height: 1; }
-    .plot .top { top: 0; } .plot .bottom { bottom: 0; }
-    svg { display: block; width: 100%; height: 132px; overflow: visible; }
-    .grid { stroke: var(--line); fill: none; vector-effect: non-scaling-stroke; }
-    .bar { fill: var(--agent); } .bar-part { fill: var(--usual); }
-    .line, .line-dashed { fill: none; stroke: var(--agent); stroke-width: 2; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
-    .line-dashed { stroke: var(--customer); stroke-dasharray: 5 4; }
-    .dots { stroke-width: 5; stroke-linecap: round; stroke-dasharray: none; }
-    .hit { fill: transparent; }
-    .hit:hover { fill: var(--text); fill-opacity: 0.06; }
-    .axis { display: flex; justify-content: space-between; padding: 5px 0 0 30px; font-size: var(--t-small); }
     .needs { padding: var(--s4); }
     .two { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: var(--s3); align-items: start; }
     .sheet h2 { padding: var(--s3) var(--s3) var(--s1); color: var(--text); }
@@ -55,6 +43,7 @@ export class Trends extends LitElement {
     .meter { width: 110px; height: 8px; }
     .meter rect { fill: var(--agent); } .meter .of { fill: var(--usual); }
     td.n { white-space: nowrap; }
+    details.card { padding: var(--s2) var(--s4); }
     details { font-size: var(--t-label); }
     summary { cursor: pointer; color: var(--soft); width: fit-content; padding: 4px 0; }
     @media (max-width: 900px) { .charts, .two { grid-template-columns: minmax(0, 1fr); } }
@@ -145,7 +134,8 @@ export class Trends extends LitElement {
   }
 
   private shown(trend: Trend): TemplateResult {
-    const kind = this.scopes?.[this.scope]?.kind ?? "own";
+    const scope = this.scopes?.[this.scope];
+    const kind = scope === undefined || isMachine(scope) ? "machine" : scope.kind;
     const privacy = html`<p class="small soft">${words.privacy[kind]}</p>`;
     if (!trend.enough)
       return html`<p class="card needs">${trend.needs}</p>${trend.calls > 0 ? html`<div class="charts">${this.callsChart(trend)}</div>` : nothing}${privacy}`;
@@ -193,8 +183,12 @@ export class Trends extends LitElement {
   }
 }
 
+function isMachine(scope: Scope): boolean {
+  return scope.kind === "own" && scope.name === "This machine";
+}
+
 function nameOf(scope: Scope): string {
-  if (scope.kind === "own") return scope.name === "This machine" ? words.machine : words.own;
+  if (scope.kind === "own") return isMachine(scope) ? words.machine : words.own;
   return scope.kind === "team" ? words.team(scope.name) : scope.name;
 }
 
@@ -217,7 +211,7 @@ function givenOf(point: TrendPoint | undefined): string {
 }
 
 function pointsTable({ points, days_per_point }: Trend): TemplateResult {
-  return html`<details class="card needs"><summary>${words.asTable}</summary><table>
+  return html`<details class="card"><summary>${words.asTable}</summary><table>
     <thead><tr><th scope="col">${days_per_point === 1 ? words.day : words.week}</th><th scope="col">${words.charts.calls}</th>
       <th scope="col">${words.agent}: ${words.charts.interruptions.toLocaleLowerCase()}</th><th scope="col">${words.customer}</th><th scope="col">${words.given}</th></tr></thead>
     <tbody>${points.map(

@@ -13,6 +13,7 @@ export const words = {
   practice: (runs: number) =>
     runs === 1 ? "1 practice run left out" : `${runs} practice runs left out`,
   privacy: {
+    machine: "Nobody signs in on this machine: these are all of its calls.",
     own: "Only you and your coach can see these.",
     agent: "Shown to you as their coach. Look at them together.",
     team: "Nobody is named, and a day with fewer than five agents is left out.",
