@@ -218,7 +218,7 @@ class UtteranceTracker:
         words = text.lower().split()
         if not words:
             return settings.endpoint_silence_ms
-        if answer is not None and _sureness(answer) < settings.endpoint_sure_probability:
+        if answer is not None and _doubtful(answer, settings.endpoint_sure_probability):
             return settings.endpoint_unfinished_ms
         if words[-1].strip(_PUNCTUATION) in self._words.unfinished or words[-1].endswith(
             ("...", "…", "-", ",")
@@ -345,7 +345,7 @@ class UtteranceTracker:
         return [job]
 
 
-def _sureness(answer: JobResult) -> float:
-    """Return the mean probability of an answer's words; 1 where they are not timed."""
+def _doubtful(answer: JobResult, limit: float) -> bool:
+    """Whether several words together are improbable; a short answer alone often is."""
     probabilities = [word.probability for word in answer.words]
-    return sum(probabilities) / len(probabilities) if probabilities else 1.0
+    return len(probabilities) > 1 and sum(probabilities) < limit * len(probabilities)
