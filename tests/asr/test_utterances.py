@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -216,21 +215,6 @@ def ends_after_ms(text: str) -> int:
 )
 def test_the_words_say_how_much_silence_ends_an_utterance(text: str, silence_ms: int) -> None:
     assert ends_after_ms(text) == pytest.approx(silence_ms, abs=50)
-
-
-@pytest.mark.parametrize(("text", "waits"), [("I Dora.", True), ("Exactly.", False)])
-def test_words_that_the_model_doubts_are_taken_for_half_a_sentence(text: str, waits: bool) -> None:
-    line = Line()
-    line.speak(1_000, 2_000)
-    (job,) = [j for j in line.run(2_250) if j.kind is JobKind.SPECULATIVE]
-    doubted = answer(job, text)
-    words = tuple(msgspec.structs.replace(w, probability=0.4) for w in doubted.words)
-    line.tracker.receive(msgspec.structs.replace(doubted, words=words), 2_250)
-    line.run(2_600)
-    early = finals([*line.tracker.take_ready(2_600)])
-    line.run(2_750)
-    late = finals([*line.tracker.take_ready(2_750)])
-    assert (early, late) == (([], [text]) if waits else ([text], []))
 
 
 def test_partials_come_every_hop_of_new_speech_and_never_in_silence() -> None:
