@@ -77,7 +77,7 @@ ABLATIONS = {
 
 
 def main() -> None:
-    """Run the parts, print the tables, write the JSON, the demands and the chart."""
+    """Run the parts, print the tables, write the JSON and the chart."""
     parts = _parts()
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "120")
@@ -85,10 +85,8 @@ def main() -> None:
     rows = list(_Run(QUICK if is_quick() else FULL).rows(parts))
     name = "asr" if parts == PARTS else f"asr-{'-'.join(parts)}"
     path = write_results(name, rows, seed=SEED)
-    demands = acceptance.lines(rows)
-    acceptance.show(demands)
-    path.with_suffix(".md").write_text(acceptance.markdown(demands), "utf-8")
-    written = [path, path.with_suffix(".md")]
+    acceptance.show(acceptance.lines(rows))
+    written = [path]
     if "peers" in parts:
         written.append(draw(rows, OUT / f"{name}.svg"))
     minutes = (time.monotonic() - began_s) / 60
