@@ -66,10 +66,6 @@ class AsrSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The same when the words end a sentence (section 2)."""
     endpoint_unfinished_ms: int = 700
     """The same when the words end in a conjunction or filler (section 2)."""
-    endpoint_sure_probability: float = 0.5
-    """Words with a lower mean probability are taken for the middle of a sentence: half a word
-    before a pause is heard as another one ("My daughter" as "I Dora." at 0.40; the least probable
-    right sentence of the development calls had 0.61)."""
     speculate_after_ms: int = 200
     """Silence after which the final is decoded in advance, where partials are on; a value above
     the endpoint turns it off (section 5)."""

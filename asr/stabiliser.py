@@ -16,13 +16,18 @@ from collections.abc import Sequence
 from asr.settings import AsrSettings
 from conversation.events import Word
 
+_ANCHOR_WORDS = 2
+"""Last stable words that a pass must repeat to count as agreeing again."""
+
 
 class Stabiliser:
     """Pure state of one utterance."""
 
     def __init__(self, settings: AsrSettings) -> None:
         self._settings = settings
-        self._passes: deque[list[str]] = deque(maxlen=max(1, settings.agreement_passes - 1))
+        remembered = max(1, settings.agreement_passes - 1)
+        self._agreeing: deque[list[str]] = deque(maxlen=remembered)
+        self._contradicting: deque[list[str]] = deque(maxlen=remembered)
         self._grown_ms: int | None = None
         self.stable: list[str] = []
         self.tail: list[str] = []
@@ -46,32 +51,44 @@ class Stabiliser:
         contradicts = not _starts_with(heard, self.stable)
         self.contradictions += contradicts
         self.audio_end_ms = max(self.audio_end_ms, audio_end_ms)
-        rest = _continuation(heard, self.stable)
+        end = _end_of_stable(heard, self.stable)
+        rest = heard[end:]
         if contradicts and not rest:
             return False
         grown = (
             self._grown_ms is None
             or audio_end_ms - self._grown_ms >= self._settings.agreement_growth_ms
         )
-        agreed = self._agreed(rest) if grown else 0
+        meets = _meets(heard[:end], self.stable)
+        passes = self._agreeing if meets else self._contradicting
+        agreed = self._agreed(heard, end, passes, meets=meets) if grown else 0
         agreed = max(agreed, self._sure(heard, rest, audio_end_ms, words))
         self.stable += rest[:agreed]
         self.tail = rest[agreed:]
         if grown:
-            self._passes.append(heard)
+            passes.append(heard)
             self._grown_ms = audio_end_ms
         return (len(self.stable), self.tail) != before
 
-    def _agreed(self, rest: list[str]) -> int:
-        """Count the words after the stable ones that all remembered passes agree on."""
+    def _agreed(
+        self, heard: list[str], end: int, passes: Sequence[list[str]], *, meets: bool
+    ) -> int:
+        """Count the words after the stable ones that all remembered passes agree on.
+
+        Passes that contradict the stable words must agree with each other on those as well.
+        """
         needed = self._settings.agreement_passes - 1
+        rest = heard[end:]
         agreed = max(0, len(rest) - 1)
         if needed == 0:
             return agreed
-        if len(self._passes) < needed:
+        if len(passes) < needed:
             return 0
-        for earlier in self._passes:
-            old = _continuation(earlier, self.stable)
+        for earlier in passes:
+            old_end = _end_of_stable(earlier, self.stable)
+            if not meets and not _starts_with(earlier, heard[:end]):
+                return 0
+            old = earlier[old_end:]
             same = 0
             while same < min(agreed, len(old)) and _same(old[same], rest[same]):
                 same += 1
@@ -95,21 +112,29 @@ class Stabiliser:
         return sure
 
 
-def _continuation(heard: list[str], stable: list[str]) -> list[str]:
-    """Return what a pass says after the words that correspond to the stable ones.
+def _end_of_stable(heard: list[str], stable: list[str]) -> int:
+    """Return how many words of a pass correspond to the stable ones.
 
-    Those are the beginning of the pass with the fewest edits from the stable words; of several, one
+    They are the beginning of the pass with the fewest edits from the stable words; of several, one
     that ends as they do, then the one nearest in length.
     """
     if _starts_with(heard, stable):
-        return heard[len(stable) :]
+        return len(stable)
     edits = _edits_of_beginnings([_plain(w) for w in stable], [_plain(w) for w in heard])
 
     def precedence(end: int) -> tuple[int, bool, int]:
         differs = end == 0 or not _same(heard[end - 1], stable[-1])
         return edits[end], differs, abs(end - len(stable))
 
-    return heard[min(range(len(heard) + 1), key=precedence) :]
+    return min(range(len(heard) + 1), key=precedence)
+
+
+def _meets(beginning: list[str], stable: list[str]) -> bool:
+    """Whether the beginning of a pass ends as the stable words do, contradicted before or not."""
+    last = stable[-_ANCHOR_WORDS:]
+    return len(beginning) >= len(last) and _starts_with(
+        beginning[len(beginning) - len(last) :], last
+    )
 
 
 def _edits_of_beginnings(stable: list[str], heard: list[str]) -> list[int]:

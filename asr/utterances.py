@@ -2,8 +2,8 @@
 
     begins   300 ms before its first speech
     ends     after 450 ms of silence; 300 when its words end a sentence, 700 when they end in the
-             middle of one or are improbable; at 12 s, where the voice is faintest in the last 2 s;
-             at lost audio, a hold, a pause and the end of the call
+             middle of one; at 12 s, where the voice is faintest in the last 2 s; at lost audio, a
+             hold, a pause and the end of the call
     partial  every hop of new speech, at a dip of 64 ms, and where an overlap waits for words
     final    decoded in advance after 200 ms of silence where partials are on, shown at once as a
              partial, and published if the silence lasts; the tail of an utterance is always decoded
@@ -218,8 +218,6 @@ class UtteranceTracker:
         words = text.lower().split()
         if not words:
             return settings.endpoint_silence_ms
-        if answer is not None and _sureness(answer) < settings.endpoint_sure_probability:
-            return settings.endpoint_unfinished_ms
         if words[-1].strip(_PUNCTUATION) in self._words.unfinished or words[-1].endswith(
             ("...", "…", "-", ",")
         ):
@@ -343,9 +341,3 @@ class UtteranceTracker:
         )
         self._log.ask(job, speech_end_ms)
         return [job]
-
-
-def _sureness(answer: JobResult) -> float:
-    """Return the mean probability of an answer's words; 1 where they are not timed."""
-    probabilities = [word.probability for word in answer.words]
-    return sum(probabilities) / len(probabilities) if probabilities else 1.0

@@ -138,10 +138,10 @@ def _noises(figures: _Figures) -> Iterator[Line]:
 
 
 def _capacity(figures: _Figures) -> Iterator[Line]:
+    for metric in ("utterances_lost", "utterances_unheard", "words_lost_at_end"):
+        value = figures.ours("four_calls", metric)
+        yield from _at_most(f"four calls: {metric.replace('_', ' ')}", value, 0)
     for condition, words in (("four_calls", "four calls"), ("eight_calls", "eight calls")):
-        for metric in ("utterances_lost", "utterances_unheard", "words_lost_at_end"):
-            value = figures.ours(condition, metric)
-            yield from _at_most(f"{words}: {metric.replace('_', ' ')}", value, 0)
         jumped = figures.ours(condition, "ladder_levels_jumped")
         yield from _at_most(f"{words}: ladder levels left out", jumped, 0)
     highest = figures.ours("eight_calls", "highest_asr_level")

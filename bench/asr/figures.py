@@ -58,7 +58,9 @@ def common_rows(
     utterances = sum(len(part.final_after_end) for part in parts)
     values |= {
         "wer": (wer, said),
-        "wer_minus_offline": (None if offline_wer is None else 100 * (wer - offline_wer), said),
+        "wer_minus_offline": (
+            (None, 0) if offline_wer is None else (100 * (wer - offline_wer), said)
+        ),
         "cpu_s_per_audio_s": (
             None if outcome.cpu_s is None else outcome.cpu_s / seconds,
             len(calls),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pickle
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 import pytest
 
 from asr.jobs import Advice, Job, JobKind, JobResult
+from asr.scheduler import Scheduler
 from asr.settings import AsrSettings
 from asr.utterances import UtteranceTracker
 from audio.chunks import AudioChunk
@@ -217,19 +217,6 @@ def test_the_words_say_how_much_silence_ends_an_utterance(text: str, silence_ms:
     assert ends_after_ms(text) == pytest.approx(silence_ms, abs=50)
 
 
-def test_words_that_the_model_doubts_are_taken_for_half_a_sentence() -> None:
-    line = Line()
-    line.speak(1_000, 2_000)
-    (job,) = [j for j in line.run(2_250) if j.kind is JobKind.SPECULATIVE]
-    doubted = answer(job, "I Dora.")
-    words = tuple(msgspec.structs.replace(w, probability=0.4) for w in doubted.words)
-    line.tracker.receive(msgspec.structs.replace(doubted, words=words), 2_250)
-    line.run(2_600)
-    assert line.tracker.take_ready(2_600) == []
-    line.run(2_750)
-    assert finals([*line.tracker.take_ready(2_750)]) == ["I Dora."]
-
-
 def test_partials_come_every_hop_of_new_speech_and_never_in_silence() -> None:
     line = Line()
     line.speak(1_000, 3_000)
@@ -364,6 +351,7 @@ def test_a_final_that_nobody_decodes_any_more_is_listed_as_skipped() -> None:
 
 def test_three_hours_of_talk_leave_nothing_behind() -> None:
     tracker = UtteranceTracker(AGENT, AsrSettings(hop_ms=2_000))
+    scheduler = Scheduler(AsrSettings(), 1)
     noise = np.random.default_rng(3).normal(0, 0.05, 16_000).astype(np.float32)
     sizes, finals_heard = [], 0
     for second in range(3 * 3_600):
@@ -385,12 +373,17 @@ def test_three_hours_of_talk_leave_nothing_behind() -> None:
                 )
             )
         for job in tracker.advance(now_ms + 1_000):
-            events = tracker.receive(answer(job, f"word {second}"), now_ms + 1_000)
+            scheduler.submit(job, now_ms)
+        while (lease := scheduler.next(now_ms)) is not None:
+            scheduler.finish(lease, answer(lease.job, f"word {second}"), now_ms + 300)
+        scheduler.tick(now_ms + 300)
+        for result in scheduler.take_answers():
+            events = tracker.receive(result, now_ms + 1_000)
             finals_heard += sum(isinstance(e, FinalTranscript) for e in events)
         finals_heard += sum(
             isinstance(e, FinalTranscript) for e in tracker.take_ready(now_ms + 1_000)
         )
         if second % 3_600 == 600:
-            sizes.append(len(pickle.dumps(tracker)))
+            sizes.append(len(pickle.dumps((tracker, scheduler))))
     assert finals_heard >= 2_690
     assert max(sizes) - min(sizes) < 0.02 * min(sizes)
