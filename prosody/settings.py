@@ -169,8 +169,11 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     level_limit: float = 0.5
     """Most that the level may add to the score."""
     min_part_z: float = 0.5
-    """Tilt, and pitch where it is used, must each be this far above usual: effort moves both (D: at
-    1 babble delays what it does not hide, at 0 a cheerful voice counts)."""
+    """Tilt must be this far above usual as well: effort moves both (D: at 1 babble delays what it
+    does not hide, at 0 a cheerful voice counts)."""
+    min_f0_z: float = 1.5
+    """And so must pitch, where it is used. A loudspeaker moves tilt alone: at 0.5 development voices
+    on one had 14 false events, at 1.5 they have 6, and no raised passage is lost (D)."""
     event_max_ms: int = 60_000
     """Speech after which a raised voice is taken for the new usual (C)."""
 
