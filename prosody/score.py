@@ -66,7 +66,7 @@ def fuse(
         return Score(z_tilt, settings.tilt_only_extra, 0.8, tilt_raised)
     if z_f0 is None:
         return UNKNOWN
-    both = tilt_raised and z_f0 >= settings.min_part_z
+    both = tilt_raised and z_f0 >= settings.min_f0_z
     if snr_db < settings.snr_full_db:
         weight = settings.reduced_f0_weight
         value = (1 - weight) * z_tilt + weight * z_f0

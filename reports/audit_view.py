@@ -150,11 +150,3 @@ def finer_talk(report: Report) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.0%}"
-
-
-def _figure(value: float, unit: str) -> str:
-    if unit == "share":
-        return f"{value:.0%}"
-    if unit == "ms":
-        return seconds(value)
-    return f"{value:.0f} {unit}" if unit == "words/min" else f"{value:.1f}"
