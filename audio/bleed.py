@@ -188,9 +188,9 @@ def _strongest(
         begin = lags - lag
         shifted = source[begin : begin + len(target)]
         spoken = active[begin : begin + len(target)] & ~np.isnan(target) & ~np.isnan(shifted)
-        chosen = spoken & (target >= noise_db + settings.least_margin_db)
+        chosen = spoken & (target >= noise_db + settings.above_noise_db)
         if _correlation(shifted[chosen], target[chosen]) < settings.same_correlation:
-            chosen &= target <= shifted - settings.least_margin_db
+            chosen &= target <= shifted - settings.below_source_db
         least = max(settings.least_steps, settings.least_share * np.count_nonzero(spoken))
         if np.count_nonzero(chosen) < least:
             continue
