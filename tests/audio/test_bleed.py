@@ -111,8 +111,8 @@ def test_before_the_first_estimate_a_faint_copy_is_no_speech_and_an_answer_is() 
 
 
 def test_a_leak_is_remembered_while_nothing_speaks_against_it() -> None:
-    agent = talk(1, [(0.5, 4.0), (9.0, 23.0)])
-    hidden = leaking(talk(2, [(5.0, 24.0)]), agent, 20.0, 200)
+    agent = talk(1, [(0.5, 3.0), (6.0, 23.0)])
+    hidden = leaking(talk(2, [(5.5, 24.0)]), agent, 20.0, 200)
     found, _ = judged(agent, hidden)
     last = [q for q in found if q.channel is CUSTOMER][-1]
     assert last.bleed_grade != "A"
