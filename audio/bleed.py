@@ -3,13 +3,15 @@
 Both channels share one gate. It keeps their levels in steps of 8 ms (four to a voice-activity
 window) and looks, per direction and at fixed stream times, for the *source*'s envelope in the
 *target*: where the source speaks, levels of the target that follow it at some lag are leakage.
-A window of the target is then its own only where it is louder than the leak can be.
+A window of the target is then its own only where it is louder than the leak can be. Until enough of
+the source was heard to say whether there is a leak, what is much quieter than the source is taken
+for one; and a leak that is hidden by the target's own speech is not forgotten.
 
     leak      correlation of the log envelopes >= 0.6 over >= 0.5 s at a lag of 0 to 800 ms, taken
               where the target is above its noise and 6 dB or more below the source: its own speech
               would hide the leak otherwise
     gain      median of target - source at that lag; echo return loss is its negative
-    own       target > source(t - lag) + gain + margin, margin = 3 median deviations in 6..15 dB
+    own       target > source(t - lag) + gain + margin, margin = 3 median deviations in 3..15 dB
     grade     A: no leak, or a loss above 35 dB; B: 20 to 35 dB; C: less, and no blame is assigned
     same      correlation >= 0.95 and levels within 3 dB: one signal on both channels
 
@@ -57,6 +59,8 @@ class BleedGate:
         self._known_ms = dict.fromkeys(self._levels, 0)
         self._due_ms = dict.fromkeys(self._levels, settings.first_estimate_ms)
         self._leaks: dict[Channel, Leak | None] = dict.fromkeys(self._levels)
+        self._settled = dict.fromkeys(self._levels, False)
+        """Whether enough of the source was heard to say that there is, or is no, leak."""
         self._floor_db = dict.fromkeys(self._levels, -120.0)
 
     def hear(self, channel: Channel, begin_ms: int, levels: Sequence[float]) -> None:
@@ -95,23 +99,34 @@ class BleedGate:
         due_ms = self._due_ms[channel]
         if begin_ms < due_ms:
             return []
-        early = begin_ms < self._settings.every_ms
-        step_ms = self._settings.first_estimate_ms if early else self._settings.every_ms
+        settled = begin_ms >= self._settings.every_ms and self._settled[channel]
+        step_ms = self._settings.every_ms if settled else self._settings.first_estimate_ms
         self._due_ms[channel] = (begin_ms // step_ms + 1) * step_ms
         return [self._estimate(channel, begin_ms, at_ms)]
 
     def own(self, channel: Channel, begin_ms: int, levels: Sequence[float]) -> bool:
-        """Whether the window of `channel` holds more than what leaks in from the other one."""
+        """Whether the window of `channel` holds more than what leaks in from the other one.
+
+        Before the first estimate any leak is possible: what is much quieter than the other channel
+        was within the longest lag is taken for one.
+        """
         leak = self._leaks[channel]
+        first = begin_ms // STEP_MS
+        source = self._levels[channel.other]
         if leak is None:
-            return True
-        source, first = self._levels[channel.other], begin_ms // STEP_MS - leak.lag_steps
+            if self._settled[channel]:
+                return True
+            lags = self._settings.longest_lag_ms // STEP_MS
+            recent = source[np.arange(max(0, first - lags), first + len(levels)) % _KEPT_STEPS]
+            loudest_db = float(np.nanmax(recent, initial=-120.0))
+            return max(levels) > loudest_db - self._settings.unknown_loss_db
+        first -= leak.lag_steps
         near = source[np.arange(first - 1, first + len(levels) + 1) % _KEPT_STEPS]
         near = np.where(np.isnan(near), -120.0, near)
         ceiling = np.maximum(np.maximum(near[:-2], near[1:-1]), near[2:])
         silent = ceiling < self._floor_db[channel.other] + self._settings.source_above_floor_db
         above = np.asarray(levels) > ceiling + leak.gain_db + leak.margin_db
-        return bool(np.count_nonzero(above | silent) * 2 >= len(levels))
+        return bool(np.any(above | silent))
 
     # ------------------------------------------------------------------ estimates
 
@@ -131,10 +146,17 @@ class BleedGate:
         self._floor_db[channel.other] = _percentile(source, 10)
         quality = ChannelQuality(at_ms=at_ms, channel=channel, snr_db=_snr_db(target))
         active = source >= self._floor_db[channel.other] + settings.source_above_floor_db
-        if np.count_nonzero(active & ~np.isnan(source)) < settings.least_steps:
+        heard = np.count_nonzero(active & ~np.isnan(source))
+        if heard < settings.least_steps:
             return quality
         noise_db = _percentile(target, 10)
         leak = _strongest(source, target, active, lags, noise_db, settings)
+        known = self._leaks[channel]
+        if leak is None and known is not None and not _gone(known, source, target, active, settings):
+            leak = known
+        if leak is None and heard < settings.settled_steps:
+            return quality
+        self._settled[channel] = True
         self._leaks[channel] = leak
         if leak is None:
             return msgspec.structs.replace(quality, bleed_grade="A")
@@ -166,9 +188,9 @@ def _strongest(
         begin = lags - lag
         shifted = source[begin : begin + len(target)]
         spoken = active[begin : begin + len(target)] & ~np.isnan(target) & ~np.isnan(shifted)
-        chosen = spoken & (target >= noise_db + settings.least_margin_db)
+        chosen = spoken & (target >= noise_db + settings.above_noise_db)
         if _correlation(shifted[chosen], target[chosen]) < settings.same_correlation:
-            chosen &= target <= shifted - settings.least_margin_db
+            chosen &= target <= shifted - settings.below_source_db
         least = max(settings.least_steps, settings.least_share * np.count_nonzero(spoken))
         if np.count_nonzero(chosen) < least:
             continue
@@ -185,6 +207,26 @@ def _strongest(
             )
             best = Leak(lag, gain_db, margin_db, correlation)
     return best
+
+
+def _gone(
+    leak: Leak,
+    source: Levels,
+    target: Levels,
+    active: npt.NDArray[np.bool_],
+    settings: BleedSettings,
+) -> bool:
+    """Whether the target is quieter than the leak would be, too often for it to be there still.
+
+    A speaker who talks over the leak hides it, and proves nothing.
+    """
+    begin = settings.longest_lag_ms // STEP_MS - leak.lag_steps
+    shifted = source[begin : begin + len(target)]
+    spoken = active[begin : begin + len(target)] & ~np.isnan(target) & ~np.isnan(shifted)
+    if np.count_nonzero(spoken) < settings.least_steps:
+        return False
+    quieter = target[spoken] < shifted[spoken] + leak.gain_db - leak.margin_db
+    return bool(np.mean(quieter) > settings.least_share)
 
 
 def _correlation(x: Levels, y: Levels) -> float:

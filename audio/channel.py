@@ -19,6 +19,8 @@ from conversation.events import AudioGap, Channel, ChannelQuality, SpeechEnded, 
 _RESTART_AFTER_GAP_MS = 200
 """Voice activity starts anew after a longer gap (`protocols.md` section 2)."""
 _STEPS = WINDOW_MS // STEP_MS
+_NOTHING_DB = -120.0
+"""Level of what leaks in: edges of speech do not rest on it."""
 _LONGEST_WAIT_MS = 30_000
 """A window waits for the other channel until this much more was heard; the queue is bounded."""
 
@@ -177,14 +179,14 @@ class ChannelFrontEnd:
 
     def _judge(self, window: _Window) -> list[FrontEndEvent]:
         events: list[FrontEndEvent] = []
-        probability = window.probability
+        probability, steps = window.probability, window.steps
         end_ms = window.begin_ms + WINDOW_MS
         if self._gate is not None:
             events += self._gate.due(self.channel, window.begin_ms, end_ms)
-            if not self._gate.own(self.channel, window.begin_ms, window.steps):
-                probability = 0.0
+            if not self._gate.own(self.channel, window.begin_ms, steps):
+                probability, steps = 0.0, (_NOTHING_DB,) * len(steps)
         self._scored.append((window.begin_ms, probability))
-        events += self._segmenter.push(window.begin_ms, probability, window.level_db, window.steps)
+        events += self._segmenter.push(window.begin_ms, probability, window.level_db, steps)
         self._watermark_ms = end_ms
         return events
 

@@ -8,6 +8,7 @@ of 8 ms, within one window, that is loud enough. No padding, no hangover.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -24,6 +25,8 @@ _SPEECH_WINDOWS = 312
 _LEAST_SPEECH_WINDOWS = 31
 """Speech, about 1 s, before its level counts."""
 _SURELY_SPEECH = 0.8
+_SUREST = 0.999
+"""Probabilities are kept this far inside 0 and 1 where log odds are added."""
 _STEP_WINDOWS = 16
 """Windows whose levels are kept: a confirmation, and the tail of the speech before it."""
 _TAIL_MS = (240, 40)
@@ -65,6 +68,8 @@ class SpeechSegmenter:
         end_ms = begin_ms + WINDOW_MS
         if probability >= _SURELY_SPEECH:
             self._speech_levels.append(level_db)
+        if self._noisy:
+            probability = self._weighed(probability)
         self._steps.append((begin_ms, tuple(steps)))
         if self._start_ms is None:
             return self._while_silent(end_ms, probability, loud)
@@ -94,6 +99,16 @@ class SpeechSegmenter:
                 _SILENCE_DB if self._noisy else self._floor_db + self._settings.level_above_noise_db
             )
         return max((level_db, *steps)) >= self._threshold_db
+
+    def _weighed(self, probability: float) -> float:
+        """Add what the level says on a noisy channel, where voice activity alone is late."""
+        settings = self._settings
+        level_db = (self._levels[-1] + self._levels[-2]) / 2
+        over_db = level_db - self._floor_db - settings.noisy_even_db
+        limit = settings.noisy_level_limit
+        weight = min(limit, max(-limit, settings.noisy_level_weight * over_db))
+        sure = min(_SUREST, max(1 - _SUREST, probability))
+        return 1 / (1 + math.exp(-weight) * (1 - sure) / sure)
 
     @property
     def _on(self) -> float:

@@ -5,7 +5,8 @@ interruption; a third of them again through each of four bad lines. Prints one t
 `bench/out/floor.json`; `QUICK=1` takes eight calls. `--split development` is for tuning.
 
 `recall` and `fpr` are about what is said of an overlap while it goes on, by either party;
-`precision`, `false_cues_per_10min` and latencies are about the cue "Let them finish". `_low` and
+`precision`, `false_cues_per_10min` and latencies are about the cue "Let them finish". The rows of
+`heartline_report` are about what the report says after the call. `_low` and
 `_high` are the ends of 95 % intervals, bootstrapped by call. A baseline shows a cue whenever the
 agent is the one who came in.
 """
@@ -27,7 +28,16 @@ from audio.vad import SileroVad
 from bench.floor.hear import front_end_version, hear, keep, kept, observations
 from bench.floor.line import CONDITIONS, Condition, extra_rtt_ms, through_the_line
 from bench.floor.peer import peer_predictions, peer_python
-from bench.floor.score import METRICS, Prediction, Tally, interval, longer_than, ours, tally
+from bench.floor.score import (
+    METRICS,
+    Prediction,
+    Tally,
+    interval,
+    longer_than,
+    ours,
+    reported,
+    tally,
+)
 from bench.floor.script import Script, write_script
 from bench.results import Row, is_quick, write_results
 from bench.speech_bank import SpeechBank
@@ -36,7 +46,7 @@ from conversation.cue_engine import CueEngine
 from conversation.events import Event, SpeechEnded
 from conversation.settings import ConversationSettings, RoundTrips
 
-SEEDS = {"development": 1_000, "test": 52_000}
+SEEDS = {"development": 1_000, "test": 93_000}
 _CALLS, _QUICK_CALLS, _SECONDS = 60, 8, 150.0
 _CACHE = Path("bench/out/floor")
 _BASELINES = {"overlap_0_5s": 500, "overlap_1s": 1_000, "overlap_3s": 3_000}
@@ -112,24 +122,31 @@ def settings_for(case: Case, base: ConversationSettings | None = None) -> Conver
 
 
 def judge(case: Case, settings: ConversationSettings, *, words: bool) -> list[Event]:
-    """Run the core over one call on the virtual clock; return all derived events."""
+    """Run the core over one call on the virtual clock; return all derived events, the last pass too."""
     core = Conversation(settings, CueEngine.from_packaged(settings.locale), _NoActs())  # type: ignore[arg-type]
-    return [
-        event
-        for observation in observations(case.script, case.heard, words=words)
-        for event in core.receive(observation)
-    ]
+    heard = observations(case.script, case.heard, words=words)
+    live: list[Event] = [event for observation in heard for event in core.receive(observation)]
+    return [*live, *core.final_pass(heard)]
 
 
 def score(
     cases: Sequence[Case], *, words: bool, base: ConversationSettings | None = None
 ) -> list[Tally]:
-    """Return the tallies of our own system."""
-    tallies = []
+    """Return the tallies of our own system while the calls go on."""
+    return both(cases, words=words, base=base)[0]
+
+
+def both(
+    cases: Sequence[Case], *, words: bool, base: ConversationSettings | None = None
+) -> tuple[list[Tally], list[Tally]]:
+    """Return the tallies of our own system while the calls go on, and of its report afterwards."""
+    live, after = [], []
     for case in cases:
-        predictions, cues = ours(judge(case, settings_for(case, base), words=words))
-        tallies.append(_tally(case, predictions, cues))
-    return tallies
+        events = judge(case, settings_for(case, base), words=words)
+        predictions, cues = ours(events)
+        live.append(_tally(case, predictions, cues))
+        after.append(_tally(case, reported(events), []))
+    return live, after
 
 
 def _tally(case: Case, predictions: list[Prediction], cues: list[Prediction]) -> Tally:
@@ -167,7 +184,7 @@ def ablations(cases: Sequence[Case]) -> dict[str, list[Tally]]:
     base = ConversationSettings()
     rules = base.interruptions
 
-    def changed(**values: int) -> ConversationSettings:
+    def changed(**values: float) -> ConversationSettings:
         return msgspec.structs.replace(base, interruptions=msgspec.structs.replace(rules, **values))
 
     mute = [Case(case.script, case.condition, [_toneless(e) for e in case.heard]) for case in cases]
@@ -180,8 +197,10 @@ def ablations(cases: Sequence[Case]) -> dict[str, list[Tally]]:
         ),
         "without_resumption": score(cases, words=True, base=changed(pause_ms=-1)),
         "without_newcomer_pauses": score(cases, words=True, base=changed(newcomer_join_ms=180)),
-        "commit_at_500_ms": score(cases, words=True, base=changed(commit_ms=500)),
-        "commit_at_1000_ms": score(cases, words=True, base=changed(commit_ms=1_000)),
+        "commit_at_700_ms": score(cases, words=True, base=changed(commit_ms=700)),
+        "commit_at_1100_ms": score(
+            cases, words=True, base=changed(commit_ms=1_100, worded_commit_ms=1_100)
+        ),
     }
 
 
@@ -203,8 +222,10 @@ def peer(cases: Sequence[Case], python: str) -> list[Tally]:
 
 def _rows(condition: str, cases: Sequence[Case]) -> list[Row]:
     """Return the rows of our system and the simple baselines; of null calls too, where all are."""
+    live, after = both(cases, words=True)
     systems = {
-        "heartline": score(cases, words=True),
+        "heartline": live,
+        "heartline_report": after,
         "heartline_vad_only": score(cases, words=False),
         **{name: baseline(cases, limit_ms) for name, limit_ms in _BASELINES.items()},
     }

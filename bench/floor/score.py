@@ -15,8 +15,15 @@ import msgspec
 import numpy as np
 
 from bench.floor.script import PARTIES, Planted, Script
-from conversation.events import Channel, CueRaised, Event, OverlapUpdated, SpeechEnded
-from conversation.overlap_classes import INTERRUPTING
+from conversation.events import (
+    Channel,
+    CueRaised,
+    Event,
+    OverlapEnded,
+    OverlapUpdated,
+    SpeechEnded,
+)
+from conversation.overlap_classes import COUNTED_CONFIDENCE, INTERRUPTING
 from conversation.speech import bridged
 from reports.spans import intersect, total_ms, union
 
@@ -90,6 +97,18 @@ def ours(events: Sequence[Event]) -> tuple[list[Prediction], list[Prediction]]:
         if isinstance(event, CueRaised) and event.rule == "talk_over"
     ]
     return predictions, cues
+
+
+def reported(events: Sequence[Event]) -> list[Prediction]:
+    """Return what the last pass counts as an interruption."""
+    return [
+        Prediction(event.by.value, event.begin_ms, event.begin_ms)
+        for event in events
+        if isinstance(event, OverlapEnded)
+        and event.revision > 0
+        and event.overlap_class in INTERRUPTING
+        and event.confidence >= COUNTED_CONFIDENCE
+    ]
 
 
 def longer_than(heard: Sequence[Event], limit_ms: int) -> list[Prediction]:

@@ -76,7 +76,7 @@ def test_the_loss_and_the_lag_of_an_echo_are_measured(
     found, _ = judged(agent, customer)
     last = [q for q in found if q.channel is CUSTOMER][-1]
     assert last.bleed_grade == grade
-    assert last.echo_return_loss_db == pytest.approx(loss_db, abs=1.0)
+    assert last.echo_return_loss_db == pytest.approx(loss_db, abs=2.0)
     assert last.lag_ms == pytest.approx(lag_ms, abs=STEP_MS)
     assert [q.bleed_grade for q in found if q.channel is AGENT][-1] == "A"
 
@@ -95,7 +95,32 @@ def test_the_echo_is_masked_and_own_speech_is_kept() -> None:
 def test_people_who_take_turns_or_talk_at_once_do_not_leak() -> None:
     found, own = judged(talk(1, AGENT_TURNS), talk(2, CUSTOMER_TURNS))
     assert {q.bleed_grade for q in found if q.at_ms > 10_000} <= {"A", None}
-    assert all(all(values) for values in own.values())
+    settled = 12_000 // WINDOW_MS
+    assert all(all(values[settled:]) for values in own.values())
+    first_turn = range(4_400 // WINDOW_MS, 8_700 // WINDOW_MS)
+    assert np.mean([own[CUSTOMER][i] for i in first_turn]) > 0.9
+
+
+def test_before_the_first_estimate_a_faint_copy_is_no_speech_and_an_answer_is() -> None:
+    agent = talk(1, [(0.3, 1.9)])
+    _, own = judged(agent, leaking(talk(2, [(1.0, 1.6)]), agent, 20.0, 120))
+    echo = [own[CUSTOMER][i] for i in range(500 // WINDOW_MS, 950 // WINDOW_MS)]
+    assert np.mean(echo) < 0.1
+    answer = [own[CUSTOMER][i] for i in range(1_050 // WINDOW_MS, 1_550 // WINDOW_MS)]
+    assert np.mean(answer) > 0.8
+
+
+def test_a_leak_is_remembered_while_nothing_speaks_against_it() -> None:
+    agent = talk(1, [(0.5, 3.0), (6.0, 23.0)])
+    hidden = leaking(talk(2, [(5.5, 24.0)]), agent, 20.0, 200)
+    found, _ = judged(agent, hidden)
+    last = [q for q in found if q.channel is CUSTOMER][-1]
+    assert last.bleed_grade != "A"
+    assert last.lag_ms == pytest.approx(200, abs=STEP_MS)
+    leak = leaking(talk(2, []), agent, 20.0, 200)
+    half = 5_000 // STEP_MS
+    found, _ = judged(agent, np.concatenate([leak[:half], talk(3, [])[half:]]))
+    assert [q.bleed_grade for q in found if q.channel is CUSTOMER][-1] == "A"
 
 
 def test_one_signal_on_both_channels_is_told() -> None:

@@ -334,3 +334,14 @@ def test_extra_clock_ticks_change_nothing(
     assert [EventLog.encode(e) for e in run([plain[0], *ticked, plain[-1]])] == [
         EventLog.encode(e) for e in run(plain)
     ]
+
+
+def test_a_hold_of_ninety_seconds_asks_to_check_back_until_the_agent_does() -> None:
+    hold = (HoldStarted(at_ms=25_000), HoldEnded(at_ms=180_000))
+    talk: list[Spoken] = [(CUSTOMER, 10_000, 20_000), (AGENT, 20_500, 24_000)]
+    derived = run(call(*talk, end_ms=190_000, extra=hold))
+    cues = [e for e in derived if isinstance(e, CueRaised) and e.rule == "hold_long"]
+    assert cues[0].at_ms == 115_000
+    short = (HoldStarted(at_ms=25_000), HoldEnded(at_ms=114_000))
+    derived = run(call(*talk, end_ms=190_000, extra=short))
+    assert not [e for e in derived if isinstance(e, CueRaised) and e.rule == "hold_long"]

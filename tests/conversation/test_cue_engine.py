@@ -94,6 +94,7 @@ FIRES: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
         [],
     ),
     ("customer_cut_ins", {"interruptions.customer_120s": 3}, []),
+    ("hold_long", {"hold": True, "hold_ms": 90_000, "silence.mutual_ms": 90_000}, []),
     (
         "quiet_customer",
         {
@@ -132,6 +133,8 @@ SILENT: list[tuple[str, dict[str, Any], list[ActDetected]]] = [
         {"agent.silent_ms": 9_000, "customer.silent_ms": 3_000, "asr.available": None},
         [act("customer.question", 17_000)],
     ),
+    ("hold_long", {"hold": True, "hold_ms": 89_000, "silence.mutual_ms": 89_000}, []),
+    ("hold_long", {"hold": False, "hold_ms": 0, "silence.mutual_ms": 7_000}, []),
     ("repeat_talk_over", {"interruptions.agent_60s": 1, "interruptions.agent_180s": 2}, []),
     ("repeat_talk_over", {"interruptions.agent_60s": 2, "bleed": "C"}, []),
     (
