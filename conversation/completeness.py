@@ -14,6 +14,7 @@ Three witnesses (`interruptions.md` section 8):
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from conversation.floor_words import FloorWords, contains, load_floor_words, plain_words
 
@@ -24,6 +25,7 @@ Finished sentences are far more frequent than cut-offs, so the first is set high
 voices: about 5 % of the ends of sentences are louder, half of the cut-offs)."""
 
 
+@lru_cache(maxsize=1024)  # asked at every step of the clock about the same few words
 def lexical_completeness(text: str, words: FloorWords | None = None) -> float | None:
     """Return how complete the clause at the end of `text` is, 0 to 1; None without words."""
     words = words or load_floor_words("en")
