@@ -20,6 +20,7 @@ for the words, 0.96 for timing and voice, and 0.97 for all three (measured).
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from conversation.floor_words import FloorWords, contains, load_floor_words, plain_words
 
@@ -30,6 +31,7 @@ _STOP_EVEN_MS, _STOP_SLOPE_MS, _SHORTEST_MS, _LONGEST_MS = 300, 100, 100, 800
 """Overlap at which neither is likelier, ms for one unit of log odds, and the range it counts in."""
 
 
+@lru_cache(maxsize=1024)  # asked at every step of the clock about the same few words
 def lexical_completeness(text: str, words: FloorWords | None = None) -> float | None:
     """Return how complete the clause at the end of `text` is, 0 to 1; None without words."""
     words = words or load_floor_words("en")

@@ -28,7 +28,8 @@ from __future__ import annotations
 import difflib
 import operator
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from conversation.fact_names import FACTS, HISTORY_KINDS, FactValue
 from conversation.history_port import History, NoHistory, Window
@@ -63,15 +64,16 @@ _FUNCTIONS = ("count", "since", "turns_since", "seen")
 _SYMBOLS = frozenset(symbol for fact in FACTS.values() for symbol in fact.symbols)
 
 
-def _and(left: _Node, right: _Node) -> _Node:
+def _and(parts: Sequence[_Node]) -> _Node:
     def node(facts: Mapping[str, FactValue], history: History) -> Value:
-        a = left(facts, history)
-        if a is False:
-            return False
-        b = right(facts, history)
-        if b is False:
-            return False
-        return None if a is None or b is None else True
+        known: Value = True
+        for part in parts:
+            value = part(facts, history)
+            if value is False:
+                return False
+            if value is None:
+                known = None
+        return known
 
     return node
 
@@ -201,11 +203,13 @@ class _Parser:
 
     def _and_expr(self) -> tuple[_Node, str]:
         left = self._not_expr()
+        if self._peek() != "and":
+            return left
+        parts = [self._boolean(left)[0]]
         while self._peek() == "and":
             self._take()
-            a, b = self._boolean(left)[0], self._boolean(self._not_expr())[0]
-            left = (_and(a, b), "boolean")
-        return left
+            parts.append(self._boolean(self._not_expr())[0])
+        return _and(parts), "boolean"
 
     def _not_expr(self) -> tuple[_Node, str]:
         if self._peek() != "not":
@@ -239,13 +243,15 @@ class _Parser:
         if op in _COMPARE:
             if left_type != "number":
                 raise ExpressionError(f"{op!r} needs numbers, not a {left_type}")
-            compare = _COMPARE[op]
+            compare: Callable[[Any, Any], bool] = _COMPARE[op]
 
             def ordered(facts: Mapping[str, FactValue], history: History) -> Value:
-                a, b = left(facts, history), right(facts, history)
-                if isinstance(a, int | float) and isinstance(b, int | float):
-                    return compare(a, b)
-                return None
+                # Both are numbers or unknown: their types were checked when this was parsed.
+                a = left(facts, history)
+                if a is None:
+                    return None
+                b = right(facts, history)
+                return None if b is None else compare(a, b)
 
             return ordered, "boolean"
 

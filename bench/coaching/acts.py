@@ -44,7 +44,19 @@ def rows() -> list[Row]:
         out += _contrast(system, labeller)
         out += _goemotions(system, labeller)
     out += _latency(systems["heartline"], examples)
-    return out
+    return out + _development(systems["heartline"])
+
+
+def _development(labeller: Labeller) -> list[Row]:
+    """Return the figures that the model was chosen by; its thresholds come from this split."""
+    examples = read_split("development")
+    return [
+        row
+        for form in CALIBRATED_FORMS
+        for row in _quality(
+            "heartline", f"development_{form}", examples, label(labeller, examples, FORMS[form])[0]
+        )
+    ]
 
 
 def label(
@@ -79,13 +91,18 @@ def _quality(
 ) -> list[Row]:
     figures = measure.act_figures(examples, found)
     scores = [f.f1 for f in figures.values()]
-    negative, any_act, neutral = measure.neutral_rates(examples, found)
+    negative, neutral = measure.neutral_rate(examples, found, measure.CUSTOMER_NEGATIVE)
+    calm, calm_turns = measure.neutral_rate(
+        examples, found, measure.CUSTOMER_NEGATIVE, speaker="customer"
+    )
+    any_act, _ = measure.neutral_rate(examples, found)
     error = measure.expected_calibration_error(measure.calibration_curve(examples, found))
     n = len(examples)
     return [
         Row(system, condition, "macro_f1", float(np.mean(scores)), "", n),
         Row(system, condition, "min_act_f1", min(scores), "", n),
         Row(system, condition, "neutral_false_rate", negative, "", neutral),
+        Row(system, condition, "neutral_customer_false_rate", calm, "", calm_turns),
         Row(system, condition, "neutral_any_act_rate", any_act, "", neutral),
         Row(system, condition, "ece", error, "", n),
     ]

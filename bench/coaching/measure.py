@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -58,15 +58,24 @@ def _f1(true: np.ndarray, hit: np.ndarray) -> float:
     return float(2 * (true & hit).sum() / max(1, true.sum() + hit.sum()))
 
 
-def neutral_rates(examples: Sequence[Example], found: Sequence[Found]) -> tuple[float, float, int]:
-    """Return the shares of neutral turns given a negative or any act, and how many there are."""
-    neutral = [f for e, f in zip(examples, found, strict=True) if not e.acts]
-    negative = sum(bool(CUSTOMER_NEGATIVE & f.keys()) for f in neutral)
-    return (
-        negative / max(1, len(neutral)),
-        sum(bool(f) for f in neutral) / max(1, len(neutral)),
-        len(neutral),
-    )
+def neutral_rate(
+    examples: Sequence[Example],
+    found: Sequence[Found],
+    kinds: Collection[str] = KINDS,
+    speaker: str | None = None,
+) -> tuple[float, int]:
+    """Return the share of neutral turns, of one speaker or of both, that are given one of `kinds`.
+
+    Returns:
+        The share, and how many neutral turns there are.
+    """
+    neutral = [
+        f
+        for e, f in zip(examples, found, strict=True)
+        if not e.acts and speaker in (None, e.speaker)
+    ]
+    hit = sum(any(kind in kinds for kind in f) for f in neutral)
+    return hit / max(1, len(neutral)), len(neutral)
 
 
 def calibration_curve(

@@ -6,6 +6,7 @@ import pytest
 
 from conversation.rules import packaged_rule_set
 from tests.conversation.rule_case import Case, load_cases, play, shown
+from tests.conversation.test_cue_engine import FIRES, SILENT
 
 pytestmark = pytest.mark.unit
 CASES = load_cases()
@@ -34,6 +35,13 @@ def test_every_rule_of_words_has_a_firing_and_two_near_misses() -> None:
         assert sum(case.fires for case in own) >= 1, rule.id
         assert sum(not case.fires for case in own) >= 2, rule.id
         assert all(case.why for case in own if not case.fires), rule.id
+
+
+def test_every_rule_of_timing_has_a_firing_and_two_near_misses_too() -> None:
+    on = {rule.id for rule in packaged_rule_set().active()}
+    for name in sorted(TIMING & on):
+        assert [case for case in FIRES if case[0] == name], name
+        assert sum(case[0] == name for case in SILENT) >= 2, name
 
 
 def test_beside_all_other_rules_at_most_one_cue_is_visible() -> None:
