@@ -11,7 +11,9 @@ class RoundTrips(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Round trip of each party's leg, milliseconds."""
 
     agent: int = 80
+    """Of the agent's leg, milliseconds."""
     customer: int = 120
+    """Of the customer's leg, milliseconds."""
 
     def of(self, channel: Channel) -> int:
         """Return the round trip of one party."""
@@ -99,6 +101,7 @@ class ConversationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Everything the core may be told."""
 
     locale: str = "en"
+    """Language of what agents and customers say, and of the cues."""
     interruptions: InterruptionSettings = InterruptionSettings()
     floor: FloorSettings = FloorSettings()
     disabled_rules: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
@@ -28,8 +29,10 @@ from server.ingest_socket import ingest
 from server.landing import landing
 from server.learn import learn_router
 from server.metrics import metrics_text
+from server.oidc_routes import oidc_routes
 from server.openapi import openapi_route
 from server.own_data_routes import own_data_routes
+from server.people.oidc import Oidc
 from server.practice.desk import Desk
 from server.practice_routes import PRACTICE_ROUTES
 from server.problems import HANDLERS
@@ -39,12 +42,15 @@ from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.static_files import asset_route
 from server.store.retention import RetentionSettings, expire
+from server.store.tables import CALLS as TABLE_OF_CALLS
 from server.stored_reports import Usual
 from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
 from server.trend_routes import TREND_ROUTES
 
 _RETENTION_EVERY_S = 3_600.0
+_DATABASE_S = 2.0
+"""How long a database that is ready takes to say so."""
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger("heartline")
 _HEADERS = {
@@ -56,7 +62,7 @@ _HEADERS = {
 _CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
-@get("/livez", opt={"public": True}, media_type=MediaType.TEXT)
+@get(["/livez", "/healthz"], opt={"public": True}, media_type=MediaType.TEXT)
 async def livez() -> str:
     """Answer while the event loop runs."""
     return "ok"
@@ -69,9 +75,22 @@ async def livez() -> str:
     responses={503: ResponseSpec(str, media_type=MediaType.TEXT, description="not ready")},
 )
 async def readyz(state: State) -> Response[str]:
-    """Answer whether calls can be taken now: models loaded and a recogniser alive."""
-    ready = state.calls.ready
-    return Response("ready" if ready else "not ready", status_code=200 if ready else 503)
+    """Answer whether calls can be taken now: a recogniser alive, a database that can be written."""
+    calls: Calls = state.calls
+    if not calls.ready:
+        return Response("not ready: draining, or no recogniser is there", status_code=503)
+    try:
+        async with asyncio.timeout(_DATABASE_S):
+            await asyncio.to_thread(_write_nothing, calls.journal.engine)
+    except (SQLAlchemyError, TimeoutError):
+        return Response("not ready: the database cannot be written", status_code=503)
+    return Response("ready", status_code=200)
+
+
+def _write_nothing(engine: sa.Engine) -> None:
+    """Do what a write needs, on no row."""
+    with engine.begin() as connection:
+        connection.execute(sa.update(TABLE_OF_CALLS).where(sa.false()).values(live=False))
 
 
 @get("/", opt={"public": True}, media_type=MediaType.HTML, include_in_schema=False)
@@ -134,6 +153,8 @@ def create_app(
     ]  # fmt: skip
     if settings.contact_lens.enabled:
         handlers.append(analysis_segments_route(settings.contact_lens))
+    if settings.oidc.enabled:
+        handlers += oidc_routes(Oidc(settings.oidc), settings.server.origins)
     handlers.append(openapi_route(tuple(handlers)))
     if (STATIC / "assets").is_dir():
         handlers.append(asset_route(STATIC / "assets"))
@@ -151,6 +172,7 @@ def create_app(
                 "desk": Desk(calls.journal),
                 "usual": Usual(calls.journal),
                 "aside": Aside(),
+                "provider": settings.oidc.enabled,
             }
         ),
         after_request=_add_headers,

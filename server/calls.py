@@ -202,7 +202,11 @@ class Calls:
         if any(isinstance(event, CallEnded) for event in events):
             raise ValueError("This call has been ended.")
         session = reopen_session(
-            events, unfinished.source.sample_rate_hz, self._hearing, unfinished.mark.position_ms
+            events,
+            unfinished.source.sample_rate_hz,
+            self._hearing,
+            unfinished.mark.position_ms,
+            partial(self.journal.events, unfinished.call_id),
         )
         live = LiveCall(unfinished.call_id)
         live.publish(events, session.position_ms)
@@ -290,6 +294,7 @@ class Calls:
             hotwords=read_hotwords(opened.metadata),
             arm=arm_of(self._hearing.settings.experiment, call_id, opened.agent),
             muted_rules=muted_rules(self.journal, opened.agent, now),
+            journal=partial(self.journal.events, call_id),
         )
         whose = Whose(agent=opened.agent, team=opened.metadata.get("team"))
         call = RunningCall(

@@ -52,6 +52,8 @@ from server.commands.shared import (
 from server.commands.tone import ToneFileError, tone
 from server.event_recorder import EventRecorder, write_key
 from server.hearing import HearingSettings
+from server.logs import set_up_log
+from server.people.oidc import OidcError
 from server.practice.scenario import ScenarioError
 from server.replay import LogError
 from server.runner import PortTakenError, Running, running_server
@@ -68,6 +70,7 @@ _ERRORS = (
     BatchError,
     ExportError,
     LogError,
+    OidcError,
     PackError,
     PortTakenError,
     RollUpError,
@@ -190,6 +193,7 @@ def serve(
     """
     flags = {"server__port": port, "server__data": data and str(data), "asr__model": model}
     settings = read_settings(config, no_words, **flags)
+    set_up_log(settings.log)
     folder = Path(settings.server.data)
     folder.mkdir(parents=True, exist_ok=True)
     with (

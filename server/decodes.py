@@ -34,6 +34,11 @@ class Decodes:
         self._redecoded = False
 
     @property
+    def waits(self) -> bool:
+        """Whether anything is still being decoded."""
+        return bool(self._kinds)
+
+    @property
     def waits_for_finals(self) -> bool:
         """Whether finals are still being decoded."""
         return any(kind is not JobKind.PARTIAL for kind in self._kinds.values())

@@ -32,6 +32,8 @@ class Ears:
         hotwords: tuple[str, ...],
         patient: bool,
         gate: BleedGate | None,
+        *,
+        words: bool,
     ) -> None:
         settings = hearing.settings
         self._channel = channel
@@ -44,17 +46,20 @@ class Ears:
         self.utterances = UtteranceTracker(
             channel, settings.asr, hotwords=hotwords, patient=patient
         )
+        self._words = words
+        """Whether anybody recognises words; else nothing is kept for them."""
         self.position_ms = 0
         self.next_sample = 0
         self._speaking_since_ms: int | None = None
         self._pre_roll_ms = hearing.settings.asr.pre_roll_ms
 
-    def needed_from_ms(self, *, words: bool) -> int:
+    @property
+    def needed_from_ms(self) -> int:
         """Start of the audio that an utterance without its final may still need."""
         needed = [self.position_ms]
         if self._speaking_since_ms is not None:
             needed.append(self._speaking_since_ms - self._pre_roll_ms)
-        if words and self.utterances.unfinished_since_ms is not None:
+        if self._words and self.utterances.unfinished_since_ms is not None:
             needed.append(self.utterances.unfinished_since_ms)
         return max(0, min(needed), self.position_ms - _LONGEST_NEED_MS)
 
@@ -116,15 +121,18 @@ class Ears:
     def observe(self, event: Any) -> None:
         """Let voice and utterances know of what another stage found."""
         self.prosody.observe(self._channel, event)
-        self.utterances.observe(event)
+        if self._words:
+            self.utterances.observe(event)
 
     def _share(self, events: Sequence[FrontEndEvent]) -> list[Event]:
         for chunk in self.front_end.take_audio():
-            self.utterances.push_audio(chunk)
+            if self._words:
+                self.utterances.push_audio(chunk)
             if not self.native_prosody:
                 self.prosody.push_audio(chunk)
         for begin_ms, probability in self.front_end.take_voice():
-            self.utterances.push_voice(begin_ms, probability)
+            if self._words:
+                self.utterances.push_voice(begin_ms, probability)
         for event in events:
             self.observe(event)
             if isinstance(event, SpeechStarted):

@@ -18,6 +18,7 @@ class ExperimentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Whether cues are tried against silence; tell the agents before it is switched on."""
 
     enabled: bool = False
+    """Whether cues are withheld in a share of calls, to learn what they do."""
     silent_share: float = 0.1
     """Share of calls in the silent arm, 0 to 1."""
     key: str = ""

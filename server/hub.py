@@ -17,6 +17,7 @@ from conversation.events import (
     CueWithheld,
     Event,
     FinalTranscript,
+    MetricsUpdated,
     NoticeCleared,
     NoticeShown,
     PartialTranscript,
@@ -79,7 +80,10 @@ class Feed:
         self.audience = audience
         self.seq = 0
         self.view = CallView()
-        self.shown: list[Event] = []
+        self._shown: dict[int, Event] = {}
+        """By number; what a later event has replaced is left out."""
+        self._replaceable: dict[str, int] = {}
+        """Numbers of partial transcripts, by utterance, and of the newest metrics."""
         self.subscribers: set[Subscriber] = set()
         self._need_cue_ids: set[str] = set()
 
@@ -103,14 +107,22 @@ class Feed:
             return event.id in self._need_cue_ids
         return not isinstance(event, (CueRaised, *_AGENTS_OWN))
 
+    @property
+    def shown(self) -> list[Event]:
+        """What a new dashboard is told first, in order."""
+        return list(self._shown.values())
+
     def _keep(self, event: Event) -> None:
+        name = None
         if isinstance(event, PartialTranscript | FinalTranscript):
-            self.shown = [
-                e
-                for e in self.shown
-                if not (isinstance(e, PartialTranscript) and e.utterance_id == event.utterance_id)
-            ]
-        self.shown.append(event)
+            name = event.utterance_id
+        elif isinstance(event, MetricsUpdated):
+            name = "metrics"
+        if name is not None:
+            self._shown.pop(self._replaceable.pop(name, 0), None)
+        if isinstance(event, PartialTranscript | MetricsUpdated) and name is not None:
+            self._replaceable[name] = self.seq
+        self._shown[self.seq] = event
 
 
 class LiveCall:

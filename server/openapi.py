@@ -113,8 +113,11 @@ def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
                     yield route.path_format, method.lower(), handler
 
 
-def _operation_id(handler: HTTPRouteHandler, method: Any, _: Any) -> str:
-    return f"{method.value.lower()}_{handler.name or handler.handler_name}".replace("-", "_")
+def _operation_id(handler: HTTPRouteHandler, method: Any, path: Sequence[Any]) -> str:
+    name = handler.name or handler.handler_name
+    if len(handler.paths) > 1:
+        name = "_".join(str(part) for part in path if isinstance(part, str))
+    return f"{method.value.lower()}_{name}".replace("-", "_")
 
 
 def _complete(operation: dict[str, Any], path: str, method: str, handler: HTTPRouteHandler) -> None:

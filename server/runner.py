@@ -19,11 +19,14 @@ from server.auth import SingleUser
 from server.calls import Calls
 from server.hearing import Hearing
 from server.ingest import MAX_MESSAGE_BYTES
+from server.notify import notify
 from server.people.audit import Audit, read_secret
+from server.people.oidc import Oidc
 from server.protocols import HttpProtocol, WebSocketProtocol
 from server.settings import Settings, SettingsError
 from server.store import Journal
 from server.watchdog import watching
+from server.webhooks.sender import open_sender
 from server.webhooks.service import follow_journal
 
 _START_TIMEOUT_S = 20.0
@@ -105,6 +108,10 @@ def running_server(
         StoreError: the database cannot be used.
     """
     settings = settings or Settings()
+    # What cannot be used is told before anything is opened.
+    open_sender(settings.webhooks, b"")
+    if settings.oidc.enabled:
+        Oidc(settings.oidc)
     listen = settings.server
     listener = _listen(listen.host, port, "--port")
     audiosocket = None
@@ -133,7 +140,7 @@ def running_server(
     calls.rule_source.adopt(folder / "rules")
     server = _Server(
         uvicorn.Config(
-            create_app(calls, access, settings, lasting=lasting),
+            create_app(calls, access, settings, lasting=[*lasting, notify]),
             http=HttpProtocol,
             ws=WebSocketProtocol,
             ws_max_size=2 * MAX_MESSAGE_BYTES,

@@ -43,6 +43,9 @@ MAX_CALL_MS = 43_200_000
 _PATIENCE_S = 2.0
 """How long the socket of a telephony system, which soon drops audio itself, is not read."""
 _POLL_S = 0.05
+"""How often words that are awaited are asked for."""
+_IDLE_S = 1.0
+"""How often a call is looked after when neither audio nor words are on their way."""
 _CLOCK_STEP_MS = 10
 _MARK_EVERY_S = 0.9
 """How often a call's progress is written down; sources are told of it about once a second."""
@@ -270,7 +273,7 @@ class RunningCall:
         do = partial(self._do, asyncio.get_running_loop(), on_analysis_thread, analysing)
         if self._seq == 0:
             await do(self.session.opening_events)
-        while (items := await self._queue.get(_POLL_S)) is not None:
+        while (items := await self._queue.get(self._patience_s)) is not None:
             await do(partial(self._feed, items) if items else self.session.poll)
         if self._parked:
             self._marked_s = 0.0
@@ -283,6 +286,10 @@ class RunningCall:
             await asyncio.sleep(_POLL_S)
             await do(self.session.poll)
         await do(lambda: self.session.finish(self._reason, wait_s=0))
+
+    @property
+    def _patience_s(self) -> float:
+        return _POLL_S if self.session.awaits_words else _IDLE_S
 
     async def _do(
         self,

@@ -13,8 +13,9 @@ took, so that an offline result depends on the audio and nothing else (`server.d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from itertools import chain
 
 import msgspec
 
@@ -100,6 +101,7 @@ class CallSession:
         clock: Clock = Clock.LIVE,
         look_ahead_ms: int = 0,
         hotwords: tuple[str, ...] = (),
+        journal: Callable[[], Iterable[Event]] | None = None,
     ) -> None:
         self.started = started
         self.sample_rate_hz = sample_rate_hz
@@ -119,6 +121,8 @@ class CallSession:
         self._capture = AutoCapture(hearing.settings.capture)
         self._scorer = hearing.act_scorer(timely=clock is Clock.LIVE)
         self._core = Conversation.for_call(started)
+        self._journal = journal
+        """Reads what earlier calls have returned; without it observations are kept in memory."""
         self._observations: list[Observation] = []
         self._paused = False
         self._audio_ended = False
@@ -136,12 +140,9 @@ class CallSession:
         gate = None
         if {Channel.AGENT, Channel.CUSTOMER} <= set(channels):
             gate = BleedGate(settings.audio.bleed) if settings.audio.bleed.enabled else None
-        self._ears = {
-            channel: Ears(
-                channel, rate_hz, self._hearing, self._prosody, self._hotwords, patient, gate
-            )
-            for channel in channels
-        }
+        hears = (self._hearing, self._prosody, self._hotwords, patient, gate)
+        words = self._transcriber is not None
+        self._ears = {channel: Ears(channel, rate_hz, *hears, words=words) for channel in channels}
         trackers = {channel: ears.utterances for channel, ears in self._ears.items()}
         self._decodes: LiveDecodes | VirtualDecodes = (
             VirtualDecodes(trackers, self._transcriber, self._asr)
@@ -177,7 +178,11 @@ class CallSession:
             self._roles.swapped = not self._roles.swapped
         self._rate.hear(known)
         self._core.receive(known)
-        self._observations.append(known)
+        self._keep(known)
+
+    def _keep(self, observation: Observation) -> None:
+        if self._journal is None:
+            self._observations.append(observation)
 
     def hear_from(self, at_ms: int) -> None:
         """Begin to hear at a stream time; what the journal has already is not said again."""
@@ -208,8 +213,7 @@ class CallSession:
     @property
     def acked_ms(self) -> int:
         """Everything before is analysed and no longer needed by an open utterance."""
-        words = self._transcriber is not None
-        return min(ears.needed_from_ms(words=words) for ears in self._ears.values())
+        return min(ears.needed_from_ms for ears in self._ears.values())
 
     def opening_events(self) -> list[Event]:
         """Return the events that open the journal; call once, before any audio."""
@@ -292,6 +296,11 @@ class CallSession:
         return self._release(self._merger.released_ms)
 
     @property
+    def awaits_words(self) -> bool:
+        """Whether anything was asked of the recogniser that it has not answered."""
+        return self._decodes.waits
+
+    @property
     def waits_for_words(self) -> bool:
         """Whether finals are still being decoded."""
         return self._decodes.waits_for_finals
@@ -314,8 +323,15 @@ class CallSession:
         end_ms = max(ears.position_ms for ears in self._ears.values())
         end_ms = max(end_ms, self._merger.released_ms)
         events += self._receive([CallEnded(at_ms=end_ms, reason=reason)])
-        events += self._core.final_pass(self._observations)
+        events += self._core.final_pass(self._heard(events))
         return events
+
+    def _heard(self, newest: Sequence[Event]) -> list[Observation]:
+        """Return all observations of the call, `newest` among them."""
+        if self._journal is None:
+            return self._observations
+        known = chain(self._journal(), newest)
+        return [event for event in known if isinstance(event, Observation)]
 
     # ------------------------------------------------------------------ the loop
 
@@ -394,7 +410,7 @@ class CallSession:
             assert isinstance(observation, Observation)  # noqa: S101 - the merger holds nothing else
             events.extend(self._core.receive(ClockAdvanced(at_ms=observation.at_ms)))
             for heard in (observation, *self._rate.hear(observation)):
-                self._observations.append(heard)
+                self._keep(heard)
                 events.append(heard)
                 events.extend(self._core.receive(heard))
         return events
@@ -417,6 +433,7 @@ def open_session(
     hotwords: tuple[str, ...] = (),
     arm: str = "shown",
     muted_rules: tuple[str, ...] = (),
+    journal: Callable[[], Iterable[Event]] | None = None,
 ) -> CallSession:
     """Open a call on loaded models; `started_at` is wall time in ISO 8601 with offset.
 
@@ -456,11 +473,16 @@ def open_session(
         clock=clock,
         look_ahead_ms=look_ahead_ms,
         hotwords=hotwords,
+        journal=journal,
     )
 
 
 def reopen_session(
-    events: Sequence[Event], sample_rate_hz: int, hearing: Hearing, position_ms: int
+    events: Sequence[Event],
+    sample_rate_hz: int,
+    hearing: Hearing,
+    position_ms: int,
+    journal: Callable[[], Iterable[Event]] | None = None,
 ) -> CallSession:
     """Open a call that another process has heard up to `position_ms`, from its journal.
 
@@ -477,6 +499,7 @@ def reopen_session(
         hearing,
         hearing.transcriber_for(started.call_id),
         hotwords=read_hotwords(started.metadata),
+        journal=journal,
     )
     newest_ms = max(event.at_ms for event in events)
     session.take_up(events, max(position_ms, newest_ms))

@@ -6,6 +6,8 @@
     [rules]         folder
     [promises]      due_soon_hours, lapse_days
     [capture]       auto_pause
+    [oidc]          the provider at which people sign in
+    [log]           level, form
     [webhooks]      where messages to other systems may go
     [experiment]    enabled, silent_share, key
     [audio] [asr] [prosody] [conversation]   the numbers of each part, under their own names
@@ -34,6 +36,8 @@ from server.auto_capture import CaptureSettings
 from server.contact_lens import ContactLensSettings
 from server.experiment import ExperimentSettings
 from server.hearing import HearingSettings
+from server.logs import LogSettings
+from server.people.oidc import OidcSettings
 from server.rules_folder import RulesSettings
 from server.store.promises import PromiseSettings
 from server.store.retention import RetentionSettings
@@ -136,9 +140,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     capture: CaptureSettings = CaptureSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     contact_lens: ContactLensSettings = ContactLensSettings()
+    oidc: OidcSettings = OidcSettings()
     webhooks: WebhookSettings = WebhookSettings()
     promises: PromiseSettings = PromiseSettings()
+    log: LogSettings = LogSettings()
     teams: dict[str, TeamSettings] = {}
+    """Teams for roll-ups: `[teams.billing]` with `agents = ["ana", "bo"]`."""
 
     @property
     def hearing(self) -> HearingSettings:

@@ -59,8 +59,9 @@ async def open_local_session(
 
 @get("/v1/sign-in", opt={"public": True})
 async def ways_in(state: State) -> dict[str, bool]:
-    """Return whether people sign in by name and password here."""
-    return {"users": await asyncio.to_thread(state.access.accounts.any)}
+    """Return whether people sign in here, and whether a provider can vouch for them."""
+    users = await asyncio.to_thread(state.access.accounts.any)
+    return {"users": users, "provider": bool(state.get("provider"))}
 
 
 @post("/v1/sign-in", status_code=204, opt={"public": True, "problems": (401, 429)})
@@ -121,8 +122,9 @@ async def new_ticket(state: State, request: Request[Any, Any, Any]) -> dict[str,
     return {"ticket": state.access.new_ticket(request.state["sign_in"])}
 
 
-def _with_cookie(request: Request[Any, Any, Any], session: str) -> Response[None]:
-    cookie = Cookie(
+def session_cookie(request: Request[Any, Any, Any], session: str) -> Cookie:
+    """Return the cookie that carries a session."""
+    return Cookie(
         key=COOKIE,
         value=session,
         httponly=True,
@@ -130,4 +132,7 @@ def _with_cookie(request: Request[Any, Any, Any], session: str) -> Response[None
         path="/",
         secure=request.url.scheme == "https",
     )
-    return Response(None, status_code=204, cookies=[cookie])
+
+
+def _with_cookie(request: Request[Any, Any, Any], session: str) -> Response[None]:
+    return Response(None, status_code=204, cookies=[session_cookie(request, session)])

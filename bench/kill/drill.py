@@ -137,6 +137,12 @@ class Server:
             self.process.send_signal(how)
         return await self.process.wait()
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        assert self.process is not None  # noqa: S101 - started before
+        return self.process.pid
+
     def _is_ready(self) -> bool:
         url = f"http://127.0.0.1:{self.port}/readyz"
         with contextlib.suppress(URLError, OSError), urlopen(url, timeout=2) as answer:
@@ -163,6 +169,8 @@ class Source:
         self._pcm = pcm
         self._speed = speed
         self.call_id = call_id
+        self.began_s = 0.0
+        """When its first sample was spoken."""
         self.acked_ms = 0
         self.sent_ms = 0
         self.started = asyncio.Event()
@@ -176,18 +184,18 @@ class Source:
 
     async def run(self) -> None:
         """Send until told to stop, over as many sockets as it takes."""
-        began_s = time.monotonic()
+        self.began_s = time.monotonic()
         while not self._stopping or self.started.is_set():
             try:
                 async with connect(
                     f"ws://127.0.0.1:{self._server.port}/v1/ingest", compression=None
                 ) as socket_:
-                    if await self._talk(socket_, began_s):
+                    if await self._talk(socket_):
                         return
             except _GONE:
                 await asyncio.sleep(_RETRY_S)
 
-    async def _talk(self, connection: ClientConnection, began_s: float) -> bool:
+    async def _talk(self, connection: ClientConnection) -> bool:
         start = {**_START, "call_id": self.call_id}
         if self.started.is_set():
             start["resume_from_ms"] = self.acked_ms
@@ -198,26 +206,29 @@ class Source:
             return answer["code"] == "call_ended"
         if self.started.is_set():
             self.resumed_s.append(time.monotonic() - self._server.ready_at_s)
+        elif self._speed == 1.0:
+            self.began_s = time.monotonic()
         self.started.set()
         self.sent_ms = answer["position_ms"]
         listening = asyncio.ensure_future(self._listen(connection))
         try:
-            await self._send(connection, began_s)
+            await self._send(connection)
             await connection.send('{"type":"stop"}')
             return await asyncio.wait_for(listening, 60)
         finally:
             listening.cancel()
 
-    async def _send(self, connection: ClientConnection, began_s: float) -> None:
+    async def _send(self, connection: ClientConnection) -> None:
         while not self._stopping:
             begin = self.sent_ms * _BYTES_PER_MS % len(self._pcm)
             block = self._pcm[begin : begin + BLOCK_MS * _BYTES_PER_MS]
-            await connection.send(block)
-            self.sent_ms += len(block) // _BYTES_PER_MS
-            due_s = began_s + self.sent_ms / 1_000 / self._speed
+            spoken_ms = self.sent_ms + len(block) // _BYTES_PER_MS
+            due_s = self.began_s + spoken_ms / 1_000 / self._speed
             # What was recorded while the socket was lost goes at three times the pace.
             least_s = BLOCK_MS / 1_000 / self._speed / 3
             await asyncio.sleep(max(least_s, due_s - time.monotonic()))
+            await connection.send(block)
+            self.sent_ms = spoken_ms
 
     async def _listen(self, connection: ClientConnection) -> bool:
         async for text in connection:
@@ -251,6 +262,11 @@ class Viewer:
             except _GONE:
                 await asyncio.sleep(_RETRY_S)
 
+    def take(self, seq: int, event: Any) -> None:
+        """Note an event."""
+        self.seq = seq
+        self.shown.append((seq, event))
+
     async def _look(self) -> None:
         url = f"ws://127.0.0.1:{self._server.port}/v1/calls/{self.call_id}/events"
         ticket = await asyncio.to_thread(self._server.ticket)
@@ -259,8 +275,7 @@ class Viewer:
             async for text in connection:
                 message = json.loads(text)
                 if message["type"] == "event":
-                    self.seq = message["seq"]
-                    self.shown.append((self.seq, message["event"]))
+                    self.take(message["seq"], message["event"])
                 elif message["type"] == "snapshot":
                     self.forgotten += message["seq"] < self.seq
                     self.seq = message["seq"]

@@ -77,6 +77,15 @@ export async function whoAmI(): Promise<Me | null> {
   }
 }
 
+/** How people sign in here; nothing at all when the server cannot be asked. */
+export async function waysIn(): Promise<{ readonly users: boolean; readonly provider: boolean }> {
+  try {
+    return await request("/v1/sign-in");
+  } catch {
+    return { users: false, provider: false };
+  }
+}
+
 /** Open a session by name and password. */
 export async function signIn(
   name: string,

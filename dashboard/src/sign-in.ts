@@ -2,11 +2,15 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { base } from "./design/base";
 import { icon } from "./design/icons";
-import { signIn } from "./session";
+import { signIn, waysIn } from "./session";
 import { strings } from "./strings";
 
 export class SignIn extends LitElement {
-  static override properties = { problem: { state: true }, busy: { state: true } };
+  static override properties = {
+    problem: { state: true },
+    busy: { state: true },
+    provider: { state: true },
+  };
   static override styles = [
     base,
     css`
@@ -20,11 +24,21 @@ export class SignIn extends LitElement {
 
   declare problem: string | null;
   declare busy: boolean;
+  /** Whether the centre's own provider can vouch for people. */
+  declare provider: boolean;
 
   constructor() {
     super();
     this.problem = null;
     this.busy = false;
+    this.provider = false;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    void waysIn().then((ways) => {
+      this.provider = ways.provider;
+    });
   }
 
   private readonly submit = async (event: SubmitEvent): Promise<void> => {
@@ -47,6 +61,7 @@ export class SignIn extends LitElement {
       <label>${words.password}<input name="password" type="password" autocomplete="current-password" required></label>
       ${this.problem === null ? nothing : html`<p class="problem" role="alert">${this.problem}</p>`}
       <button class="main" ?disabled=${this.busy}>${words.button}</button>
+      ${this.provider ? html`<a href="/v1/oidc/start">${words.provider}</a>` : nothing}
     </form>`;
   }
 }

@@ -18,6 +18,7 @@ export const strings = {
     name: "Name",
     password: "Password",
     button: "Sign in",
+    provider: "Sign in with your organisation",
     out: "Sign out",
     wrong: "The name or the password is wrong.",
     later: "Too many attempts. Wait a minute, then try again.",

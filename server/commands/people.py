@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -50,6 +51,23 @@ def add_user(
         Accounts(engine).add(name, role, password, teams=team or (), agent=agent)
         audit.add(_ACTOR, "add_user", name, datetime.now(UTC), str(role))
     OUT.print(f"{name} may sign in as {role}.", highlight=False)
+
+
+@users.command("add-at-provider")
+def add_user_at_provider(
+    name: Annotated[str, typer.Argument(help="What the provider's claim says, such as an e-mail.")],
+    role: TheirRole,
+    team: Teams = None,
+    agent: Annotated[str | None, typer.Option(help="Name that their calls carry [NAME].")] = None,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Add a user who signs in at the provider of [oidc] alone and has no password here."""
+    with _records(data, config) as (engine, audit):
+        nobody_knows = secrets.token_urlsafe(32)
+        Accounts(engine).add(name, role, nobody_knows, teams=team or (), agent=agent)
+        audit.add(_ACTOR, "add_user", name, datetime.now(UTC), str(role))
+    OUT.print(f"{name} may sign in at the provider as {role}.", highlight=False)
 
 
 @users.command("list")

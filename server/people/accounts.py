@@ -132,6 +132,13 @@ class Accounts:
             return None
         return None if row is None or row["disabled"] else _person(row)
 
+    def named(self, name: str) -> Person | None:
+        """Return a user by name; None when there is none or they are disabled."""
+        with self._engine.connect() as connection:
+            query = sa.select(USERS).where(USERS.c.name == name, ~USERS.c.disabled)
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _person(row)
+
     def get(self, user_id: str) -> Person | None:
         """Return a user by id; None when there is none or they are disabled."""
         with self._engine.connect() as connection:

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from conversation.events import CallStarted, CueRaised, Event, EventLog, OverlapEnded
+from conversation.events import (
+    CallStarted,
+    CueRaised,
+    Event,
+    EventLog,
+    OverlapEnded,
+    PromiseMade,
+    PromiseReviewed,
+)
 from reports.model import PRACTICE_SOURCE
 from reports.promises import promises_of
 from server.store.calls import CallFilter, CallPage, CallRow, select_call, select_calls
@@ -147,7 +155,7 @@ class Journal:
 
     def end_call(self, call_id: str, duration_ms: int) -> None:
         """Mark a call as over, note why somebody would look at it, and list its promises."""
-        events = self.events(call_id)
+        events = self.events(call_id, types=_ENDING_TYPES)
         counts = _reasons(events)
         with self.engine.begin() as connection:
             connection.execute(
@@ -189,8 +197,10 @@ class Journal:
         with self.engine.connect() as connection:
             return select_call(connection, call_id)
 
-    def events(self, call_id: str, *, since_seq: int = 0) -> list[Event]:
+    def events(self, call_id: str, *, since_seq: int = 0, types: Sequence[str] = ()) -> list[Event]:
         """Return a call's events after `since_seq` in order; empty for an unknown call.
+
+        `types` are wire names of the event types that are wanted; empty asks for all.
 
         Raises:
             StoreError: a row is not what was written.
@@ -200,6 +210,8 @@ class Journal:
             .where(EVENTS.c.call_id == call_id, EVENTS.c.seq > since_seq)
             .order_by(EVENTS.c.seq)
         )
+        if types:
+            query = query.where(EVENTS.c.type.in_(types))
         with self.engine.connect() as connection:
             rows = connection.execute(query).all()
         for seq, payload, crc32 in rows:
@@ -250,6 +262,13 @@ class Journal:
         """
         with self.engine.connect() as connection:
             return select_calls(connection, wanted, limit=limit, cursor=cursor)
+
+
+_ENDING_TYPES = tuple(
+    str(kind.__struct_config__.tag)
+    for kind in (CallStarted, CueRaised, OverlapEnded, PromiseMade, PromiseReviewed)
+)
+"""What is looked at when a call ends; a long call has many more events."""
 
 
 def _reasons(events: Sequence[Event]) -> Counter[str]:

@@ -11,6 +11,7 @@ import wave
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -110,6 +111,23 @@ def test_a_call_over_a_jittery_line_is_the_same_call(
 ) -> None:
     jittery = played(recordings, impairments={"jitter_ms": 30.0})
     assert lines(jittery, but=CallStarted) == lines(clean, but=CallStarted)
+
+
+def test_a_lossy_and_jittery_call_is_reported_over_http(recordings: dict[str, Path]) -> None:
+    impairments = {"loss": 0.05, "jitter_ms": 30.0}
+    with serving() as server:
+        result = play(server, recordings, impairments=impairments, chaos_seed=7)
+        assert not result.violations
+        events = the_call(server)
+        address = f"http://127.0.0.1:{server.port}/v1/calls/{started_of(events).call_id}"
+        headers = {"Authorization": f"Bearer {server.user.key}"}
+        report = httpx.get(f"{address}/report.json", headers=headers).json()
+    assert (report["call"]["duration_ms"], report["call"]["source"]) == (SECONDS * 1_000, "twilio")
+    lost = [gap for gap in report["quality"]["gaps"] if gap["reason"] == "loss"]
+    assert len(lost) == 7
+    assert sum(gap["end_ms"] - gap["begin_ms"] for gap in lost) == 140
+    assert report["quality"]["direction_known"]
+    assert not [w for w in report["quality"]["warnings"] if "partial" in w]
 
 
 # --------------------------------------------------------------------------- who may connect
