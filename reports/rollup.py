@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from msgspec.structs import replace
 
 from conversation.events import Channel
 from reports.intervals import median_interval, rate_interval, share_interval
@@ -122,27 +121,6 @@ def team_rollup(
         agents=len(enough),
         left_out=(*left_out, *([f"{few} of agents with fewer than {MIN_CALLS}"] if few else ())),
         measures=measures(kept),
-    )
-
-
-def slim(report: Report) -> Report:
-    """Return a report with only what many calls together are measured by: a hundredth of its size.
-
-    Whoever reads thousands keeps these.
-    """
-    return replace(
-        report,
-        speech=(),
-        holds=(),
-        curves=(),
-        transcript=(),
-        acts=(),
-        practise=(),
-        raised_voice=replace(report.raised_voice, events=()),
-        interruptions=replace(report.interruptions, events=()),
-        scorecard=tuple(replace(part, spans=(), evidence=()) for part in report.scorecard),
-        customer_words=None,
-        cue_audit=None,
     )
 
 

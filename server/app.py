@@ -43,7 +43,6 @@ from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out
 from server.static_files import asset_route
 from server.store.retention import RetentionSettings, expire
 from server.store.tables import CALLS as TABLE_OF_CALLS
-from server.stored_reports import Usual
 from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
 from server.trend_routes import TREND_ROUTES
@@ -170,7 +169,6 @@ def create_app(
                 "access": access,
                 "metrics": calls.metrics,
                 "desk": Desk(calls.journal),
-                "usual": Usual(calls.journal),
                 "aside": Aside(),
                 "provider": settings.oidc.enabled,
             }

@@ -21,7 +21,7 @@ from server.store import CallFilter, CallRow
 from server.store.disputes import WITHDRAWN, add_dispute, disputes_of
 from server.store.figures import forget_figures
 from server.store.practice import practice_of
-from server.stored_reports import stored_report
+from server.stored_reports import beside_usual, stored_report
 
 
 class Dispute(msgspec.Struct, forbid_unknown_fields=True):
@@ -125,7 +125,6 @@ async def dispute(
     at = datetime.now(UTC).isoformat(timespec="seconds")
     engine = state.calls.journal.engine
     await asyncio.to_thread(add_dispute, engine, call_id, data.span, data.verdict, at)
-    state.usual.forget(call_id)
     await asyncio.to_thread(forget_figures, engine, call_id)
 
 
@@ -160,8 +159,7 @@ def report_of(state: State, call_id: str) -> Report:
     report = stored_report(state.calls.journal, call_id)
     if report is None:
         raise NotFoundException("There is no such call.")
-    compared: Report = state.usual.beside(report)
-    return compared
+    return beside_usual(state.calls.journal, report)
 
 
 CALL_LIST_ROUTES = (list_calls, report_json, report_html, dispute)

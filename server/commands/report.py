@@ -12,8 +12,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from reports.figures import figures_of
 from reports.model import Report
-from reports.rollup import USUAL_DAYS, RollUp, RollUpError, agent_rollup, slim, team_rollup
+from reports.rollup import USUAL_DAYS, RollUp, RollUpError, agent_rollup, team_rollup
 from reports.rollup_page import COLUMNS, rollup_csv, rollup_html, rollup_rows
 from server.commands.shared import (
     OUT,
@@ -25,7 +26,7 @@ from server.commands.shared import (
 )
 from server.settings import Settings
 from server.store import CallFilter, Journal
-from server.stored_reports import finished_calls, slim_reports
+from server.stored_reports import figures, finished_calls
 
 FORMATS = ("html", "csv", "parquet")
 
@@ -69,7 +70,7 @@ def report(
     settings = read_settings(config, server__data=data and str(data))
     agents = settings.teams[team].agents if team in settings.teams else None
     if folders:
-        found = [slim(report) for report in read_reports(folders)]
+        found = [figures_of(report) for report in read_reports(folders)]
         if agent is None and agents is None:
             known = ", ".join(settings.teams) or "none"
             raise RollUpError(
@@ -107,7 +108,7 @@ def _stored(settings: Settings, wanted: CallFilter, agents: Collection[str] | No
         ]
         with progress_bar(f"Reading {len(calls)} calls", len(calls)) as (progress, bar):
             found = []
-            for report in slim_reports(journal, calls):
+            for report in figures(journal, calls):
                 found.append(report)
                 progress.advance(bar)
     return found

@@ -21,13 +21,13 @@ from conversation.events import (
     SpeechStarted,
 )
 from reports.build import build_report
+from reports.figures import figures_of
 from reports.html import render_html
 from reports.model import PracticePart, encode
-from reports.rollup import slim
 from server.cli import app
 from server.store import Journal
 from server.store.practice import PracticeRow, reserve
-from server.stored_reports import Usual, stored_report
+from server.stored_reports import beside_usual, stored_report
 
 pytestmark = pytest.mark.server
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "sample.events.jsonl"
@@ -154,12 +154,12 @@ def test_a_stored_call_is_set_beside_its_agents_own_calls_alone(centre: Path) ->
         for n in range(21):
             add(journal, f"long-{n}", "ana", days_ago=n)
         add(journal, "new-9", "agent9", days_ago=0)
-        reads = Usual(journal)
         report, stranger = (stored_report(journal, name) for name in ("long-0", "new-9"))
         assert report is not None
         assert stranger is not None
-        assert reads.beside(stranger) == stranger
-        compared = reads.beside(report)
+        assert beside_usual(journal, stranger) == stranger
+        compared = beside_usual(journal, report)
+        assert beside_usual(journal, report) == compared  # from what was kept the first time
         by_name = {part.name: part for part in compared.usual}
         assert {part.n for part in compared.usual} == {20}
         assert by_name["talk_share_agent"].place == "usual"
@@ -172,4 +172,4 @@ def test_a_stored_call_is_set_beside_its_agents_own_calls_alone(centre: Path) ->
 
 def test_what_is_kept_of_many_calls_is_a_fraction_of_their_reports() -> None:
     report = build_report(EventLog.decode(line) for line in GOLDEN.read_bytes().splitlines())
-    assert len(encode(slim(report))) < len(encode(report)) / 5
+    assert len(encode(figures_of(report))) < len(encode(report)) / 5
