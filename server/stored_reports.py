@@ -21,6 +21,8 @@ from server.store.promises import outcomes_of
 
 _MOST_EARLIER = 200
 """Earlier calls that a call is compared with, newest first; more change a median little."""
+_AT_ONCE = 100
+"""Calls whose figures are read or kept together."""
 
 
 def stored_report(journal: Journal, call_id: str) -> Report | None:
@@ -49,19 +51,24 @@ def finished_calls(journal: Journal, wanted: CallFilter) -> Iterator[CallRow]:
             return
 
 
-def figures_of_calls(journal: Journal, call_ids: Sequence[str]) -> Iterator[Report]:
-    """Yield the numbers of calls; calls without events are left out.
+def figures(journal: Journal, calls: Sequence[CallRow]) -> Iterator[Report]:
+    """Yield the numbers of calls; those not worked out before are, and kept.
 
-    What was not worked out before is worked out now, and kept.
+    Calls of which nothing is stored any more are left out.
     """
-    known = read_figures(journal.engine, list(call_ids))
-    for call_id in call_ids:
-        figures = known.get(call_id)
-        if figures is None and (report := stored_report(journal, call_id)) is not None:
-            figures = figures_of(report)
-            keep_figures(journal.engine, [report])
-        if figures is not None:
-            yield with_outcomes(figures, outcomes_of(journal.engine, call_id))
+    for at in range(0, len(calls), _AT_ONCE):
+        ids = [call.call_id for call in calls[at : at + _AT_ONCE]]
+        known = read_figures(journal.engine, ids)
+        new = {
+            call_id: report
+            for call_id in ids
+            if call_id not in known and (report := stored_report(journal, call_id)) is not None
+        }
+        keep_figures(journal.engine, new.values())
+        for call_id in ids:
+            report = known.get(call_id) or new.get(call_id)
+            if report is not None:
+                yield with_outcomes(figures_of(report), outcomes_of(journal.engine, call_id))
 
 
 def beside_usual(journal: Journal, report: Report) -> Report:
@@ -74,8 +81,8 @@ def beside_usual(journal: Journal, report: Report) -> Report:
         since_ms=_ms(began - timedelta(days=USUAL_DAYS)),
         until_ms=_ms(began),
     )
-    earlier = [row.call_id for row in islice(finished_calls(journal, wanted), _MOST_EARLIER)]
-    return msgspec.structs.replace(report, usual=usual(report, figures_of_calls(journal, earlier)))
+    earlier = list(islice(finished_calls(journal, wanted), _MOST_EARLIER))
+    return msgspec.structs.replace(report, usual=usual(report, figures(journal, earlier)))
 
 
 def _ms(at: datetime) -> int:

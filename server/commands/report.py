@@ -26,7 +26,7 @@ from server.commands.shared import (
 )
 from server.settings import Settings
 from server.store import CallFilter, Journal
-from server.stored_reports import figures_of_calls, finished_calls
+from server.stored_reports import figures, finished_calls
 
 FORMATS = ("html", "csv", "parquet")
 
@@ -108,7 +108,7 @@ def _stored(settings: Settings, wanted: CallFilter, agents: Collection[str] | No
         ]
         with progress_bar(f"Reading {len(calls)} calls", len(calls)) as (progress, bar):
             found = []
-            for report in figures_of_calls(journal, [call.call_id for call in calls]):
+            for report in figures(journal, calls):
                 found.append(report)
                 progress.advance(bar)
     return found

@@ -162,8 +162,12 @@ def check_evidence(report: Report) -> None:
         assert 0 <= part.delivered <= part.opportunities
         if part.delivered < part.opportunities:
             assert part.evidence, part.behaviour
+        assert len(part.spans) == part.opportunities
+        assert sum(s.verdict == "delivered" for s in part.spans) == part.delivered
         if part.score is not None:
             assert part.opportunities >= 3
+    acts = {act.id for act in report.acts}
+    assert all(set(s.acts) <= acts for part in report.scorecard for s in part.spans)
     for moment in part_sources(report):
         assert 0 <= moment <= report.call.duration_ms
 

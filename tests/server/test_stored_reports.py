@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 
-import msgspec
 import pandas
 import pyarrow.parquet
 import pytest
@@ -18,6 +16,7 @@ from conversation.events import (
     Channel,
     Event,
     EventLog,
+    PromiseMade,
     SpeechEnded,
     SpeechStarted,
 )
@@ -35,25 +34,17 @@ GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "sample.events.jsonl"
 NOW = datetime.now(UTC)
 
 
-@cache
-def golden() -> tuple[Event, ...]:
-    """Return the events of the sample call."""
-    return tuple(EventLog.decode(line) for line in GOLDEN.read_bytes().splitlines())
-
-
-def log(call_id: str, agent: str, days_ago: float, source: str = "ingest") -> list[Event]:
-    first, *rest = golden()
-    assert isinstance(first, CallStarted)
+def log(call_id: str, agent: str, days_ago: float) -> list[Event]:
+    """Return a call with enough speech for a rate: 30 turns of 5 s and a promise."""
     started = (NOW - timedelta(days=days_ago)).isoformat(timespec="seconds")
-    begun = msgspec.structs.replace(
-        first, call_id=call_id, agent=agent, started_at=started, source=source
+    begun = CallStarted(
+        at_ms=0,
+        call_id=call_id,
+        agent=agent,
+        started_at=started,
+        channels=(Channel.AGENT, Channel.CUSTOMER),
+        source="ingest",
     )
-    return [begun, *rest]
-
-
-def long_log(call_id: str, agent: str, days_ago: float) -> list[Event]:
-    """Return a call with enough speech for a rate: 30 turns of 5 s."""
-    begun = log(call_id, agent, days_ago)[0]
     turns: list[Event] = []
     for n in range(30):
         party, at_ms = (Channel.AGENT, Channel.CUSTOMER)[n % 2], n * 6_000 + 1_000
@@ -61,16 +52,25 @@ def long_log(call_id: str, agent: str, days_ago: float) -> list[Event]:
             SpeechStarted(at_ms=at_ms + 96, channel=party, start_ms=at_ms),
             SpeechEnded(at_ms=at_ms + 5_096, channel=party, start_ms=at_ms, end_ms=at_ms + 5_000),
         ]
-    return [begun, *turns, CallEnded(at_ms=181_000)]
+    promise = PromiseMade(
+        at_ms=180_100,
+        id="promise-1",
+        text="I will ring on Friday",
+        what="ring",
+        due="on Friday",
+        confidence=0.9,
+        start_ms=175_000,
+    )
+    return [begun, *turns, promise, CallEnded(at_ms=181_000)]
 
 
-def add(journal: Journal, call_id: str, agent: str, days_ago: float, *, long: bool = False) -> None:
-    events = (long_log if long else log)(call_id, agent, days_ago)
+def add(journal: Journal, call_id: str, agent: str, days_ago: float) -> None:
+    events = log(call_id, agent, days_ago)
     started = events[0]
     assert isinstance(started, CallStarted)
     journal.open_call(call_id, started.started_at, agent, team="billing")
     journal.append(call_id, 1, events)
-    journal.end_call(call_id, 150_000)
+    journal.end_call(call_id, 181_000)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +106,9 @@ def test_a_team_of_the_database_is_rolled_up_to_three_formats_as_from_files(
     pandas.testing.assert_frame_equal(table, parquet, check_dtype=False)
     page = (out / "rollup.html").read_text("utf-8")
     assert "5 agents · 100 calls" in page
+    by_name = table.set_index("measure")
+    assert by_name.loc["promises_with_a_time", "n"] == 100
+    assert by_name.loc["interruptions_by_agent", "high"] > 0
     assert not any(f"agent{a}" in page + table.to_csv() for a in range(5))
 
     for a in range(5):
@@ -149,13 +152,14 @@ def test_a_stored_call_is_set_beside_its_agents_own_calls_alone(centre: Path) ->
     journal = Journal(centre / "heartline.db", serving=False)
     try:
         for n in range(21):
-            add(journal, f"long-{n}", "ana", days_ago=n, long=True)
+            add(journal, f"long-{n}", "ana", days_ago=n)
         add(journal, "new-9", "agent9", days_ago=0)
         report, stranger = (stored_report(journal, name) for name in ("long-0", "new-9"))
         assert report is not None
         assert stranger is not None
         assert beside_usual(journal, stranger) == stranger
         compared = beside_usual(journal, report)
+        assert beside_usual(journal, report) == compared  # from what was kept the first time
         by_name = {part.name: part for part in compared.usual}
         assert {part.n for part in compared.usual} == {20}
         assert by_name["talk_share_agent"].place == "usual"
@@ -167,5 +171,5 @@ def test_a_stored_call_is_set_beside_its_agents_own_calls_alone(centre: Path) ->
 
 
 def test_what_is_kept_of_many_calls_is_a_fraction_of_their_reports() -> None:
-    report = build_report(golden())
+    report = build_report(EventLog.decode(line) for line in GOLDEN.read_bytes().splitlines())
     assert len(encode(figures_of(report))) < len(encode(report)) / 5
