@@ -7,12 +7,12 @@ chunk sizes nor how often `advance` is called can change a result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from audio.chunks import AudioChunk
-from conversation.events import Channel
+from conversation.events import Channel, ProsodyFrame
 from prosody import pitch
 from prosody.features import HOPS_PER_TICK, TICK_MS, SpectralBank
 from prosody.score import Load
@@ -55,9 +55,15 @@ class ProsodyStage:
         """Ticks for which pitch was computed so far, of all channels."""
         return sum(tracker.pitch_ticks for tracker in self._trackers.values())
 
-    def begin_at(self, at_ms: int) -> None:
-        """Begin in the middle of a call, before any audio."""
+    def begin_at(self, at_ms: int, known: Iterable[ProsodyFrame] = ()) -> None:
+        """Begin in the middle of a call, before any audio.
+
+        `known` are its newest ticks before that, for the usual voices.
+        """
         self._tick = at_ms // TICK_MS
+        for frame in known:
+            if frame.channel in self._trackers:
+                self._trackers[frame.channel].recall(frame)
         for tracker in self._trackers.values():
             tracker.buffer.begin_at(at_ms * self._bank.sample_rate_hz // 1000)
 

@@ -99,6 +99,13 @@ class ChannelTracker:
         """Take in speech spans, gaps, hold and pause, in the order of `at_ms`."""
         self._events.append(event)
 
+    def recall(self, frame: ProsodyFrame) -> None:
+        """Learn the usual voice from a tick that was judged before, in another process."""
+        calm = frame.score is None or frame.score < self._settings.score_off
+        if calm and "music" not in frame.flags:
+            values = WindowValues(frame.alpha_db, frame.slope_db_oct, frame.level_db, frame.f0_st)
+            self._baseline.learn(values, frame.usable_ms)
+
     def apply(self, until_ms: int) -> list[ProsodyEvent]:
         """Let the events up to `until_ms` count."""
         out: list[ProsodyEvent] = []

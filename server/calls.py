@@ -163,8 +163,8 @@ class Calls:
 
     async def _known(self, call_id: str | None) -> RunningCall | None:
         """Return a live call, also one whose process died."""
-        if call_id is None:
-            return None
+        if call_id not in self._unfinished:
+            return self.running.get(call_id or "")
         async with self._taking_up:
             unfinished = self._unfinished.get(call_id)
             if unfinished is not None:

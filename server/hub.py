@@ -10,6 +10,7 @@ import msgspec
 
 from conversation.events import (
     Channel,
+    ChannelQuality,
     ClockAdvanced,
     CueCleared,
     CueFeedback,
@@ -20,10 +21,21 @@ from conversation.events import (
     MetricsUpdated,
     NoticeCleared,
     NoticeShown,
+    OverlapEnded,
+    OverlapStarted,
+    OverlapUpdated,
     PartialTranscript,
     PromiseMade,
     PromiseReviewed,
     ProsodyFrame,
+    RaisedVoiceEnded,
+    RaisedVoiceStarted,
+    SilenceEnded,
+    SilenceStarted,
+    SpeechEnded,
+    SpeechStarted,
+    TurnEnded,
+    TurnStarted,
     UtteranceScored,
 )
 from server.call_view import NEED_CUES, CallView, fold
@@ -31,7 +43,8 @@ from server.wall import card_of
 
 QUEUE_MESSAGES = 256
 """Messages a dashboard may be behind; beyond it is disconnected and comes back (4408)."""
-_UNSHOWN = (ClockAdvanced, ProsodyFrame, UtteranceScored)
+UNSHOWN = (ClockAdvanced, ProsodyFrame, UtteranceScored)
+"""Kinds of event that no dashboard is told of."""
 _AGENTS_OWN = (
     CueFeedback,
     CueWithheld,
@@ -40,6 +53,17 @@ _AGENTS_OWN = (
     PromiseMade,
     PromiseReviewed,
 )
+
+
+_LASTING = (
+    FinalTranscript,
+    OverlapEnded,
+    RaisedVoiceEnded,
+    SilenceEnded,
+    SpeechEnded,
+    TurnEnded,
+)
+"""Each says all there is to know of what it ends, and stays."""
 
 
 class Audience(StrEnum):
@@ -82,8 +106,8 @@ class Feed:
         self.view = CallView()
         self._shown: dict[int, Event] = {}
         """By number; what a later event has replaced is left out."""
-        self._replaceable: dict[str, int] = {}
-        """Numbers of partial transcripts, by utterance, and of the newest metrics."""
+        self._newest: dict[str, int] = {}
+        """Numbers of those that a later one will replace."""
         self.subscribers: set[Subscriber] = set()
         self._need_cue_ids: set[str] = set()
 
@@ -113,16 +137,32 @@ class Feed:
         return list(self._shown.values())
 
     def _keep(self, event: Event) -> None:
-        name = None
-        if isinstance(event, PartialTranscript | FinalTranscript):
-            name = event.utterance_id
-        elif isinstance(event, MetricsUpdated):
-            name = "metrics"
+        name = _replaces(event)
         if name is not None:
-            self._shown.pop(self._replaceable.pop(name, 0), None)
-        if isinstance(event, PartialTranscript | MetricsUpdated) and name is not None:
-            self._replaceable[name] = self.seq
+            self._shown.pop(self._newest.pop(name, 0), None)
+            if not isinstance(event, _LASTING):
+                self._newest[name] = self.seq
         self._shown[self.seq] = event
+
+
+def _replaces(event: Event) -> str | None:
+    """Return what an event says all there is to know of, so that earlier ones need not be told."""
+    match event:
+        case PartialTranscript() | FinalTranscript():
+            return event.utterance_id
+        case SpeechStarted() | SpeechEnded():
+            return f"speech {event.channel}"
+        case OverlapStarted() | OverlapUpdated() | OverlapEnded() | TurnStarted() | TurnEnded():
+            return event.id
+        case RaisedVoiceStarted() | RaisedVoiceEnded():
+            return event.id
+        case SilenceStarted() | SilenceEnded():
+            return "silence"
+        case ChannelQuality() if event.bleed_grade is not None:
+            return f"quality {event.channel}"
+        case MetricsUpdated():
+            return "metrics"
+    return None
 
 
 class LiveCall:
@@ -158,6 +198,10 @@ class LiveCall:
         """How many screens show the call."""
         return sum(len(feed.subscribers) for feed in self._feeds.values())
 
+    def agent_events(self) -> list[Event]:
+        """Return what a new dashboard of the agent is told first."""
+        return self._feeds[Audience.AGENT].shown
+
     def card(self) -> bytes:
         """Return the call's card on the wall, as JSON."""
         return msgspec.json.encode(card_of(self.view))
@@ -167,7 +211,7 @@ class LiveCall:
         for event in events:
             if isinstance(event, ProsodyFrame):
                 self._level_db[event.channel] = event.level_db
-            if not isinstance(event, _UNSHOWN):
+            if not isinstance(event, UNSHOWN):
                 for feed in self._feeds.values():
                     feed.publish(event)
         if position_ms // 250 != self.position_ms // 250:

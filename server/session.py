@@ -13,6 +13,7 @@ took, so that an offline result depends on the audio and nothing else (`server.d
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from itertools import chain
@@ -44,6 +45,7 @@ from conversation.events import (
     OverlapStarted,
     PartialTranscript,
     PromiseReviewed,
+    ProsodyFrame,
     RecognitionChanged,
     RolesSwapped,
     SourceNotice,
@@ -75,6 +77,8 @@ Control = (
 """What a source, an agent or a supervisor may say about the call while it goes on."""
 
 _DRAIN_STEP_S = 0.25
+_VOICE_TICKS = 2_000
+"""Ticks of 240 ms, of both sides, from which usual voices are learnt again: at least 4 minutes."""
 
 
 class Clock(Enum):
@@ -124,6 +128,8 @@ class CallSession:
         self._journal = journal
         """Reads what earlier calls have returned; without it observations are kept in memory."""
         self._observations: list[Observation] = []
+        self._voices: deque[ProsodyFrame] = deque(maxlen=_VOICE_TICKS)
+        """What voices were like before this process took the call up."""
         self._paused = False
         self._audio_ended = False
         self._ended = False
@@ -174,6 +180,8 @@ class CallSession:
             )
         elif isinstance(known, CapturePaused | CaptureResumed):
             self._paused = isinstance(known, CapturePaused) and known.mode == "manual"
+        elif isinstance(known, ProsodyFrame):
+            self._voices.append(known)
         elif isinstance(known, RolesSwapped):
             self._roles.swapped = not self._roles.swapped
         self._rate.hear(known)
@@ -187,7 +195,7 @@ class CallSession:
     def hear_from(self, at_ms: int) -> None:
         """Begin to hear at a stream time; what the journal has already is not said again."""
         self._listen(Clock.LIVE)
-        self._prosody.begin_at(at_ms)
+        self._prosody.begin_at(at_ms, self._voices)
         self._merger.heard_from_ms = at_ms
         for ears in self._ears.values():
             ears.begin_at(at_ms, self.sample_rate_hz)

@@ -30,18 +30,17 @@ from conversation.conversation import Conversation
 from conversation.events import (
     CallEnded,
     CallStarted,
-    ClockAdvanced,
     Event,
     Observation,
-    ProsodyFrame,
-    UtteranceScored,
 )
 from server.analyze import SAMPLE
 from server.event_recorder import KEY_FILE
+from server.hub import UNSHOWN
 from server.store import Journal
 
 BLOCK_MS = 100
-_RETRY_S = 0.1
+_RETRY_S = 0.25
+_START_S = 150
 _GONE = (OSError, ConnectionClosed, InvalidHandshake, TimeoutError, EOFError)
 _START: dict[str, Any] = {
     "type": "start",
@@ -51,7 +50,6 @@ _START: dict[str, Any] = {
     "sample_rate": 8000,
 }
 _BYTES_PER_MS = 32
-_UNSHOWN = (ClockAdvanced, ProsodyFrame, UtteranceScored)
 
 
 class Outcome(msgspec.Struct):
@@ -92,6 +90,15 @@ def recording(seconds: int) -> bytes:
     ]
 
 
+def _free_port() -> int:
+    """Return a port that no outgoing connection can take while the server is down."""
+    for port in range(20_000 + os.getpid() % 5_000, 30_000):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("Every port from 20000 to 30000 is in use.")
+
+
 class Server:
     """`heartline serve` as a process of its own, on one port and one database for all its lives."""
 
@@ -101,9 +108,7 @@ class Server:
         self._environment = {**os.environ, **environment}
         if database is not None:
             self._environment["HEARTLINE_SERVER__DATABASE"] = database
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = _free_port()
         self.ready_at_s = 0.0
         self.process: asyncio.subprocess.Process | None = None
 
@@ -117,8 +122,10 @@ class Server:
             stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         while not await asyncio.to_thread(self._is_ready):
-            if self.process.returncode is not None or time.monotonic() - began_s > 60:
-                raise RuntimeError("The server did not start.")
+            if self.process.returncode is not None:
+                raise RuntimeError(f"The server ended with {self.process.returncode}.")
+            if time.monotonic() - began_s > _START_S:
+                raise RuntimeError(f"The server did not start within {_START_S} s.")
             await asyncio.sleep(0.05)
         self.ready_at_s = time.monotonic()
         return self.ready_at_s - began_s
@@ -353,7 +360,7 @@ def _compare(server: Server, viewers: list[Viewer], outcome: Outcome) -> None:
     try:
         for viewer in viewers:
             events = journal.events(viewer.call_id)
-            shown = [_json(e) for e in events if not isinstance(e, _UNSHOWN)]
+            shown = [_json(e) for e in events if not isinstance(e, UNSHOWN)]
             stored = {json.dumps(e, sort_keys=True) for e in shown}
             outcome.delivered += len(viewer.shown) + sum(len(s) for _, s in viewer.snapshots)
             outcome.forgotten += viewer.forgotten

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from conversation.events import (
     Channel,
@@ -14,13 +15,16 @@ from conversation.events import (
     PartialTranscript,
     SpeechStarted,
 )
-from server.hub import QUEUE_MESSAGES, LiveCall, Subscriber
+from server.call_view import fold_all
+from server.hub import QUEUE_MESSAGES, UNSHOWN, LiveCall, Subscriber
+from tests.golden.files import events_of
+from tests.golden.scenes import SCENES
 
 pytestmark = pytest.mark.unit
 
 
-def speech(at_ms: int) -> SpeechStarted:
-    return SpeechStarted(at_ms=at_ms, channel=Channel.AGENT, start_ms=at_ms)
+def speech(at_ms: int, channel: Channel = Channel.AGENT) -> SpeechStarted:
+    return SpeechStarted(at_ms=at_ms, channel=channel, start_ms=at_ms)
 
 
 def partial(rev: int, text: str) -> PartialTranscript:
@@ -46,12 +50,26 @@ def messages(subscriber: Subscriber) -> list[dict[str, Any]]:
 
 def test_events_follow_the_snapshot_without_a_hole() -> None:
     call = LiveCall("c")
-    call.publish([speech(10), speech(20)], 100)
+    call.publish([speech(10), speech(20, Channel.CUSTOMER)], 100)
     subscriber, snapshot = call.subscribe()
     call.publish([speech(30)], 100)
     assert json.loads(snapshot)["seq"] == 2
     assert [e["at_ms"] for e in json.loads(snapshot)["events"]] == [10, 20]
     assert [m["seq"] for m in messages(subscriber)] == [3]
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_what_a_snapshot_leaves_out_changes_nothing_that_is_shown(name: str) -> None:
+    events = events_of(name)
+    for count in range(1, len(events) + 1, 7):
+        call = LiveCall("c")
+        call.publish(events[:count], 0)
+        told = call.agent_events()
+        known = [e for e in events[:count] if not isinstance(e, UNSHOWN)]
+        assert len(told) <= len(known)
+        # The recogniser's level also comes as an event of its own.
+        same = {"position_ms": 0, "asr_level": 0}
+        assert replace(fold_all(told), **same) == replace(fold_all(known), **same)
 
 
 def test_the_clock_is_not_news() -> None:

@@ -24,6 +24,7 @@ from conversation.events import (
     HoldStarted,
     Observation,
     PartialTranscript,
+    ProsodyFrame,
     RolesSwapped,
     SpeechEnded,
     SpeechStarted,
@@ -170,6 +171,17 @@ def test_a_call_whose_process_dies_goes_on_where_its_source_sends_again(
     for channel in call():
         assert heard_ms(events, channel) == pytest.approx(heard_ms(uncut(), channel), abs=500)
     assert texts(events) == pytest.approx(texts(uncut()), abs=6)
+
+
+def test_the_usual_voices_are_known_after_a_restart() -> None:
+    session = new_session()
+    before = session.opening_events() + feed(session, 0, 24_000)
+    again = reopen_session(before, RATE_HZ, hearing(), session.settled_ms)
+    again.hear_from(22_080)
+    after = [e for e in feed(again, 22_080, 28_000) if isinstance(e, ProsodyFrame)]
+    states = {e.channel: e.state for e in before if isinstance(e, ProsodyFrame)}
+    assert after
+    assert all(e.state == states[e.channel] != "cold" for e in after[:3])
 
 
 def texts(events: Sequence[Event]) -> int:
