@@ -91,12 +91,6 @@ async def panel() -> Response[str]:
     return Response(index.read_text("utf-8"), headers={"Content-Security-Policy": _CSP})
 
 
-def _add_headers(response: Response[Any]) -> Response[Any]:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
-
-
 async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
     while True:
         engine, now = calls.journal.engine, datetime.now(UTC)
@@ -132,6 +126,14 @@ def create_app(
             for task in tasks:
                 task.cancel()
 
+    def add_headers(response: Response[Any]) -> Response[Any]:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    headers = dict(_HEADERS)
+    if settings.server.tls_certificate:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
     handlers: list[Any] = [
         open_local_session, ways_in, sign_in, sign_out, me, new_ticket, *CALL_LIST_ROUTES,
         *CALL_ROUTES, export_router(), tone_router(), livez, readyz, panel, ingest, call_events,
@@ -157,7 +159,7 @@ def create_app(
                 "provider": settings.oidc.enabled,
             }
         ),
-        after_request=_add_headers,
+        after_request=add_headers,
         lifespan=[lifespan],
         exception_handlers=HANDLERS,
         logging_config=None,

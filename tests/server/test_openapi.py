@@ -38,7 +38,7 @@ from server.settings import Settings
 from tests.server.live import expect, finished, hearing, native, send_audio
 
 pytestmark = [pytest.mark.server, pytest.mark.property]
-EXAMPLES = int(os.environ.get("HEARTLINE_TEST_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("HEARTLINE_TEST_EXAMPLES", "6"))
 """Requests for each operation; the nightly run sets more."""
 
 
