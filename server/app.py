@@ -29,7 +29,7 @@ from server.metrics import metrics_text
 from server.oidc_routes import oidc_routes
 from server.openapi import openapi_route
 from server.people.oidc import Oidc
-from server.problems import HANDLERS
+from server.problems import HANDLERS, HEADERS
 from server.settings import Settings
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.store.retention import RetentionSettings, expire
@@ -42,12 +42,6 @@ _DATABASE_S = 2.0
 """How long a database that is ready takes to say so."""
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger("heartline")
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 _CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
@@ -131,7 +125,7 @@ def create_app(
             response.headers.setdefault(name, value)
         return response
 
-    headers = dict(_HEADERS)
+    headers = dict(HEADERS)
     if settings.server.tls_certificate:
         headers["Strict-Transport-Security"] = "max-age=31536000"
     handlers: list[Any] = [

@@ -78,6 +78,17 @@ def test_only_who_is_signed_in_reads_the_description(server: Running) -> None:
     assert problem == {"title": "Unauthorized", "status": 401, "detail": "Sign in first."}
 
 
+@pytest.mark.parametrize("path", ["/v1/me", "/v1/no-such-route", "/v1/calls?limit=0"])
+def test_a_refusal_has_the_headers_of_every_answer(server: Running, path: str) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+    assert answer.status in (401, 404)
+    assert answer.getheader("x-content-type-options") == "nosniff"
+    assert answer.getheader("cache-control") == "no-store"
+
+
 def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     validate(document)
     assert document["openapi"].startswith("3.1")
