@@ -21,7 +21,7 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 
-from server.auth import COOKIE, SingleUser, is_loopback_host
+from server.auth import COOKIE, SECURE_COOKIE, SingleUser, is_loopback_host
 from server.people.accounts import Accounts
 from server.people.audit import Audit
 from server.people.keys import ApiKeys
@@ -71,9 +71,15 @@ class Access:
         """Addresses under which people open the dashboards, when not only this machine does."""
         self._tickets: dict[str, tuple[float, SignIn]] = {}
 
+    def cookie_name(self, connection: _ANY) -> str:
+        """Return the name of the session's cookie: under TLS, ended here or by a proxy, another."""
+        host = connection.headers.get("host", "")
+        secure = connection.url.scheme in ("https", "wss") or f"https://{host}" in self._origins
+        return SECURE_COOKIE if secure else COOKIE
+
     def sign_in_of(self, connection: _ANY) -> SignIn | None:
         """Return who is asking, None for a stranger."""
-        cookie = connection.cookies.get(COOKIE)
+        cookie = connection.cookies.get(self.cookie_name(connection))
         authorization = connection.headers.get("authorization")
         if self.local.is_key(authorization):
             return SignIn(LOCAL_PERSON, None)

@@ -35,7 +35,7 @@ from server.own_data_routes import own_data_routes
 from server.people.oidc import Oidc
 from server.practice.desk import Desk
 from server.practice_routes import PRACTICE_ROUTES
-from server.problems import HANDLERS
+from server.problems import HANDLERS, HEADERS
 from server.promise_routes import PROMISE_ROUTES
 from server.rule_routes import RULE_ROUTES
 from server.settings import Settings
@@ -57,12 +57,6 @@ _FIGURES_BACK = timedelta(days=120)
 """The longest trend, and the month before a call that its agent's usual comes from."""
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger("heartline")
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 _CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
@@ -104,12 +98,6 @@ async def panel() -> Response[str]:
     if not index.is_file():
         return Response("The dashboard is not built; run `make dashboard`.", status_code=503)
     return Response(index.read_text("utf-8"), headers={"Content-Security-Policy": _CSP})
-
-
-def _add_headers(response: Response[Any]) -> Response[Any]:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
 
 
 async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
@@ -166,6 +154,14 @@ def create_app(
             for task in tasks:
                 task.cancel()
 
+    def add_headers(response: Response[Any]) -> Response[Any]:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    headers = dict(HEADERS)
+    if settings.server.tls_certificate:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
     handlers: list[Any] = [
         open_local_session, ways_in, sign_in, sign_out, me, new_ticket, landing, *CALL_LIST_ROUTES,
         *CALL_ROUTES, *RULE_ROUTES, *TREND_ROUTES, *own_data_routes(settings.retention),
@@ -196,7 +192,7 @@ def create_app(
                 "provider": settings.oidc.enabled,
             }
         ),
-        after_request=_add_headers,
+        after_request=add_headers,
         lifespan=[lifespan],
         exception_handlers=HANDLERS,
         logging_config=None,

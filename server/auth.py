@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 
 COOKIE = "heartline_session"
+SECURE_COOKIE = f"__Host-{COOKIE}"
+"""Under TLS: a browser takes it from this host alone (RFC 6265bis section 4.1.3.2)."""
 TOKEN_LIFETIME_S = 600.0
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 

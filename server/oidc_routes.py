@@ -67,7 +67,7 @@ def oidc_routes(oidc: Oidc, origins: tuple[str, ...]) -> list[HTTPRouteHandler]:
         session = await asyncio.to_thread(access.sessions.open, person)
         add = access.audit.add
         await asyncio.to_thread(add, person.id, "sign_in", person.name, access.now(), "oidc")
-        answer = Redirect("/", status_code=302, cookies=[session_cookie(request, session)])
+        answer = Redirect("/", status_code=302, cookies=[session_cookie(access, request, session)])
         answer.delete_cookie(_COOKIE, path="/v1/oidc")
         return answer
 

@@ -18,7 +18,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.routes import HTTPRoute
 
 from server.access import CSRF_HEADER
-from server.auth import COOKIE
+from server.auth import COOKIE, SECURE_COOKIE
 from server.people.roles import Action
 from server.problems import MEDIA_TYPE, Problem
 
@@ -34,7 +34,12 @@ _SECURITY_SCHEMES = {
         "description": "The command line's key (`cli.key` in the data folder), or an API key "
         "where a route says which scope it needs.",
     },
-    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": f"From `POST /v1/sign-in`; under TLS its name is `{SECURE_COOKIE}`.",
+    },
     "csrf": {
         "type": "apiKey",
         "in": "header",

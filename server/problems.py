@@ -18,6 +18,13 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from sqlalchemy.exc import DataError
 
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Of every answer (`reliability.md` A10)."""
 MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("heartline.http")
 
@@ -69,7 +76,9 @@ def _answer(
 ) -> Response[Problem]:
     title = http.HTTPStatus(status).phrase
     problem = Problem(title=title, status=status, detail=detail, correlation_id=reference)
-    return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    return Response(
+        problem, status_code=status, media_type=MEDIA_TYPE, headers=HEADERS | (headers or {})
+    )
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {

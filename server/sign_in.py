@@ -13,7 +13,7 @@ from litestar.exceptions import NotAuthorizedException, TooManyRequestsException
 from litestar.params import JSONBody
 
 from server.access import Access, SignIn
-from server.auth import COOKIE
+from server.auth import SECURE_COOKIE
 from server.people.roles import Action
 from server.people.sessions import csrf_token
 
@@ -54,7 +54,7 @@ async def open_local_session(
     session = None if users else access.local.exchange(data.token)
     if session is None:
         raise NotAuthorizedException("The token is wrong, used or too old; start heartline again.")
-    return _with_cookie(request, session)
+    return _with_cookie(access, request, session)
 
 
 @get("/v1/sign-in", opt={"public": True})
@@ -83,18 +83,19 @@ async def sign_in(
         raise NotAuthorizedException(_WRONG)
     session = await asyncio.to_thread(access.sessions.open, person)
     await asyncio.to_thread(access.audit.add, person.id, "sign_in", person.name, access.now())
-    return _with_cookie(request, session)
+    return _with_cookie(access, request, session)
 
 
 @post("/v1/sign-out", status_code=204, opt={"public": True})
 async def sign_out(state: State, request: Request[Any, Any, Any]) -> Response[None]:
     """End the session; its sockets close within two seconds."""
     access: Access = state.access
-    session = request.cookies.get(COOKIE)
+    name = access.cookie_name(request)
+    session = request.cookies.get(name)
     if session is not None:
         await asyncio.to_thread(access.sessions.close, session)
     response: Response[None] = Response(None, status_code=204)
-    response.delete_cookie(COOKIE)
+    response.delete_cookie(name)
     return response
 
 
@@ -122,17 +123,18 @@ async def new_ticket(state: State, request: Request[Any, Any, Any]) -> dict[str,
     return {"ticket": state.access.new_ticket(request.state["sign_in"])}
 
 
-def session_cookie(request: Request[Any, Any, Any], session: str) -> Cookie:
+def session_cookie(access: Access, request: Request[Any, Any, Any], session: str) -> Cookie:
     """Return the cookie that carries a session."""
+    name = access.cookie_name(request)
     return Cookie(
-        key=COOKIE,
+        key=name,
         value=session,
         httponly=True,
         samesite="strict",
         path="/",
-        secure=request.url.scheme == "https",
+        secure=name == SECURE_COOKIE,
     )
 
 
-def _with_cookie(request: Request[Any, Any, Any], session: str) -> Response[None]:
-    return Response(None, status_code=204, cookies=[session_cookie(request, session)])
+def _with_cookie(access: Access, request: Request[Any, Any, Any], session: str) -> Response[None]:
+    return Response(None, status_code=204, cookies=[session_cookie(access, request, session)])

@@ -95,6 +95,9 @@ class Site:
         credentials = {"name": name, "password": PASSWORD}
         status, cookie = self.ask("POST", "/v1/sign-in", credentials, Origin=f"https://{NAME}")
         assert status == 204
+        flags = str(cookie).split("; ")
+        assert flags[0].startswith("__Host-")
+        assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= set(flags)
         return {"Cookie": str(cookie).partition(";")[0]}
 
     def calls(self, name: str) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ from server.settings import Settings
 from tests.server.live import expect, finished, hearing, native, send_audio
 
 pytestmark = [pytest.mark.server, pytest.mark.property]
-EXAMPLES = int(os.environ.get("HEARTLINE_TEST_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("HEARTLINE_TEST_EXAMPLES", "6"))
 """Requests for each operation; the nightly run sets more."""
 
 
@@ -76,6 +76,17 @@ def test_only_who_is_signed_in_reads_the_description(server: Running) -> None:
     status, media_type, problem = ask(server, "GET", "/openapi.json")
     assert (status, media_type) == (401, "application/problem+json")
     assert problem == {"title": "Unauthorized", "status": 401, "detail": "Sign in first."}
+
+
+@pytest.mark.parametrize("path", ["/v1/me", "/v1/no-such-route", "/v1/calls?limit=0"])
+def test_a_refusal_has_the_headers_of_every_answer(server: Running, path: str) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+    assert answer.status in (401, 404)
+    assert answer.getheader("x-content-type-options") == "nosniff"
+    assert answer.getheader("cache-control") == "no-store"
 
 
 def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
