@@ -116,7 +116,7 @@ def shoot_desk(stage: Stage, page: Page, shot: Shot) -> None:
     """Take a month of calls as trends, a rule that is being changed, and the stored data."""
     a_month_of_calls(stage)
     page.goto(f"http://127.0.0.1:{stage.port}/#trends")
-    page.get_by_role("region", name="Figures").wait_for(timeout=60_000)
+    page.get_by_role("region", name="Figures").wait_for(timeout=120_000)
     shot("trends")
     page.goto(f"http://127.0.0.1:{stage.port}/#rules")
     page.locator("[data-rule]").first.wait_for()
@@ -128,7 +128,7 @@ def shoot_desk(stage: Stage, page: Page, shot: Shot) -> None:
     page.get_by_label("Number 2, after").first.blur()
     page.get_by_label("Calls").select_option("10")
     page.get_by_role("button", name="Try on past calls").click()
-    page.locator("[data-trial]").wait_for(timeout=60_000)
+    page.locator("[data-trial]").wait_for(timeout=120_000)
     shot("rules-trial")
     page.goto(f"http://127.0.0.1:{stage.port}/#data")
     page.get_by_text("What is stored", exact=True).wait_for()

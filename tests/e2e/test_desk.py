@@ -19,7 +19,7 @@ from tests.golden.files import events_of
 
 pytestmark = [pytest.mark.e2e, NEEDS_CHROMIUM]
 PASSWORD = "a long enough password"
-SLOW_MS = 60_000
+SLOW_MS = 120_000
 """Replays and figures are worked out in a process of their own."""
 
 

@@ -86,7 +86,7 @@ class Browser:
         given = {"Content-Type": "application/json", **self.headers, **(headers or {})}
         content = json.dumps(body) if method != "GET" else None
         port = self._server.port
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=100)) as connection:
             connection.request(method, path, content, given)
             answer = connection.getresponse()
             found = {name.lower(): value for name, value in answer.getheaders()}

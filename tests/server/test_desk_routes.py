@@ -17,10 +17,11 @@ from conversation.events import Channel, FinalTranscript
 from server.people.roles import Role
 from server.rule_edits import FILE
 from server.runner import Running
+from server.store.figures import calls_without_figures, forget_figures
 from server.store.tables import CALL_FIGURES
 from tests.e2e.stage import Stage, staged_server
 from tests.golden.files import events_of
-from tests.server.test_access import Browser
+from tests.server.test_access import Browser, close_code
 
 pytestmark = pytest.mark.server
 PASSWORD = "a long enough password"
@@ -110,6 +111,31 @@ def test_figures_are_kept_made_anew_after_a_dispute_and_hold_no_words(stage: Sta
     assert ann.ask("POST", "/v1/calls/c0/disputes", span=span, verdict="withdrawn")[0] == 204
 
 
+def test_figures_are_worked_out_ahead_for_finished_calls_alone(stage: Stage) -> None:
+    engine = stage.calls.journal.engine
+    waiting = calls_without_figures(engine, 0, 1_000)
+    assert waiting
+    get(stage, "coach", "/v1/trends?kind=team&name=billing&days=90")
+    get(stage, "small", "/v1/trends?kind=team&name=sales&days=90")
+    assert calls_without_figures(engine, 0, 1_000) == []
+    forget_figures(engine, "c7")
+    assert calls_without_figures(engine, 0, 1_000) == ["c7"]
+    assert calls_without_figures(engine, 10**15, 1_000) == []
+
+
+def test_the_first_answer_tells_a_stranger_nothing_and_opens_ones_own_call(stage: Stage) -> None:
+    port = cast(Running, stage)
+    nobody = json.loads(Browser(port).ask("GET", "/v1/landing")[2])
+    assert nobody == {"me": None, "users": True, "live": None, "ticket": None}
+    stage.begin("calm", 5, "live-bob", "bob", "billing")
+    assert get(stage, "ann", "/v1/landing")[1]["live"] is None
+    landing = get(stage, "bob", "/v1/landing")[1]
+    assert (landing["live"], landing["me"]["role"]) == ("live-bob", "agent")
+    assert close_code(port, "live-bob", landing["ticket"]) is None
+    assert close_code(port, "live-bob", landing["ticket"]) == 4401
+    stage.end("live-bob")
+
+
 # --------------------------------------------------------------------------- rules
 
 OFF = {"escalation_ask": {"enabled": False}}
@@ -193,7 +219,7 @@ def test_what_is_no_rule_is_refused_with_its_reason(
 
 def test_an_agent_takes_away_what_is_about_them_and_nothing_a_customer_said(stage: Stage) -> None:
     data = get(stage, "bob", "/v1/me/data")[1]
-    assert (data["calls"], data["agent"], data["held"]) == (20, "bob", 0)
+    assert (data["calls"], data["agent"], data["held"]) == (21, "bob", 0)
     status, headers, body = browser(stage, "bob").ask("GET", "/v1/me/data.zip")
     assert status == 200
     assert "attachment" in headers["content-disposition"]
@@ -201,7 +227,7 @@ def test_an_agent_takes_away_what_is_about_them_and_nothing_a_customer_said(stag
         names = archive.namelist()
         whole = b"".join(archive.read(name) for name in names).decode()
         calls = json.loads(archive.read("calls.json"))
-    assert len(calls) == 20
+    assert len(calls) == 21
     assert {call["agent"] for call in calls} == {"bob"}
     finals = [
         (event.channel, event.text)
