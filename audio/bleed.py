@@ -152,7 +152,11 @@ class BleedGate:
         noise_db = _percentile(target, 10)
         leak = _strongest(source, target, active, lags, noise_db, settings)
         known = self._leaks[channel]
-        if leak is None and known is not None and not _gone(known, source, target, active, settings):
+        if (
+            leak is None
+            and known is not None
+            and not _gone(known, source, target, active, settings)
+        ):
             leak = known
         if leak is None and heard < settings.settled_steps:
             return quality

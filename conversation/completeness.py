@@ -12,9 +12,9 @@ Three witnesses (`interruptions.md` section 8), whose log odds are added when so
   median of 700 ms (`interruptions.md` section 11), so each 100 ms beyond 300 ms adds one unit of
   log odds. Whoever still talks was not finishing.
 
-Weights are a logistic regression over 121 smooth changes and 83 cut-offs of 40 generated development
-calls. There the area under the curve is 0.85 for the timing, 0.92 for the voice, 0.67 for the words,
-0.96 for timing and voice, and 0.97 for all three (measured).
+Weights are a logistic regression over 121 smooth changes and 83 cut-offs of 40 generated
+development calls. There the area under the curve is 0.85 for the timing, 0.92 for the voice, 0.67
+for the words, 0.96 for timing and voice, and 0.97 for all three (measured).
 """
 
 from __future__ import annotations

@@ -140,11 +140,7 @@ class OverlapTracker:
             paused_ms = onset_ms - self._parties[by].last_end_ms
             if candidate.pause and since is None:
                 return paused_ms <= self._settings.pause_ms
-            if (
-                since is not None
-                and onset_ms - since <= self._settings.pause_ms
-                and other.speaking
-            ):
+            if since is not None and onset_ms - since <= self._settings.pause_ms and other.speaking:
                 candidate.resumed_ms = onset_ms
                 return True
         return False
