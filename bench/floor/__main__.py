@@ -122,7 +122,7 @@ def settings_for(case: Case, base: ConversationSettings | None = None) -> Conver
 
 
 def judge(case: Case, settings: ConversationSettings, *, words: bool) -> list[Event]:
-    """Run the core over one call on the virtual clock; return all derived events, the last pass too."""
+    """Run the core over one call on the virtual clock; return what follows, the last pass too."""
     core = Conversation(settings, CueEngine.from_packaged(settings.locale), _NoActs())  # type: ignore[arg-type]
     heard = observations(case.script, case.heard, words=words)
     live: list[Event] = [event for observation in heard for event in core.receive(observation)]
