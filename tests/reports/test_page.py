@@ -15,7 +15,6 @@ from reports.html import render_html
 from reports.model import CueAuditPart, CustomerWordsPart, OpportunityPart, ScorePart
 from reports.page_assets import content_security_policy, script, style
 from reports.practice import to_practise
-from reports.rollup import Comparison
 from reports.scorecard_view import customer_words, scorecard
 from reports.summary import summary
 from tests.golden.files import events_of
@@ -185,15 +184,3 @@ def test_the_page_says_how_right_the_cues_were_and_why_some_were_held_back() -> 
     assert "shown shortly before" in text
     assert "<b></td>" not in text
     assert "How right the cues were" not in render_html(replace(report, cue_audit=None))
-
-
-def test_a_call_stands_beside_its_agents_own_usual_where_there_is_one() -> None:
-    report = build_report(events_of("upset"))
-    assert "own usual of 30 days" not in render_html(report)
-    pace = Comparison(
-        name="pace", value=151, median=160, low=140, high=170, n=24, place="usual",
-        unit="words/min",
-    )  # fmt: skip
-    text = render_html(report, compared=[pace])
-    assert "Beside the agent's own usual of 30 days" in text
-    assert "<td>151 words/min</td><td>140 words/min – 170 words/min</td><td>as usual</td>" in text
