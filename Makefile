@@ -62,7 +62,7 @@ bench: $(VENV)/.dev ## time the analysis of the sample call
 bench-batch: $(VENV)/.dev ## 100 calls of 4 minutes on all cores (QUICK=1: 6; MODE=timing or words)
 	$(BIN)/python -m bench.batch
 
-bench-asr: $(VENV)/.dev ## live recognition against peers (QUICK=1: a few minutes)
+bench-asr: $(VENV)/.dev ## live recognition against peers (QUICK=1, PARTS=latency,noise,... for less)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[sample]'
 	$(BIN)/python -m bench.asr
 
