@@ -13,6 +13,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -32,9 +33,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from server.contact_lens import ContactLensSettings
+from server.people.roles import Role
 from server.problems import HANDLERS, MEDIA_TYPE
 from server.runner import Running, running_server
-from server.settings import Settings
+from server.settings import ServerSettings, Settings
 from tests.server.live import expect, finished, hearing, native, send_audio
 
 pytestmark = [pytest.mark.server, pytest.mark.property]
@@ -194,3 +196,18 @@ def test_a_fault_of_ours_is_a_reference_and_no_value(caplog: pytest.LogCaptureFi
     assert "canary" not in answer.text + caplog.text
     assert problem["correlation_id"] in caplog.text
     assert "RuntimeError in fails:" in caplog.text
+
+
+def test_a_character_that_a_database_cannot_hold_is_refused_on_both(
+    database: Path | str, tmp_path: Path
+) -> None:
+    settings = Settings(server=ServerSettings(data=str(tmp_path)))
+    with running_server(hearing(), database, settings=settings) as running:
+        key = {"Authorization": f"Bearer {running.user.key}"}
+        for path in ("/v1/calls?agent=a%00b", "/v1/calls/a%00b/report.json"):
+            assert ask(running, "GET", path, **key)[0] in (200, 400, 404)
+        running.access.accounts.add("ann", Role.ADMIN, "a long enough password")
+        body = json.dumps({"name": "a\0b", "password": "x"})
+        with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)) as browser:
+            browser.request("POST", "/v1/sign-in", body, {"Content-Type": "application/json"})
+            assert browser.getresponse().status in (400, 401)
