@@ -136,6 +136,7 @@ def test_both_sides_of_this_machine_are_heard_as_the_recording_has_them(
     finally:
         live.send_signal(signal.SIGINT)
         assert live.wait(timeout=60) == 0
+        live.stdout.close()
     journal = Journal(tmp_path / "data" / "heartline.db", serving=False)
     (row,) = journal.calls()
     events = journal.events(row.call_id)
