@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.table import Table
 
 from asr.errors import AsrError
+from asr.settings import AsrSettings
 from audio.capture import MicrophonePair, find_device, list_devices
 from audio.chunks import AudioChunk
 from audio.errors import AudioError
@@ -33,6 +35,7 @@ from server.commands import models, people, records, webhooks
 from server.commands import rules as rules_commands
 from server.commands.acts import ActsError, acts
 from server.commands.analyze import analyze
+from server.commands.live_check import CHECK_S, listen, verdict
 from server.commands.practice import practice
 from server.commands.report import report
 from server.commands.shared import (
@@ -261,10 +264,20 @@ def live(
     data: DataFolder = None,
     model: ModelName = None,
     config: ConfigFile = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is heard on which side.")
+    ] = False,
 ) -> None:
-    """Listen to a call on this machine: your microphone and the far end. Ctrl+C ends it."""
+    """Listen to a call on this machine: your microphone and the far end. Ctrl+C ends it.
+
+    With --check you are asked to speak, then to play something at the far end, and told what came
+    from which device and what to do about it.
+    """
     settings = read_settings(config, server__data=data and str(data), asr__model=model)
     devices = [find_device(agent_device).index, find_device(customer_device).index]
+    if check:
+        _check_sides(settings.hearing, MicrophonePair(devices[0], devices[1], rate))
+        return
     folder = Path(settings.server.data)
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -280,6 +293,22 @@ def live(
             sample_rate_hz=rate,
             speed=0,
         )
+
+
+def _check_sides(settings: HearingSettings, microphones: MicrophonePair) -> None:
+    settings = msgspec.structs.replace(settings, asr=AsrSettings(enabled=False))
+    asked = {
+        Channel.AGENT: "Say a few sentences into your microphone",
+        Channel.CUSTOMER: "Now be quiet, and let the far end speak, or play something",
+    }
+    with loaded_hearing(settings) as hearing:
+        for speaking, text in asked.items():
+            OUT.print(f"{text} ({CHECK_S} s) ...", highlight=False)
+            vads = {c: hearing.vad_stream() for c in asked}
+            with microphones:
+                result = listen(microphones.items(), vads, CHECK_S * 1_000)
+            for sentence in verdict(speaking, result):
+                OUT.print(f"  {sentence}", highlight=False)
 
 
 def _until_ctrl_c(microphones: MicrophonePair) -> Iterator[AudioChunk | AudioGap]:

