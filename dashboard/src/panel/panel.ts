@@ -51,6 +51,7 @@ export class Panel extends LitElement implements Listener {
     watching: { state: true },
     quietMs: { state: true },
     settled: { state: true },
+    whole: { state: true },
   };
   static override styles = [
     base,
@@ -107,6 +108,8 @@ export class Panel extends LitElement implements Listener {
   declare quietMs: number;
   /** Whether there is something to show, or the first word of it takes long. */
   declare settled: boolean;
+  /** Whether the rest may follow: the cue slot is painted first. */
+  declare whole: boolean;
   private backend: Backend | null = null;
   private heardAt = performance.now();
   private timer: ReturnType<typeof setInterval> | undefined;
@@ -123,6 +126,17 @@ export class Panel extends LitElement implements Listener {
     this.watching = 0;
     this.quietMs = 0;
     this.settled = false;
+    this.whole = false;
+  }
+
+  protected override updated(): void {
+    // After the frame that shows the slot, the next task draws the rest.
+    if (this.settled && !this.whole)
+      requestAnimationFrame(() =>
+        setTimeout(() => {
+          this.whole = true;
+        }),
+      );
   }
 
   override connectedCallback(): void {
@@ -242,11 +256,13 @@ export class Panel extends LitElement implements Listener {
   };
 
   protected override render(): TemplateResult {
-    if (!this.settled) return html``;
+    const title = html`<h1 class="visually-hidden">${strings.nav.panel}</h1>`;
+    if (!this.settled) return title;
     const { view, link } = this;
     const live = started(view) && !view.ended && link === "live";
-    const moving = (link === "live" || (link === "replay" && this.player?.playing)) && !view.ended;
-    return html`<div class="panel"><h1 class="visually-hidden">${strings.nav.panel}</h1>
+    const playing = link === "replay" && this.player?.playing === true;
+    const moving = (link === "live" || playing) && !view.ended;
+    return html`<div class="panel">${title}
       <div class="bar">
         <hl-status .view=${view} .link=${link} .levels=${this.levels} .watchers=${this.watching} .quietMs=${this.quietMs}></hl-status>
         <span class="grow" hidden></span>
@@ -255,7 +271,13 @@ export class Panel extends LitElement implements Listener {
       </div>
       <hl-cue-slot .prefs=${prefs.value} .view=${view} .link=${link} .reportUrl=${this.reportUrl} ?canReplay=${view.ended && this.session !== null && this.replayId === null}
         @verdict=${this.onVerdict} @replay=${this.onReplay}></hl-cue-slot>
-      <section class="card floor" aria-label=${strings.lanes}>
+      ${this.whole ? this.rest(live, moving) : nothing}
+    </div>`;
+  }
+
+  private rest(live: boolean, moving: boolean): TemplateResult {
+    const { view } = this;
+    return html`<section class="card floor" aria-label=${strings.lanes}>
         <hl-lanes .data=${laneData(view)} .nowMs=${view.position_ms} .spanMs=${30_000} ?moving=${moving} .label=${strings.lanes}></hl-lanes>
       </section>
       <hl-gauges .view=${view}></hl-gauges>
@@ -264,8 +286,7 @@ export class Panel extends LitElement implements Listener {
         <hl-checklist .view=${view}></hl-checklist>
         <hl-promises .view=${view} @answer=${(event: CustomEvent<ClientMessage>) => this.send(event.detail)}></hl-promises>
       </div>
-      <hl-transcript class="card" .view=${view}></hl-transcript>
-    </div>`;
+      <hl-transcript class="card" .view=${view}></hl-transcript>`;
   }
 
   private get player(): StaticBackend | null {
