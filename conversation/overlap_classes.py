@@ -20,6 +20,7 @@ from itertools import pairwise
 
 import msgspec
 
+from conversation.backchannels import is_backchannel_text
 from conversation.events import Channel, Evidence, OverlapClass
 from conversation.floor_words import FloorWords, contains, plain_words
 from conversation.settings import InterruptionSettings
@@ -136,7 +137,8 @@ def classify(
     ):
         return OverlapClass.SUCCESSFUL, True
     substantial = found.length_ms > settings.keep_ms or len(said) >= 2
-    if substantial and found.went_on_ms >= settings.keep_ms * 3 // 4:
+    listening = is_backchannel_text(found.text or "", words)
+    if substantial and not listening and found.went_on_ms >= settings.keep_ms * 3 // 4:
         return OverlapClass.BUTTING_IN, True
     return OverlapClass.TERMINAL_OVERLAP, False
 

@@ -103,7 +103,7 @@ def test_people_who_take_turns_or_talk_at_once_do_not_leak() -> None:
 
 def test_before_the_first_estimate_a_faint_copy_is_no_speech_and_an_answer_is() -> None:
     agent = talk(1, [(0.3, 1.9)])
-    _, own = judged(agent, leaking(talk(2, [(1.0, 1.6)]), agent, 20.0, 120))
+    _, own = judged(agent, leaking(talk(2, [(1.0, 1.6)]), agent, 26.0, 120))
     echo = [own[CUSTOMER][i] for i in range(500 // WINDOW_MS, 950 // WINDOW_MS)]
     assert np.mean(echo) < 0.1
     answer = [own[CUSTOMER][i] for i in range(1_050 // WINDOW_MS, 1_550 // WINDOW_MS)]
@@ -116,7 +116,7 @@ def test_a_leak_is_remembered_while_nothing_speaks_against_it() -> None:
     found, _ = judged(agent, hidden)
     last = [q for q in found if q.channel is CUSTOMER][-1]
     assert last.bleed_grade != "A"
-    assert last.lag_ms == pytest.approx(200, abs=STEP_MS)
+    assert last.lag_ms == pytest.approx(200, abs=3 * STEP_MS)
     leak = leaking(talk(2, []), agent, 20.0, 200)
     half = 5_000 // STEP_MS
     found, _ = judged(agent, np.concatenate([leak[:half], talk(3, [])[half:]]))
