@@ -25,9 +25,7 @@ def main() -> None:
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         raise SystemExit(f"PARTS names {unknown[0]!r}; choose from {', '.join(PARTS)}.")
-    write_results(
-        "coaching", [row for name in names for row in PARTS[name]()], seed=acts.SEED
-    )
+    write_results("coaching", [row for name in names for row in PARTS[name]()], seed=acts.SEED)
 
 
 if __name__ == "__main__":
