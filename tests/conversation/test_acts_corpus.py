@@ -19,6 +19,7 @@ from bench.coaching.corpus import (
     read_file,
     read_split,
 )
+from bench.coaching.measure import CUSTOMER_NEGATIVE, neutral_rate
 
 pytestmark = pytest.mark.unit
 SPLITS = ("train", "development", "test")
@@ -94,3 +95,14 @@ def test_recognised_forms_have_no_marks_and_about_the_errors_asked_for() -> None
     words = {w for text in clean for w in text.split()}
     strange = [w for text in wrong for w in text.split() if w not in words]
     assert 0.03 < len(strange) / sum(len(t.split()) for t in wrong) < 0.15
+
+
+def test_the_rate_of_false_alarms_counts_neutral_turns_of_the_speaker_asked_for() -> None:
+    def turn(speaker: str, *acts: str) -> Example:
+        return Example("", speaker, "", (), frozenset(acts), "")
+
+    examples = [turn("customer"), turn("customer"), turn("agent"), turn("customer", "anger")]
+    found = [{"anger": 0.9}, {"gratitude": 0.9}, {"apology": 0.9}, {"anger": 0.9}]
+    assert neutral_rate(examples, found, CUSTOMER_NEGATIVE) == (1 / 3, 3)
+    assert neutral_rate(examples, found, CUSTOMER_NEGATIVE, "customer") == (1 / 2, 2)
+    assert neutral_rate(examples, found) == (1.0, 3)
