@@ -28,8 +28,9 @@ from reports.html import render_html
 from reports.model import PracticePart, Report, encode
 from server.act_model import ActModel, CallScorer
 from server.hearing import Hearing, HearingSettings
+from server.opening import open_session
 from server.rules_folder import RuleSource
-from server.session import Clock, open_session
+from server.session import Clock
 
 SAMPLE = Path(__file__).parent / "sample" / "call.flac"
 """The bundled call."""

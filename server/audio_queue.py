@@ -11,7 +11,7 @@ import msgspec
 from audio.chunks import AudioChunk
 from conversation.events import AudioGap, RolesSwapped
 from server.adapters.contract import Item
-from server.session import Control
+from server.controls import Control
 
 Queued = Item | Control | RolesSwapped
 _LIMIT_MS = 5_000

@@ -26,11 +26,12 @@ from server.hub import LiveCall
 from server.ingest import IngestDecoder, Start
 from server.metrics import Metrics, gauge, gauges
 from server.mutes import muted_rules
+from server.opening import open_session, reopen_session
 from server.people.roles import Whose
 from server.resume import heard_again_from_ms
 from server.rules_folder import RuleSource
 from server.running_call import GRACE_S, RunningCall, Source
-from server.session import CallSession, open_session, reopen_session
+from server.session import CallSession
 from server.store import CallIdTaken, CallSource, Journal, Unfinished
 from server.store.practice import practice_of
 from server.watchdog import Busy

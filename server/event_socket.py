@@ -32,10 +32,10 @@ from conversation.events import (
 from conversation.redaction import redact_text
 from server.access import Access, SignIn
 from server.calls import Calls
+from server.controls import Control
 from server.hub import Audience, LiveCall, Subscriber
 from server.ingest_socket import FIRST_MESSAGE_S, send
 from server.people.roles import Action, Person
-from server.session import Control
 
 WALL_EVERY_S = 1.0
 """How often the wall is told what changed; dashboards.md allows 2 s."""

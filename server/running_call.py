@@ -25,12 +25,13 @@ from server.adapters.contract import IngestError
 from server.adapters.pace import AudioLimit
 from server.adapters.tracks import Lanes
 from server.audio_queue import AudioQueue, Queued
+from server.controls import Control
 from server.hub import LiveCall
 from server.ingest import IngestDecoder
 from server.metrics import CallMeter, Metrics
 from server.people.roles import Whose
 from server.resume import WARM_UP_MS
-from server.session import CallSession, Control
+from server.session import CallSession
 from server.store import CallSource, Journal, Mark, Unfinished
 from server.watchdog import Busy
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from audio.chunks import AudioChunk, Samples
 from conversation.events import Channel, Event
 from server.hearing import Hearing
+from server.opening import open_session
 from server.practice.spoken_call import RATE_HZ, SpokenCall
 from server.runner import Running, running_server
-from server.session import Clock, open_session
+from server.session import Clock
 from server.stream_client import stream_blocks
 
 _CHANNELS = (Channel.AGENT, Channel.CUSTOMER)

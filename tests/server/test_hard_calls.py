@@ -17,7 +17,8 @@ from conversation.events import AudioGap, Channel, Event, FinalTranscript, Parti
 from server.analyze import analyze_recording
 from server.hearing import Hearing, HearingSettings, read_hotwords
 from server.ingest import IngestDecoder, Start
-from server.session import Clock, open_session
+from server.opening import open_session
+from server.session import Clock
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(240)]
 SAMPLE = Path(__file__).parents[2] / "server" / "sample" / "call.flac"

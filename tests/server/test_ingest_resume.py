@@ -18,8 +18,10 @@ from conversation.events import Event
 from reports.build import build_report
 from reports.model import encode
 from server.adapters.contract import Item
+from server.controls import Control
 from server.ingest import IngestDecoder, Start, read_start
-from server.session import CallSession, Control, open_session
+from server.opening import open_session
+from server.session import CallSession
 from tests.server.live import (
     BYTES_PER_MS,
     START,

@@ -17,7 +17,8 @@ from audio.chunks import AudioChunk
 from audio.sources import Recording, open_recording
 from conversation.events import AudioGap, CueRaised, Event, EventLog, FinalTranscript
 from server.hearing import Hearing, HearingSettings
-from server.session import CallSession, Clock, open_session
+from server.opening import open_session
+from server.session import CallSession, Clock
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(120)]
 SAMPLE = Path(__file__).parents[2] / "server" / "sample" / "call.flac"

@@ -30,8 +30,9 @@ from conversation.events import (
     SpeechStarted,
 )
 from server.hearing import Hearing, HearingSettings
+from server.opening import open_session, reopen_session
 from server.resume import WARM_UP_MS, heard_again_from_ms
-from server.session import CallSession, open_session, reopen_session
+from server.session import CallSession
 from tests.server.live import gaps_of
 from tests.server.test_session import FakeTranscriber, call
 

@@ -25,9 +25,10 @@ from conversation.events import (
 from reports.build import build_report
 from reports.corrected import corrected
 from server.adapters.contract import IngestError, gap, read_roles
+from server.opening import open_session
 from server.roles import Heard, RoleSwitch
 from server.runner import Running
-from server.session import CallSession, open_session
+from server.session import CallSession
 from tests.server.live import (
     close_code,
     expect,

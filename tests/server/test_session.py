@@ -22,7 +22,8 @@ from conversation.settings import ConversationSettings
 from prosody.score import Load
 from prosody.settings import ProsodySettings
 from server.hearing import Hearing, HearingSettings
-from server.session import Clock, open_session
+from server.opening import open_session
+from server.session import Clock
 
 pytestmark = [pytest.mark.property, pytest.mark.model]
 SAMPLE = Path(__file__).parents[2] / "server" / "sample" / "call.flac"

@@ -23,8 +23,8 @@ from reports.build import build_report
 from server.adapters.contract import IngestError
 from server.adapters.pace import RateCheck
 from server.ingest_socket import judge_rate
+from server.opening import open_session
 from server.runner import Running
-from server.session import open_session
 from tests.server.live import (
     close_code,
     end_of,
