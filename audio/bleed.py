@@ -62,6 +62,9 @@ class BleedGate:
         self._settled = dict.fromkeys(self._levels, False)
         """Whether enough of the source was heard to say that there is, or is no, leak."""
         self._floor_db = dict.fromkeys(self._levels, -120.0)
+        self._own_ms = dict.fromkeys(self._levels, -settings.unknown_dip_ms - 1)
+        """When a channel was last louder than any leak, before its estimate."""
+        self._least_db = dict.fromkeys(self._levels, math.inf)
 
     def hear(self, channel: Channel, begin_ms: int, levels: Sequence[float]) -> None:
         """Take the levels (dB) of one window that begins at `begin_ms`."""
@@ -108,7 +111,7 @@ class BleedGate:
         """Whether the window of `channel` holds more than what leaks in from the other one.
 
         Before the first estimate any leak is possible: what is much quieter than the other channel
-        was within the longest lag is taken for one.
+        was within the longest lag is taken for one, but for the dips of a voice that was its own.
         """
         leak = self._leaks[channel]
         first = begin_ms // STEP_MS
@@ -119,7 +122,14 @@ class BleedGate:
             lags = self._settings.longest_lag_ms // STEP_MS
             recent = source[np.arange(max(0, first - lags), first + len(levels)) % _KEPT_STEPS]
             loudest_db = float(np.nanmax(recent, initial=-120.0))
-            return max(levels) > loudest_db - self._settings.unknown_loss_db
+            self._least_db[channel] = min(self._least_db[channel], max(levels))
+            quiet_db = max(self._floor_db[channel], self._least_db[channel])
+            spoken_db = quiet_db + self._settings.source_above_floor_db
+            if max(levels) > loudest_db - self._settings.unknown_loss_db:
+                if max(levels) > spoken_db:
+                    self._own_ms[channel] = begin_ms
+                return True
+            return begin_ms - self._own_ms[channel] <= self._settings.unknown_dip_ms
         first -= leak.lag_steps
         near = source[np.arange(first - 1, first + len(levels) + 1) % _KEPT_STEPS]
         near = np.where(np.isnan(near), -120.0, near)

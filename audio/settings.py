@@ -21,6 +21,9 @@ class BleedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     unknown_loss_db: float = 20.0
     """Until then what is this much quieter than the other channel was within the longest lag is
     taken for a leak: the worst loss of grade B. 14 dB mask an overlap of a real recording."""
+    unknown_dip_ms: int = 500
+    """How long a voice that was louder than a leak can be may dip below: the gaps between words of
+    one breath are shorter (our choice)."""
     source_above_floor_db: float = 15.0
     """The source speaks where it is this far above its floor (our choice)."""
     longest_lag_ms: int = 800

@@ -44,7 +44,7 @@ def own_data_routes(retention: RetentionSettings) -> tuple[HTTPRouteHandler, ...
         engine = state.calls.journal.engine
         return await asyncio.to_thread(own_data, engine, _person(request), retention)
 
-    @get("/v1/me/data.zip", opt={"action": Action.READ_OWN_DATA})
+    @get("/v1/me/data.zip", opt={"action": Action.READ_OWN_DATA}, media_type="application/zip")
     async def my_export(state: State, request: Request[Any, Any, Any]) -> Stream:
         """Return everything that is stored about the asker, in an archive."""
         person, access = _person(request), state.access

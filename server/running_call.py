@@ -169,7 +169,8 @@ class RunningCall:
             await superseded.fail(
                 IngestError("superseded", 4409, "A newer socket brings this call's audio.")
             )
-        await asyncio.to_thread(self._journal.raise_epoch, self.live.call_id, epoch)
+        if self.native:  # the others name no epoch, and send on meanwhile
+            await asyncio.to_thread(self._journal.raise_epoch, self.live.call_id, epoch)
         return epoch
 
     def detach(self, epoch: int, wait_s: float = RESUME_S) -> None:

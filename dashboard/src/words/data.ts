@@ -25,7 +25,7 @@ export const words = {
     `Words and moments for ${events} days, that there was a call for ${calls} days. Then they are deleted for good.`,
   never: "What is never stored",
   neverList: [
-    "Feelings read from your voice: of you only timing, loudness against your own usual, pace and words are measured.",
+    "Judgements of your voice: only timing, loudness against your own usual, pace and words are measured.",
     "Whether you muted cues, hid the panel or used quiet mode: that stays in your browser.",
     "Card, phone and account numbers: they are hidden before anything is written.",
     "Anything said while capture is paused.",
