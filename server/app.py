@@ -15,6 +15,7 @@ from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.static_files import create_static_files_router
+from litestar.types import Message, Scope
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.access import Access, may_do, reads_origin
@@ -129,6 +130,12 @@ async def _work_out_figures(calls: Calls, aside: Aside) -> None:
             _LOG.error("figures could not be worked out: %s", type(error).__name__)
 
 
+def _add_headers(response: Response[Any]) -> Response[Any]:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
 def create_app(
     calls: Calls,
     access: Access,
@@ -154,14 +161,12 @@ def create_app(
             for task in tasks:
                 task.cancel()
 
-    def add_headers(response: Response[Any]) -> Response[Any]:
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
-        return response
+    async def forbid_clear_text(message: Message, _: Scope) -> None:
+        if message["type"] == "http.response.start":
+            message.setdefault("headers", [])
+            header = (b"strict-transport-security", b"max-age=31536000")
+            message["headers"] = [*message["headers"], header]
 
-    headers = dict(HEADERS)
-    if settings.server.tls_certificate:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
     handlers: list[Any] = [
         open_local_session, ways_in, sign_in, sign_out, me, new_ticket, landing, *CALL_LIST_ROUTES,
         *CALL_ROUTES, *RULE_ROUTES, *TREND_ROUTES, *own_data_routes(settings.retention),
@@ -192,7 +197,8 @@ def create_app(
                 "provider": settings.oidc.enabled,
             }
         ),
-        after_request=add_headers,
+        after_request=_add_headers,
+        before_send=[forbid_clear_text] if settings.server.tls_certificate else [],
         lifespan=[lifespan],
         exception_handlers=HANDLERS,
         logging_config=None,

@@ -36,6 +36,7 @@ class StageCall:
         self.live = LiveCall(call_id)
         self.whose = whose
         self.over = False
+        self.native = False
         self._journal = journal
         self._seq = 0
 
@@ -60,6 +61,12 @@ class StageCall:
         self.live.publish(
             events, max(self.live.position_ms, newest_ms) if position_ms is None else position_ms
         )
+
+    async def drain(self) -> None:
+        """Nobody brings its audio."""
+
+    async def ended(self) -> None:
+        """It ends when it is told to."""
 
     async def end(self, _reason: str) -> None:
         """End the call."""
