@@ -319,8 +319,6 @@ class CallSession:
         known = chain(self._journal(), newest)
         return [event for event in known if isinstance(event, Observation)]
 
-    # ------------------------------------------------------------------ the loop
-
     def _advance(self) -> list[Event]:
         watermark_ms = min(ears.front_end.watermark_ms for ears in self._ears.values())
         if isinstance(self._decodes, VirtualDecodes):
