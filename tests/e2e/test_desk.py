@@ -56,7 +56,7 @@ def past_calls(stage: Stage, count: int, scene: str = "calm", agent: str = "ann"
 
 def sign_in(page: Page, stage: Stage, name: str, screen: str) -> None:
     go(page, stage, screen)
-    page.get_by_label("Name").fill(name)
+    page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 
