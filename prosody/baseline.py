@@ -22,7 +22,7 @@ COLD, WARM, READY = "cold", "warm", "ready"
 
 @dataclass(frozen=True, slots=True)
 class WindowValues:
-    """Medians over the usable frames of one window."""
+    """What the usable frames of one window say; medians, and bands of the summed spectrum."""
 
     alpha_db: float
     slope_db_oct: float

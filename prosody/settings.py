@@ -50,7 +50,8 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Thresholds of features, baseline and raised-voice detector.
 
     Sources: M measured for the design document `prosody.md` (acted speech, 10 speakers), P
-    published, D set on the development voices of `bench/prosody`, C our choice.
+    published, D set on development voices (generated, and recorded talkers and studio prompts with
+    imposed effort, see `docs/prosody.md`), C our choice.
     """
 
     enabled: bool = True
@@ -66,7 +67,7 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     lag_ms: int = 208
     """A tick is judged this long after its end: speech onsets are confirmed, pitch is in."""
     window_ms: int = 1_500
-    """Span of the medians that are compared with the baseline."""
+    """Span of what is compared with the baseline."""
     min_window_frames: int = 20
     """Fewest usable 16 ms frames in a window that may be judged (D)."""
     min_tick_frames: int = 4
@@ -122,8 +123,10 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Least spread of the alpha ratio (C)."""
     slope_floor_db_oct: float = 1.0
     """Least spread of the spectral slope (C)."""
-    f0_floor_st: float = 0.8
-    """Least spread of pitch (C)."""
+    f0_floor_st: float = 1.75
+    """Least spread of pitch. Eight seconds hold five phrases or so, too few to know how far a
+    lively talker's pitch moves: recorded talkers and prompts have 8 false events in 41 calm minutes
+    at 1.5, 3 at 1.75 and 2 at 2, where the first generated passage is lost (D)."""
     level_floor_db: float = 3.0
     """Least spread of level (C)."""
     z_limit: float = 6.0

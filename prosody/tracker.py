@@ -35,7 +35,7 @@ from prosody.pitch import Need, PitchCascade
 from prosody.raised import RaisedVoice, ScoredTick, rounded
 from prosody.score import Load, Score, fuse, gate_limits
 from prosody.settings import ProsodySettings
-from prosody.usable import LevelHistory, Mask, UsableFrames, medians
+from prosody.usable import LevelHistory, Mask, UsableFrames, summary
 
 ProsodyEvent = ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded
 Suspension = HoldStarted | HoldEnded | CapturePaused | CaptureResumed
@@ -215,7 +215,7 @@ class ChannelTracker:
         settings, baseline, end_ms = self._settings, self._baseline, (tick + 1) * TICK_MS
         self.usable_ticks += 1
         hops, window = self._usable.window(tick)
-        alpha, slope, level = medians(window)
+        alpha, slope, level = summary(window)
         enough = len(hops) >= settings.min_window_frames
         z_tilt = self._tilt(alpha, slope, flags) if enough else None
         level_delta = baseline.delta("level_db", level)
