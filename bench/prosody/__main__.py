@@ -1,11 +1,12 @@
 """Raised voices: `python -m bench.prosody`, or `make bench-prosody`; QUICK=1 for a smaller run.
 
 Data: sentences of the speech bank (generated voices) whose passages are raised by two transforms in
-three doses; figures are of the test voices, thresholds were set on the development voices and on
-nothing else. Transformed speech proves the mechanism, not the field. Needs the extra `sample`.
+three doses; figures are of the test voices, on which nothing was set. Transformed speech proves the
+mechanism, not the field. Needs the extra `sample`.
 Everything generated is kept in HEARTLINE_SPEECH_BANK (default `bench/out/speech`), so that the
 first run takes long and later ones do not. With HEARTLINE_DATA, recorded talkers are raised as
-well, and the calls they are from, in which nobody raises a voice, count false events.
+well (lines of their own: these talkers are development data), and the calls they are from, in which
+nobody raises a voice, count false events.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ from prosody.settings import ProsodySettings
 SEED = 11
 _OWN = Channel.CUSTOMER
 _DATA = (
-    "Data: generated voices of the test split, and recorded talkers (conditions recorded_*) where "
-    "HEARTLINE_DATA names them; thresholds were set on other voices. Effort is imposed by two "
+    "Data: generated voices of the test split, on which nothing was set, and, where HEARTLINE_DATA "
+    "names them, three recorded talkers (conditions recorded_*), which are development data: the "
+    "spread of pitch and the spectrum of a window were chosen with them. Effort is imposed by two "
     "transforms, laughter and cheer are made up: that proves the mechanism, not the field."
 )
 _QUICK_VOICES = ("kumo", "nora")

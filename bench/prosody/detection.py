@@ -101,6 +101,9 @@ class Contest:
             rows.append(Row(system, condition, "pitch_share", share, "share", len(shares)))
             if system == "heartline":
                 rows += found.dose_rows(system, condition)
+            if system == "always_on_f0":
+                lost = found.recall - self.found(condition).recall
+                rows.append(Row("heartline", condition, "recall_lost_by_cascade", lost, "", 1))
         for (system, condition), calls in self._baselines.items():
             rows += _at_best(calls).rows(system, condition)
         return rows

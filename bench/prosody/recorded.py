@@ -1,7 +1,8 @@
 """Raised passages in the voices of real people, from the recordings that `HEARTLINE_DATA` names.
 
 The talkers of calm service calls, recorded on the telephone, are raised by the transforms of
-`bench.prosody.effort`: real voices, rooms and microphones, imposed effort. Nothing was set on them.
+`bench.prosody.effort`: real voices, rooms and microphones, imposed effort. They are development
+data: the spread of pitch and the spectrum of a window were chosen with them.
 """
 
 from __future__ import annotations
