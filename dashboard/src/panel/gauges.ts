@@ -108,7 +108,7 @@ function gaugeView({ name, label, value, unit, top, usual }: Gauge): TemplateRes
   const at = value === null ? 0 : Math.min(100, (value / top) * 100);
   const from = (usual[0] / top) * 100;
   const to = (usual[1] / top) * 100;
-  const range = strings.gauges.usual(Math.round(usual[0]), Math.round(usual[1]));
+  const range = strings.gauges.usual(Math.round(usual[0]), Math.round(usual[1]), unit);
   const above = value !== null && value > usual[1];
   const below = value !== null && value < usual[0];
   return html`<div class="card gauge ${value === null ? "unknown" : ""}" data-gauge=${name}>

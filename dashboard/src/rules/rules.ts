@@ -239,7 +239,7 @@ export class Rules extends LitElement {
     </div>
     <dl><dt>${words.priority}</dt><dd>${rule.priority}</dd><dt>${words.latency}</dt><dd>${words.latencyClass[rule.latency_class] ?? rule.latency_class}</dd>
       <dt>${words.confidence}</dt><dd>${rule.confidence_floor}</dd><dt>${words.cooldown}</dt><dd>${seconds(rule.cooldown_ms)}</dd>
-      <dt>${words.ttl}</dt><dd>${seconds(rule.ttl_ms)}</dd><dt>${words.perCall}</dt><dd>${rule.max_per_call}</dd></dl>
+      <dt>${words.ttl}</dt><dd>${seconds(rule.ttl_ms)}</dd><dt>${words.perCall}</dt><dd>${rule.max_per_call}×</dd></dl>
     ${open ? html`<hl-rule-editor .rule=${rule} .draft=${this.changes[rule.id] ?? {}} @draft=${this.onChange}></hl-rule-editor>` : nothing}
   </li>`;
   }
