@@ -53,7 +53,7 @@ MEASURE_WORDS = {
 }
 """Names of what is measured over many calls; lines of the scorecard keep theirs."""
 OUTCOME_WORDS = {
-    "cleared": "it helped: condition met",
+    "cleared": "followed",
     "expired": "time was up",
     "dismissed": "dismissed",
     "superseded": "gave way to another",
@@ -188,7 +188,7 @@ _FIGURES = {
     "resumed": "of what was cut off was taken up again",
     "per_minute_of_speech": "in a minute of their speech",
     "median_delay_ms": "until it came, median",
-    "questions_per_issue": "questions for each issue",
+    "questions_per_issue": "asked for each issue",
     "partial": "had a part of it",
     "reply_p90_ms": "before the slowest tenth of replies",
     "unexplained_ms": "of silence without a word",

@@ -204,8 +204,7 @@ export const strings = {
     view: "View",
     severity: ["Quiet", "Watch", "Look", "Soon", "Now"],
     columns: ["Need", "Agent", "Duration", "Why", "Last customer words", "Trend", "Updated"],
-    cues: (count: number) =>
-      count === 1 ? "1 cue about the customer" : `${count} cues about the customer`,
+    cues: (count: number) => (count === 1 ? "1 customer cue" : `${count} customer cues`),
     trend: "Trend of the customer's words",
     trendUp: "warmer",
     trendDown: "cooler",

@@ -207,6 +207,9 @@ def shoot(browser: Browser, out: Path) -> list[Path]:
     ):  # fmt: skip
         page, complaints = new_page(browser, viewport=size, color_scheme=scheme, bypass_csp=True)
 
+        # Without the policy of the report a browser looks for an icon that is not there.
+        page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+
         def shot(name: str, page: Page = page, suffix: str = suffix) -> None:
             page.mouse.move(640, 5)
             page.wait_for_timeout(400)

@@ -109,11 +109,11 @@ export class CueSlot extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    const { muted, quiet } = this.prefs;
+    const { quiet } = this.prefs;
     this.toggleAttribute("quiet", quiet);
     const shown = this.shown;
     return html`<section class="card" aria-label=${strings.currentCue}>
-      <div class="words" aria-live=${quiet || muted ? "off" : "polite"} aria-atomic="true">
+      <div class="words" aria-live=${quiet ? "off" : "polite"} aria-atomic="true">
         ${shown ?? this.idleView()}
       </div>
       ${
