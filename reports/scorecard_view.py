@@ -98,7 +98,7 @@ def _given(report: Report, part: ScorePart) -> str:
     notes += [
         figure(name, value)
         for name, value in part.figures.items()
-        if value is not None and (rated or name != "per_10min")
+        if (value or (value == 0 and name == "resumed")) and (rated or name != "per_10min")
     ]
     small = "".join(f"<small>{escape(note)}</small>" for note in notes)
     return f"needed {part.opportunities}, given {part.delivered}{small}"

@@ -127,7 +127,7 @@ export const strings = {
     pace: "Your pace",
     interruptions: "Interruptions",
     silence: "Longest silence",
-    usual: (from: number, to: number, unit: string) => `usual ${from}–${to}${unit}`,
+    usual: (from: number, to: number) => `usual ${from}–${to}`,
     above: "above usual",
     below: "below usual",
   },

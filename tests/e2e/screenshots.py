@@ -147,7 +147,7 @@ def a_month_of_calls(stage: Stage) -> None:
     scenes = ("upset", "trouble", "calm", "upset", "trouble")
     now = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0)
     for n in range(_MONTH_CALLS):
-        began = now - timedelta(days=2 + n % 20 * 7 // 5, minutes=-11 * (n % 40))
+        began = now - timedelta(days=2 + (7 * n * n + 3 * n) % 27, minutes=-11 * (n % 40))
         stage.past(
             f"month-{n}",
             events_of(scenes[(n * n + n // 20) % len(scenes)]),

@@ -379,6 +379,14 @@ def test_the_list_of_calls_has_a_word_for_every_state(stage: Stage, browser: Bro
     page.get_by_label("What happened").select_option("")
     page.get_by_role("searchbox").fill("nobody of that name")
     expect(page.get_by_text("No call matches")).to_be_visible()
+    page.get_by_role("searchbox").fill("")
+    page.set_viewport_size({"width": 360, "height": 780})
+    for link in page.get_by_role("link", name=re.compile("^(Report|Replay|Watch): ")).all():
+        expect(link).to_be_visible()
+        box = link.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 360, "nothing is found only by scrolling sideways"
+    assert axe_violations(page) == []
     page.route("**/v1/calls", lambda route: route.abort())
     expect(page.get_by_role("alert")).to_have_text(
         "The server did not answer. Try again.", timeout=8_000

@@ -9,22 +9,31 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from conversation.events import Channel, HoldEnded, HoldStarted, ProsodyFrame
+from conversation.events import Channel, EventLog, HoldEnded, HoldStarted, ProsodyFrame
 from conversation.fact_names import AGENT_ACTS, CUSTOMER_ACTS
 from reports.build import build_report
 from reports.curves import curves, holds
 from reports.html import render_html
-from reports.model import ActPart, CueAuditPart, CustomerWordsPart, OpportunityPart, ScorePart
+from reports.model import (
+    ActPart,
+    CueAuditPart,
+    CurvePart,
+    CustomerWordsPart,
+    OpportunityPart,
+    ScorePart,
+)
 from reports.page_assets import content_security_policy, script, style
 from reports.practice import to_practise
 from reports.scorecard_view import customer_words, scorecard
 from reports.summary import summary
+from reports.timeline import whole_call
 from reports.wording import ACT_WORDS, figure
 from tests.golden.files import events_of
 from tests.golden.scenes import SCENES
 
 pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "tests" / "data" / "golden" / "sample.events.jsonl"
 
 
 class Page(HTMLParser):
@@ -237,3 +246,29 @@ def test_a_phrase_to_avoid_comes_with_a_better_one() -> None:
     assert "Better: “Here is what I can do, and why it works this way.”" in text
     other = replace(report, acts=(replace(act, text="hm"),), scorecard=(line,))
     assert "Better:" not in scorecard(other)
+
+
+def test_the_timeline_draws_everything_that_it_names() -> None:
+    sample = [EventLog.decode(line) for line in SAMPLE.read_bytes().splitlines()]
+    heard = tuple(
+        CurvePart(
+            channel=c, at_ms=(1_000, 3_000), level_delta_db=(1.0, 2.0), f0_delta_st=(0.5, 0.0)
+        )
+        for c in (Channel.AGENT, Channel.CUSTOMER)
+    )
+    report = replace(build_report(sample), curves=heard)
+    drawn = whole_call(report) + whole_call(build_report(events_of("trouble")))
+    for part in (
+        "lane-agent", "lane-customer", "both", "interruption", "cut", "silence", "hold", "cue",
+        "act", "curve agent", "curve customer",
+    ):  # fmt: skip
+        assert f'class="{part}"' in drawn, part
+    assert "against the speaker's usual, dB" in drawn
+    assert "against the speaker's usual, semitones" in drawn
+    assert "<title>0:34.1 agent took the floor</title>" in drawn
+
+
+def test_a_behaviour_that_nothing_called_for_is_not_applicable() -> None:
+    text = scorecard(build_report(events_of("calm")))
+    assert "Not applicable, no opportunity: " in text
+    assert "needed 0" not in text

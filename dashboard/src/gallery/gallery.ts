@@ -102,7 +102,8 @@ export class Gallery extends LitElement {
     .swatch svg { width: 92px; height: 44px; border: 1px solid var(--line); border-radius: 8px; }
     .glyph { display: grid; justify-items: center; gap: 4px; width: 64px; font-size: var(--t-small); color: var(--soft); }
     hl-transcript { height: 280px; }
-    .holds-chart { padding: var(--s3) var(--s4); }
+    .holds-row, .holds-row + .flow { margin: var(--s4) 0; }
+    .holds-chart { overflow-x: auto; padding: var(--s3) var(--s4); }
     .holds-card { height: 232px; }
     .holds-row { display: block; position: relative; overflow-x: auto; }
     .holds-row .line { min-width: 900px; }

@@ -84,6 +84,7 @@ export class Rules extends LitElement {
     .trial td, .trial th { padding: 5px var(--s3) 5px 0; white-space: normal; }
     .more-now { color: var(--accent); font-weight: 600; }
     @media (max-width: 720px) { .page, .dock > div { padding: var(--s3) var(--s2); } .list > li { grid-template-columns: 44px minmax(0, 1fr); padding: var(--s3); } dl, hl-rule-editor { grid-column: 1 / -1; } }
+    @media (max-width: 560px) { .find { flex: 1 1 100%; } }
     @media print { .dock, .find, .tools select, .more { display: none; } .list > li { break-inside: avoid; } }
   `,
   ];
