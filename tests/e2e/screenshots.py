@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import base64
+import random
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from msgspec.structs import replace
+from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from asr.settings import AsrSettings
@@ -145,9 +148,10 @@ def a_month_of_calls(stage: Stage) -> None:
     """Enter four weeks of finished calls of six agents, up to yesterday."""
     agents = ("Amara Diallo", "Ben Okafor", "Chloe Martin", "Dev Patel", "Elif Kaya", "Femi Ojo")
     scenes = ("upset", "trouble", "calm", "upset", "trouble")
+    spread = random.Random(7)
     now = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0)
     for n in range(_MONTH_CALLS):
-        began = now - timedelta(days=2 + (7 * n * n + 3 * n) % 27, minutes=-11 * (n % 40))
+        began = now - timedelta(days=2 + spread.randrange(26), minutes=-11 * (n % 40))
         stage.past(
             f"month-{n}",
             events_of(scenes[(n * n + n // 20) % len(scenes)]),
@@ -235,6 +239,21 @@ def shoot(browser: Browser, out: Path) -> list[Path]:
     return [*taken, printed(browser, out)]
 
 
+def keep_small(picture: Path, place: Path) -> None:
+    """Keep a picture in its 256 most frequent colours: what is left out are edges of letters."""
+    with Image.open(picture) as opened:
+        pixels = np.asarray(opened.convert("RGB"), dtype=np.int32)
+    shape = pixels.shape[:2]
+    colours, which, counts = np.unique(
+        pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True
+    )
+    kept = colours[np.argsort(-counts)[:256]]
+    nearest = np.square(colours[:, None] - kept[None]).sum(axis=2).argmin(axis=1)
+    few = Image.fromarray(nearest[which.reshape(-1)].astype(np.uint8).reshape(shape))
+    few.putpalette(kept.astype(np.uint8).tobytes())
+    few.save(place, optimize=True)
+
+
 def printed(browser: Browser, out: Path) -> Path:
     """Print the report on A4."""
     page, _ = new_page(browser, viewport={"width": 794, "height": 1123})
@@ -255,7 +274,7 @@ def main() -> None:
         taken = shoot(browser, out)
     if options.guide:
         for name in IN_GUIDE:
-            (GUIDE / f"{name}.png").write_bytes((out / f"{name}.png").read_bytes())
+            keep_small(out / f"{name}.png", GUIDE / f"{name}.png")
     print(f"{len(taken)} pictures in {out}")
 
 
