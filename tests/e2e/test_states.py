@@ -259,7 +259,7 @@ def test_a_quiet_wall_says_so_and_an_empty_one_waits(stage: Stage, page: Page) -
     card = page.locator("[data-call=c-0]")
     expect(card).to_contain_text("All quiet")
     expect(card).to_contain_text("up to date")
-    expect(card.get_by_text("no update for 4 s")).to_be_visible(timeout=8_000)
+    expect(card).to_contain_text(re.compile(r"no update for \d s"), timeout=8_000)
     expect(page).to_have_title("Heartline")
 
 
