@@ -29,7 +29,7 @@ _LEGEND = (
     ('<rect class="lane-customer" y="1" width="16" height="10" rx="5"/>', "thick: raised voice"),
     ('<line class="silence" x1="0" x2="16" y1="6" y2="6"/>', "silence"),
     ('<circle class="cue" cx="8" cy="6" r="4.500"/>', "cue"),
-    ('<line class="act" x1="8" x2="8" y1="0" y2="12"/>', "act"),
+    ('<line class="act" x1="8" x2="8" y1="0" y2="12"/>', "act of speech"),
     ('<line class="curve agent" x1="0" x2="16" y1="6" y2="6"/>', "agent's voice"),
     ('<line class="curve customer" x1="0" x2="16" y1="6" y2="6"/>', "customer's voice"),
 )

@@ -9,15 +9,24 @@ from html import escape
 from reports.model import Report
 from reports.wording import short_clock
 
+_NARROW_COLUMNS = 4
+"""More than fit beside each other at 360 px."""
 _REDACTION = re.compile(r"\[([a-z][a-z_ -]*)\]")
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
-    """Return a table; cells are markup, headings text."""
-    header = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
+    """Return a table; cells are markup, headings text. On a narrow page a wide one is stacked."""
+    names = [escape(cell, quote=True) for cell in head]
+    stacked = kind != "" or len(names) > _NARROW_COLUMNS
+    classes = f"{kind} stack".strip() if stacked else ""
+    header = "".join(f"<th scope='col'>{name}</th>" for name in names)
+    cells = [f"<td data-label='{name}'>" if stacked else "<td>" for name in names]
+    body = "".join(
+        "<tr>" + "".join(f"{td}{c}</td>" for td, c in zip(cells, row, strict=True)) + "</tr>"
+        for row in rows
+    )
     return (
-        f"<div class='wide'><table class='{kind}'><thead><tr>{header}</tr></thead>"
+        f"<div class='wide'><table class='{classes}'><thead><tr>{header}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -7,9 +7,10 @@ from html import escape
 import msgspec
 
 from conversation.events import Channel
+from conversation.language import PackError, load_pack
 from reports.markup import spoken, table
 from reports.model import CustomerWordsPart, OpportunityPart, Report, ScorePart
-from reports.wording import BEHAVIOUR_WORDS, act_words, short_clock
+from reports.wording import BEHAVIOUR_WORDS, act_words, figure, short_clock
 
 _MISSED_SHOWN, _GIVEN_SHOWN = 6, 3
 """Moments listed for a line; the missed ones are what a coach looks for."""
@@ -72,7 +73,7 @@ def scorecard(report: Report) -> str:
         return ""
     shown = [part for part in parts if part.opportunities or part.evidence]
     silent = [part for part in parts if not (part.opportunities or part.evidence)]
-    rows = ((f"<b>{escape(_name(p))}</b>", _given(p), _quotes(report, p)) for p in shown)
+    rows = ((f"<b>{escape(_name(p))}</b>", _given(report, p), _quotes(report, p)) for p in shown)
     body = table(("Behaviour", "In this call", "Where"), rows, "score") if shown else ""
     rest = ""
     if silent:
@@ -85,15 +86,20 @@ def _name(part: ScorePart) -> str:
     return BEHAVIOUR_WORDS.get(part.behaviour, (act_words(part.behaviour), ""))[0]
 
 
-def _given(part: ScorePart) -> str:
+def _given(report: Report, part: ScorePart) -> str:
     if part.opportunities == 0:
         return "not applicable"
+    rated = report.interruptions.by[Channel.AGENT].per_10min is not None
     notes = []
     if part.score is not None:
         notes.append(f"{part.score:.0%}")
     if part.note:
         notes.append(f"not scored: {part.note}")
-    notes += [f"{act_words(k)} {v:g}" for k, v in part.figures.items() if v is not None]
+    notes += [
+        figure(name, value)
+        for name, value in part.figures.items()
+        if (value or (value == 0 and name == "resumed")) and (rated or name != "per_10min")
+    ]
     small = "".join(f"<small>{escape(note)}</small>" for note in notes)
     return f"needed {part.opportunities}, given {part.delivered}{small}"
 
@@ -104,13 +110,24 @@ def _quotes(report: Report, part: ScorePart) -> str:
         f"<li><a href='#at-{shown.at_ms}'><time>{short_clock(shown.at_ms)}</time></a><span>"
         f"{'' if shown.words is None else f'<q>{spoken(shown.words)}</q> '}"
         f"<span class='chip{' strong' if shown.label == 'missed' else ''}'>"
-        f"{escape(shown.label)}</span></span></li>"
+        f"{escape(shown.label)}</span>{_better(report, part, shown)}</span></li>"
         for shown in found
     )
     more = max(0, len(part.spans) - len(found))
     if more:
         items += f"<li><span></span><span class='small soft'>and {more} more</span></li>"
     return f"<ul class='quotes'>{items}</ul>" if items else ""
+
+
+def _better(report: Report, part: ScorePart, shown: Moment) -> str:
+    """What to say instead of a phrase to avoid."""
+    if part.behaviour != "wording" or shown.label == "given" or shown.words is None:
+        return ""
+    try:
+        better = load_pack(report.call.language).better_wording(shown.words)
+    except PackError:
+        return ""
+    return "" if better is None else f"<span class='better'>Better: “{escape(better)}”</span>"
 
 
 def customer_words(part: CustomerWordsPart | None) -> str:

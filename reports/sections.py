@@ -32,6 +32,7 @@ from reports.wording import (
 )
 
 _SURE = 0.6
+_NO_RATE = "<p class='small soft'>Too little speech in this call for a rate in ten minutes.</p>"
 
 
 def interruptions(report: Report, *, served: bool, disputed: Mapping[str, str]) -> str:
@@ -75,7 +76,9 @@ def _counts(report: Report) -> str:
     head = (
         "By", "Took the floor", "Talked over", "Tried", "Into a pause", "Possible", "Per 10 min",
     )  # fmt: skip
-    return table(head, (row(party) for party in (Channel.AGENT, Channel.CUSTOMER)))
+    rates = [part.per_10min for part in report.interruptions.by.values()]
+    why = "" if any(rate is not None for rate in rates) else _NO_RATE
+    return table(head, (row(party) for party in (Channel.AGENT, Channel.CUSTOMER))) + why
 
 
 def _interruption(
@@ -240,7 +243,7 @@ def cues(report: Report) -> str:
         said = FEEDBACK_WORDS.get(cue.feedback or "", cue.feedback or "–")
         return (moment(report, cue.raised_ms), escape(cue.text), escape(outcome), escape(said))
 
-    body = table(("At", "Cue", "What became of it", "Agent's word"), map(row, report.cues))
+    body = table(("At", "Cue", "What became of it", "Agent's word"), map(row, report.cues), "prose")
     return f"<section id='cues'><h2>Cues that were shown</h2>{body}</section>"
 
 

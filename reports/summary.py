@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from conversation.events import Channel, OverlapClass
 from reports.log import COUNTED_CONFIDENCE
 from reports.model import ActPart, InterruptionPart, PractisePart, Report
+from reports.wording import duration, short_clock
 
 FEELINGS = ("anger", "frustration", "repeat_contact", "vulnerability")
 """Customer acts that call for an acknowledgement."""
@@ -50,11 +51,6 @@ def _times(count: int) -> str:
     return words.get(count, f"{count} times")
 
 
-def _clock(at_ms: int) -> str:
-    tenths = at_ms // 100
-    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
-
-
 def _took_the_floor(report: Report, party: Channel) -> list[InterruptionPart]:
     return [
         event
@@ -79,11 +75,11 @@ def _who_interrupted(report: Report) -> str:
 def _voices(report: Report) -> str:
     raised = [e for e in report.raised_voice.events if e.channel is Channel.CUSTOMER]
     if raised:
-        return f"The customer's voice was raised from {_clock(raised[0].begin_ms)}."
+        return f"The customer's voice was raised from {short_clock(raised[0].begin_ms)}."
     share = report.talk.talk_share_agent
     if share is not None:
         return f"The agent had {share:.0%} of the talk, and no customer's voice was raised."
-    return f"The call lasted {_clock(report.call.duration_ms)} min."
+    return f"The call lasted {duration(report.call.duration_ms)}."
 
 
 def _words(report: Report) -> str:

@@ -17,7 +17,7 @@ from reports.wording import CHANNEL_WORDS, CLASS_WORDS, act_words, clock
 _LANE_Y = {Channel.CUSTOMER: 22, Channel.AGENT: 58, Channel.MIXED: 40}
 _LANE_HEIGHT = 26
 _LANES_TOP, _LANES_END = 16, 92
-_ROUND = 5
+_ROUND = 3
 _INSET = 6
 """Thinner by this much above and below when the voice is not raised."""
 _CLOSE_UP_MS = 5_000
@@ -85,7 +85,8 @@ def whole_call(report: Report) -> str:
         drawn = "".join(_curve(frame, curve, name, top) for curve in report.curves)
         if drawn:
             parts.append(_curve_row(drawn, y, f"{label} against the speaker's usual, {unit}"))
-            rows.append((label, f"{y + _CURVE_HEIGHT / 2 + 4}"))
+            rows.append((label, f"{y + _CURVE_HEIGHT / 2 - 2}"))
+            rows.append((f"±{top:.0f} {unit}", f"{y + _CURVE_HEIGHT / 2 + 12}"))
             y += _CURVE_HEIGHT + 8
     names = _lane_names(report) + "".join(
         f'<text x="0" y="{at}">{label}</text>' for label, at in rows if label
@@ -210,7 +211,11 @@ def _cut(frame: _Frame, event: InterruptionPart, linked: bool) -> str:
         mark = f"<title>{said}</title>{box}{arrow}"
         where = f'href="#{escape(event.id)}" tabindex="-1"'
         parts = f"<a {where}>{mark}</a>" if linked else f"<g>{mark}</g>"
-    if event.live_cue_ms is not None and frame.holds(event.live_cue_ms, event.live_cue_ms + 1):
+    if (
+        not linked
+        and event.live_cue_ms is not None
+        and frame.holds(event.live_cue_ms, event.live_cue_ms + 1)
+    ):
         parts += (
             f'<circle class="cue" cx="{frame.x(event.live_cue_ms)}%" cy="{_LANES_END}" r="4">'
             f"<title>Cue at {clock(event.live_cue_ms)}</title></circle>"

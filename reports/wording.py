@@ -53,7 +53,7 @@ MEASURE_WORDS = {
 }
 """Names of what is measured over many calls; lines of the scorecard keep theirs."""
 OUTCOME_WORDS = {
-    "cleared": "it helped: condition met",
+    "cleared": "followed",
     "expired": "time was up",
     "dismissed": "dismissed",
     "superseded": "gave way to another",
@@ -128,9 +128,71 @@ def measure(value: float, unit: str) -> str:
     return f"{value / 1000:.1f} s" if unit == "ms" else f"{value:.1f} {unit}"
 
 
+ACT_WORDS = {
+    "acknowledge_feeling": "feeling acknowledged",
+    "apology": "apology",
+    "ownership": "took ownership",
+    "next_steps": "next step",
+    "specific_time": "time given",
+    "vague_time": "vague time",
+    "promise": "promise",
+    "open_question": "open question",
+    "hold_notice": "wait announced",
+    "appreciation": "thanks",
+    "anything_else": "offered more help",
+    "positive_close": "warm goodbye",
+    "greeting": "greeting",
+    "avoid_phrase": "phrase to avoid",
+    "paraphrase": "concern restated",
+    "probing_question": "asked for detail",
+    "over_promise": "promised too much",
+    "reassurance": "reassurance",
+    "frustration": "frustration",
+    "anger": "strong words",
+    "repeat_contact": "called before",
+    "urgency": "urgent",
+    "escalation_request": "asked for a manager",
+    "churn_threat": "may leave",
+    "gratitude": "thanks",
+    "question": "question",
+    "satisfaction": "satisfied",
+    "floor_protest": "asked to finish",
+    "problem_statement": "problem",
+    "confusion": "confused",
+    "vulnerability": "needs care",
+}
+"""What somebody does with words; `dashboard/src/strings.ts` says the same."""
+
+
 def act_words(kind: str) -> str:
     """Name an act, or a class of overlap."""
-    return _CLASS_NAMES.get(kind, kind.replace("_", " "))
+    return ACT_WORDS.get(kind) or _CLASS_NAMES.get(kind, kind.replace("_", " "))
 
 
 _CLASS_NAMES = {str(kind): words for kind, words in CLASS_WORDS.items()}
+
+
+def figure(name: str, value: float) -> str:
+    """Say a figure of the scorecard with its unit."""
+    if name.endswith("_ms"):
+        return f"{seconds(value)} {_FIGURES[name]}"
+    if name == "resumed":
+        return f"{value:.0%} {_FIGURES[name]}"
+    return f"{value:.1f}".removesuffix(".0") + f" {_FIGURES[name]}"
+
+
+_FIGURES = {
+    "per_10_customer_turns": "in 10 of their turns",
+    "per_10min": "in 10 minutes",
+    "overlap_ms": "of talking over them",
+    "resumed": "of what was cut off was taken up again",
+    "per_minute_of_speech": "in a minute of their speech",
+    "median_delay_ms": "until it came, median",
+    "questions_per_issue": "asked for each issue",
+    "partial": "had a part of it",
+    "reply_p90_ms": "before the slowest tenth of replies",
+    "unexplained_ms": "of silence without a word",
+    "name_used": "times by name",
+    "confirmed": "confirmed",
+    "drafts": "not looked at",
+}

@@ -152,7 +152,7 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
                     await socket.close(4403, "forbidden")
                     break
                 cards = {
-                    call_id: call.live.card()
+                    call_id: call.live.card(call.whose.team)
                     for call_id, call in calls.running.items()
                     if not call.over and signed_in.person.may_with(Action.WATCH_LIVE, call.whose)
                 }

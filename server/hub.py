@@ -202,9 +202,9 @@ class LiveCall:
         """Return what a new dashboard of the agent is told first."""
         return self._feeds[Audience.AGENT].shown
 
-    def card(self) -> bytes:
+    def card(self, team: str | None) -> bytes:
         """Return the call's card on the wall, as JSON."""
-        return msgspec.json.encode(card_of(self.view))
+        return msgspec.json.encode(card_of(self.view, team))
 
     def publish(self, events: Sequence[Event], position_ms: int) -> None:
         """Send committed events, and the position, to every dashboard."""

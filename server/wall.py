@@ -77,6 +77,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     call_id: str
     agent: str | None
+    team: str | None
+    """The agent's team, as the source of the call named it."""
     position_ms: int
     paused: bool
     on_hold: bool
@@ -97,8 +99,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     raised: tuple[RaisedBar, ...]
 
 
-def card_of(view: CallView) -> Card:
-    """Make the card of a call as of its position."""
+def card_of(view: CallView, team: str | None = None) -> Card:
+    """Make the card of a team's call as of its position."""
     reasons = _reasons(view)
     severity = max((reason.severity for reason in reasons), default=0)
     since = [reason.at_ms for reason in reasons if reason.severity == severity]
@@ -107,6 +109,7 @@ def card_of(view: CallView) -> Card:
     return Card(
         call_id=view.call_id,
         agent=view.agent,
+        team=team,
         position_ms=view.position_ms,
         paused=view.paused,
         on_hold=view.hold_since_ms is not None,

@@ -4,7 +4,14 @@ import { connect, type Line, NotFound, openLine, Refused, type Session, takeLine
 import { reduceAll } from "./store";
 import type { CallEvent } from "./types/events.gen";
 
-export type Connection = "connecting" | "live" | "offline" | "ended" | "refused" | "replay";
+export type Connection =
+  | "connecting"
+  | "ready"
+  | "live"
+  | "offline"
+  | "ended"
+  | "refused"
+  | "replay";
 export type Verdict = "up" | "down" | "justified" | "dismiss" | "snooze_5min" | "snooze_call";
 
 export type ClientMessage =
@@ -96,7 +103,7 @@ export class LiveBackend implements Backend {
       const early = this.as === "agent" ? takeLine(this.callId) : null;
       const line = await (early ?? openLine(this.session, this.callId, this.as));
       if (line === null) {
-        listener.connection(this.over ? "ended" : "connecting");
+        listener.connection(this.over ? "ended" : "ready");
         this.backoff.reset();
         this.retry(listener, NEXT_CALL_MS);
         return;

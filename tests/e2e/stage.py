@@ -13,7 +13,16 @@ from typing import Any, TypeVar, cast
 import uvicorn
 from msgspec.structs import replace
 
-from conversation.events import CallStarted, CueCleared, CueFeedback, CueRaised, Event, NudgeSent
+from conversation.events import (
+    CallStarted,
+    Channel,
+    CueCleared,
+    CueFeedback,
+    CueRaised,
+    Event,
+    NudgeSent,
+    ProsodyFrame,
+)
 from server.access import Access, SignIn
 from server.app import create_app
 from server.auth import SingleUser
@@ -58,9 +67,8 @@ class StageCall:
         self._journal.append(self.live.call_id, self._seq + 1, events)
         self._seq += len(events)
         newest_ms = max((event.at_ms for event in events), default=0)
-        self.live.publish(
-            events, max(self.live.position_ms, newest_ms) if position_ms is None else position_ms
-        )
+        at_ms = max(self.live.position_ms, newest_ms) if position_ms is None else position_ms
+        self.live.publish([*events, *(_level(channel, at_ms) for channel in Channel)], at_ms)
 
     async def drain(self) -> None:
         """Nobody brings its audio."""
@@ -76,6 +84,15 @@ class StageCall:
 
 HERE = SignIn(LOCAL_PERSON, None)
 """Whoever sits at this machine."""
+
+
+def _level(channel: Channel, at_ms: int) -> ProsodyFrame:
+    """How loud a channel is, for its meter; nothing else of the frame is shown."""
+    return ProsodyFrame(
+        at_ms=at_ms, channel=channel, begin_ms=max(0, at_ms - 240), end_ms=at_ms, usable_ms=240,
+        level_db=-18.0, level_delta_db=None, alpha_db=0.0, slope_db_oct=0.0, f0_st=None,
+        f0_delta_st=None, z_tilt=None, score=None, state="cold",
+    )  # fmt: skip
 
 
 def _nudge_cue(nudge: NudgeSent, at_ms: int) -> CueRaised:

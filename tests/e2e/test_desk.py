@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -224,6 +225,37 @@ def test_my_data_is_counted_taken_away_and_erased_on_request(
     assert [e.action for e in stage.access.audit.entries(limit=9)].count("erase_on_request") == 1
 
 
+def test_my_data_without_calls_and_a_request_that_is_declined_without_a_mouse(
+    stage: Stage, page: Page
+) -> None:
+    people = stage.access.accounts
+    people.add("ann", Role.AGENT, PASSWORD)
+    people.add("ada", Role.ADMIN, PASSWORD)
+    sign_in(page, stage, "ann", "data")
+    row = page.locator("dt", has_text=re.compile("^Calls$")).locator("+ dd")
+    expect(row).to_have_text("None")
+    expect(page.get_by_role("button", name="Ask to erase my calls")).to_be_disabled()
+    expect(page.get_by_text("Whether you muted cues")).to_be_visible()
+    past_calls(stage, 1)
+    page.reload()
+    expect(row).to_contain_text("1 call")
+    tab_to(page, "Ask to erase my calls")
+    page.keyboard.press("Enter")
+    tab_to(page, "Yes, ask")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("waiting for a decision")).to_be_visible()
+    tab_to(page, "Sign out")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Password")).to_be_visible()
+    sign_in(page, stage, "ada", "data")
+    expect(page.locator("[data-request]")).to_be_visible()
+    tab_to(page, "Decline")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nobody waits for a decision.")).to_be_visible()
+    expect(page.get_by_text("declined")).to_be_visible()
+    assert len(stage.calls.journal.calls()) == 1
+
+
 # --------------------------------------------------------------------------- all three
 
 
@@ -270,4 +302,9 @@ def test_a_hostile_name_is_text(stage: Stage, page: Page) -> None:
     page.get_by_label("Switched on").uncheck()
     page.get_by_role("button", name="Try on past calls").click()
     expect(page.get_by_role("link", name="<img src=x").first).to_be_visible(timeout=SLOW_MS)
+    for screen, part in (("calls", "tbody tr"), ("data", "section"), ("gallery", "hl-alerts")):
+        go(page, stage, screen)
+        expect(page.locator(part).first).to_be_visible()
+        assert page.evaluate("window.pwned") is None, screen
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
     assert page.evaluate("window.pwned") is None

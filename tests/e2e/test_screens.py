@@ -366,6 +366,9 @@ def test_hostile_text_is_text_on_every_screen(stage: Stage, page: Page) -> None:
     words = page.get_by_test_id("transcript")
     expect(words).to_contain_text("<script>window.pwned=1</script><img src=x")
     expect(words).to_contain_text("x" * 10_000)
+    turned = page.locator("hl-transcript p", has_text="txet desrever")
+    expect(turned).to_contain_text("abc \u202etxet desrever\u202c")
+    assert turned.evaluate("e => getComputedStyle(e).unicodeBidi") == "isolate"
     expect(page.get_by_test_id("nudge")).to_contain_text("<script>window.pwned=1</script>")
     wide = "document.documentElement.scrollWidth <= innerWidth"
     assert page.evaluate(wide)
@@ -373,7 +376,17 @@ def test_hostile_text_is_text_on_every_screen(stage: Stage, page: Page) -> None:
         go(page, stage, screen)
         expect(page.get_by_text("<a href=javascript:alert(1)>click</a>").first).to_be_visible()
         assert page.evaluate(wide)
+    go(page, stage, "wall")
+    page.keyboard.press("v")
+    expect(page.get_by_role("table")).to_contain_text("<a href=javascript:alert(1)>click</a>")
+    assert page.evaluate(wide)
     stage.end("hostile")
+    go(page, stage, "calls")
+    expect(page.locator("tbody tr")).to_contain_text("<b>Eve</b>")
+    go(page, stage, "replay/hostile")
+    page.get_by_label("Position").fill("14000")
+    expect(page.locator("hl-promises")).to_contain_text("<img src=x onerror=window.pwned=1>")
+    assert page.evaluate(wide)
     page.goto(f"http://127.0.0.1:{stage.port}/v1/calls/hostile/report.html")
     expect(page.locator("#transcript")).to_contain_text("<img src=x onerror=window.pwned=1>")
     assert page.evaluate("window.pwned") is None

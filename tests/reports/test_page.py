@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from conversation.events import Channel, HoldEnded, HoldStarted, ProsodyFrame
+from conversation.events import Channel, EventLog, HoldEnded, HoldStarted, ProsodyFrame
+from conversation.fact_names import AGENT_ACTS, CUSTOMER_ACTS
 from reports.build import build_report
 from reports.curves import curves, holds
 from reports.html import render_html
-from reports.model import CueAuditPart, CustomerWordsPart, OpportunityPart, ScorePart
+from reports.model import (
+    ActPart,
+    CueAuditPart,
+    CurvePart,
+    CustomerWordsPart,
+    OpportunityPart,
+    ScorePart,
+)
 from reports.page_assets import content_security_policy, script, style
 from reports.practice import to_practise
 from reports.scorecard_view import customer_words, scorecard
 from reports.summary import summary
+from reports.timeline import whole_call
+from reports.wording import ACT_WORDS, figure
 from tests.golden.files import events_of
 from tests.golden.scenes import SCENES
 
 pytestmark = pytest.mark.unit
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "tests" / "data" / "golden" / "sample.events.jsonl"
 
 
 class Page(HTMLParser):
@@ -96,13 +109,24 @@ def test_a_line_with_spans_shows_what_was_missed_first_and_why_it_is_not_scored(
         score=None,
         evidence=(),
         spans=spans,
-        figures={"per_10min": 2.5, "resumed": None},
+        figures={
+            "per_10min": 2.5,
+            "per_10_customer_turns": 0.91,
+            "overlap_ms": 2_488.0,
+            "resumed": None,
+        },
         note="the channels leak",
     )
     text = scorecard(replace(report, scorecard=(line,)))
     assert "needed 12, given 11" in text
     assert "not scored: the channels leak" in text
-    assert "per 10min 2.5" in text
+    assert "0.9 in 10 of their turns" in text
+    assert "2.5 s of talking over them" in text
+    assert "in 10 minutes" not in text, "too little speech for a rate"
+    rated = replace(report.interruptions.by[Channel.AGENT], per_10min=2.5)
+    by = {**report.interruptions.by, Channel.AGENT: rated}
+    parts = replace(report.interruptions, by=by)
+    assert "2.5 in 10 minutes" in scorecard(replace(report, scorecard=(line,), interruptions=parts))
     assert text.index("missed") < text.index("given</span>")
     assert "and 8 more" in text
     page = Page(render_html(replace(report, scorecard=(line,))))
@@ -184,3 +208,67 @@ def test_the_page_says_how_right_the_cues_were_and_why_some_were_held_back() -> 
     assert "shown shortly before" in text
     assert "<b></td>" not in text
     assert "How right the cues were" not in render_html(replace(report, cue_audit=None))
+
+
+def test_every_figure_of_the_scorecard_has_its_words_and_unit() -> None:
+    names = {"upset", "calm", "trouble", "one_channel"}
+    found = {
+        k for n in names for part in build_report(events_of(n)).scorecard for k in part.figures
+    }
+    assert found
+    for name in found:
+        said = figure(name, 1_250.0 if name.endswith("_ms") else 0.5)
+        assert "_" not in said
+        assert not name.endswith("_ms") or said.startswith("1.2 s "), said
+
+
+def test_acts_are_named_alike_in_the_report_and_on_the_screens() -> None:
+    assert set(ACT_WORDS) == AGENT_ACTS | CUSTOMER_ACTS
+    screens = (ROOT / "dashboard" / "src" / "strings.ts").read_text("utf-8")
+    for kind, words in ACT_WORDS.items():
+        assert f'{kind}: "{words}",' in screens
+
+
+def test_a_phrase_to_avoid_comes_with_a_better_one() -> None:
+    report = build_report(events_of("upset"))
+    act = ActPart(
+        id="act-1", channel=Channel.AGENT, kind="avoid_phrase", start_ms=14_200, end_ms=17_000,
+        text="that is our policy", confidence=0.9,
+    )  # fmt: skip
+    span = OpportunityPart(
+        id="wording-1", start_ms=14_200, end_ms=17_500, channel=Channel.AGENT, verdict="missed",
+        confidence=1.0, acts=("act-1",),
+    )  # fmt: skip
+    line = ScorePart(
+        behaviour="wording", opportunities=1, delivered=0, score=None, evidence=(), spans=(span,)
+    )
+    text = scorecard(replace(report, acts=(act,), scorecard=(line,)))
+    assert "Better: “Here is what I can do, and why it works this way.”" in text
+    other = replace(report, acts=(replace(act, text="hm"),), scorecard=(line,))
+    assert "Better:" not in scorecard(other)
+
+
+def test_the_timeline_draws_everything_that_it_names() -> None:
+    sample = [EventLog.decode(line) for line in SAMPLE.read_bytes().splitlines()]
+    heard = tuple(
+        CurvePart(
+            channel=c, at_ms=(1_000, 3_000), level_delta_db=(1.0, 2.0), f0_delta_st=(0.5, 0.0)
+        )
+        for c in (Channel.AGENT, Channel.CUSTOMER)
+    )
+    report = replace(build_report(sample), curves=heard)
+    drawn = whole_call(report) + whole_call(build_report(events_of("trouble")))
+    for part in (
+        "lane-agent", "lane-customer", "both", "interruption", "cut", "silence", "hold", "cue",
+        "act", "curve agent", "curve customer",
+    ):  # fmt: skip
+        assert f'class="{part}"' in drawn, part
+    assert "against the speaker's usual, dB" in drawn
+    assert "against the speaker's usual, semitones" in drawn
+    assert "<title>0:34.1 agent took the floor</title>" in drawn
+
+
+def test_a_behaviour_that_nothing_called_for_is_not_applicable() -> None:
+    text = scorecard(build_report(events_of("calm")))
+    assert "Not applicable, no opportunity: " in text
+    assert "needed 0" not in text

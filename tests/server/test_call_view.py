@@ -65,6 +65,11 @@ def test_a_card_ranks_what_the_call_needs() -> None:
     assert card_of(view_at("trouble", 119)).severity == 4
 
 
+def test_a_card_carries_the_team_that_the_server_knows() -> None:
+    assert card_of(view_at("calm", 18)).team is None
+    assert card_of(view_at("calm", 18), "billing").team == "billing"
+
+
 def test_an_alert_that_somebody_took_no_longer_ranks_high() -> None:
     taken = card_of(view_at("upset", 59))
     alerts = [reason for reason in taken.reasons if reason.kind == "alert"]

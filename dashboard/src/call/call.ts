@@ -168,7 +168,7 @@ export class Call extends LitElement implements Listener {
               : html`<ul class="why">${card.reasons.map((reason) => html`<li>${reasonText(reason, view.position_ms)}</li>`)}</ul>`
           }${trend(card.sentiment)}</section>
         ${this.alertsView()}
-        ${started(view) && !view.ended ? this.nudgeView() : nothing}
+        ${started(view) && !view.ended && this.reportUrl === null ? this.nudgeView() : nothing}
         ${this.metricsView()}
       </div>
     </div>`;

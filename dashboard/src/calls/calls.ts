@@ -32,7 +32,20 @@ export class Calls extends LitElement {
     td:nth-child(3) { font-variant-numeric: tabular-nums; }
     .live { color: var(--ok); font-weight: 600; }
     .live::before { content: ""; display: inline-block; width: 7px; height: 7px; border-radius: 50%; background: var(--ok); margin-right: 6px; }
-    @media (max-width: 560px) { .page { padding: var(--s3) var(--s2); } th, td { padding: 9px var(--s2); } .find { flex: 1 1 100%; } }
+    @media (max-width: 560px) {
+      .page { padding: var(--s3) var(--s2); }
+      .find { flex: 1 1 100%; }
+      .tools select { flex: 1 1 40%; }
+      table, tbody, tr, td { display: block; padding: 0; border: 0; }
+      thead { position: absolute; clip-path: inset(50%); }
+      tr { display: grid; grid-template: "who long" auto "when when" auto "what what" auto "open open" auto / 1fr auto; gap: var(--s1); padding: var(--s3); border-bottom: 1px solid var(--line); }
+      tr:last-child { border-bottom: 0; }
+      td:nth-child(1) { grid-area: when; color: var(--soft); }
+      td:nth-child(2) { grid-area: who; font-weight: 600; }
+      td:nth-child(3) { grid-area: long; }
+      td:nth-child(4) { grid-area: what; display: flex; flex-wrap: wrap; gap: 4px; }
+      td:nth-child(5) { grid-area: open; padding: 4px 0; }
+    }
   `,
   ];
 

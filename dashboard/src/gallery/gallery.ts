@@ -91,7 +91,7 @@ export class Gallery extends LitElement {
     chartStyles,
     css`
     :host { height: auto; }
-    .page { max-width: 1160px; margin: 0 auto; padding: var(--s5) var(--s4) var(--s6); display: grid; gap: var(--s6); }
+    .page { max-width: 1160px; margin: 0 auto; padding: var(--s5) var(--s4) var(--s6); display: grid; gap: var(--s6); grid-template-columns: minmax(0, 1fr); }
     section > h2 { font-size: var(--t-lead); color: var(--text); border-bottom: 1px solid var(--line); padding-bottom: var(--s2); margin-bottom: var(--s4); }
     .grid { display: grid; gap: var(--s4); grid-template-columns: repeat(auto-fill, minmax(min(100%, 520px), 1fr)); align-items: start; }
     .small-grid { grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); }
@@ -102,9 +102,10 @@ export class Gallery extends LitElement {
     .swatch svg { width: 92px; height: 44px; border: 1px solid var(--line); border-radius: 8px; }
     .glyph { display: grid; justify-items: center; gap: 4px; width: 64px; font-size: var(--t-small); color: var(--soft); }
     hl-transcript { height: 280px; }
-    .holds-chart { padding: var(--s3) var(--s4); }
+    .holds-row, .holds-row + .flow { margin: var(--s4) 0; }
+    .holds-chart { overflow-x: auto; padding: var(--s3) var(--s4); }
     .holds-card { height: 232px; }
-    .holds-row { display: block; overflow-x: auto; }
+    .holds-row { display: block; position: relative; overflow-x: auto; }
     .holds-row .line { min-width: 900px; }
     .t-small { font-size: var(--t-small); } .t-label { font-size: var(--t-label); } .t-body { font-size: var(--t-body); } .t-lead { font-size: var(--t-lead); } .t-value { font-size: var(--t-value); } .t-cue { font-size: var(--t-cue); font-weight: 620; }
     ${unsafeCSS(COLOURS.map((name) => `.fill-${name} { fill: var(--${name}); }`).join(""))}

@@ -49,6 +49,7 @@ export class CueSlot extends LitElement {
     .controls { display: flex; gap: 4px; align-items: center; min-height: 32px; margin-left: -9px; }
     .controls button { min-width: 32px; min-height: 32px; padding: 0 7px; }
     .down .icon { transform: scaleY(-1); }
+    .brief { display: none; }
     .away { visibility: hidden; }
     @media (max-width: 560px) {
       section { height: 196px; padding: var(--s3) var(--s3) var(--s2); }
@@ -56,7 +57,8 @@ export class CueSlot extends LitElement {
       .tile { width: 44px; height: 44px; border-radius: 12px; }
       .say { font-size: 1.75rem; }
       .controls { margin-left: -4px; }
-      .justified .face { position: absolute; clip-path: inset(50%); }
+      .face { display: none; }
+      .brief { display: inline; }
       .controls button { padding: 0 6px; gap: 3px; }
       .stopped { padding: 0 var(--s3); }
     }
@@ -107,11 +109,11 @@ export class CueSlot extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    const { muted, quiet } = this.prefs;
+    const { quiet } = this.prefs;
     this.toggleAttribute("quiet", quiet);
     const shown = this.shown;
     return html`<section class="card" aria-label=${strings.currentCue}>
-      <div class="words" aria-live=${quiet || muted ? "off" : "polite"} aria-atomic="true">
+      <div class="words" aria-live=${quiet ? "off" : "polite"} aria-atomic="true">
         ${shown ?? this.idleView()}
       </div>
       ${
@@ -165,17 +167,17 @@ export class CueSlot extends LitElement {
     return html`<div class="controls">
       ${VERDICTS.map(([verdict, name, key]) => {
         const label = strings.feedback[verdict];
-        const worded = verdict.startsWith("snooze") || verdict === "justified";
+        const short = SHORT[verdict];
         return html`<button class="bare ${verdict} ${active ? "" : "away"}" data-verdict=${verdict} title="${label} (${key})"
           aria-label=${label} ?disabled=${!active} @click=${() => this.judge(verdict)}
-          >${icon(name)}${worded ? html`<span class="face">${SHORT[verdict]}</span>` : nothing}</button>`;
+          >${icon(name)}${short === undefined ? nothing : html`<span class="face">${label}</span><span class="brief">${short}</span>`}</button>`;
       })}
     </div>`;
   }
 }
 
 const SHORT: Readonly<Partial<Record<Verdict, string>>> = {
-  justified: strings.feedback.justified,
+  justified: "",
   snooze_5min: strings.snoozeShort,
   snooze_call: strings.snoozeCallShort,
 };

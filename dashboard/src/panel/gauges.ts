@@ -64,6 +64,7 @@ export class Gauges extends LitElement {
   static override styles = [
     base,
     css`
+    :host { container-type: inline-size; }
     dl { display: grid; grid-template-columns: repeat(4, 1fr); gap: var(--s3); }
     .gauge { padding: var(--s3) var(--s4); display: grid; gap: 2px; min-width: 0; }
     dt { font-size: var(--t-label); color: var(--soft); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
@@ -78,7 +79,8 @@ export class Gauges extends LitElement {
     .range { font-size: var(--t-small); color: var(--soft); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
     .range b { color: var(--warn); }
     .range .icon { stroke-width: 3; width: 12px; height: 12px; }
-    @media (max-width: 560px) { dl { grid-template-columns: 1fr 1fr; gap: var(--s2); } .gauge { padding: var(--s2) var(--s3); } }
+    @container (max-width: 740px) { .gauge { padding: var(--s3); } .value small { font-size: var(--t-small); } .range .unit { display: none; } .value { white-space: nowrap; font-size: 1.375rem; } }
+    @container (max-width: 540px) { dl { grid-template-columns: 1fr 1fr; gap: var(--s2); } .gauge { padding: var(--s2) var(--s3); } .range .unit { display: inline; } [data-gauge="pace"] .unit { display: none; } }
   `,
   ];
 
@@ -119,7 +121,7 @@ function gaugeView({ name, label, value, unit, top, usual }: Gauge): TemplateRes
       <rect class="usual" x=${from} width=${to - from} height="6"></rect>
       ${value === null ? nothing : svg`<rect class="needle" x=${Math.min(98, at)} width="2" height="6"></rect>`}
     </svg></dd>
-    <dd class="range">${above ? outside("up", strings.gauges.above) : below ? outside("down", strings.gauges.below) : nothing}${range}</dd>
+    <dd class="range">${above ? outside("up", strings.gauges.above) : below ? outside("down", strings.gauges.below) : nothing}${range}<span class="unit">${unit}</span></dd>
   </div>`;
 }
 

@@ -58,11 +58,12 @@ export class Panel extends LitElement implements Listener {
     css`
     :host { height: 100%; }
     .panel { height: 100%; max-width: 1240px; margin: 0 auto; padding: var(--s2) var(--s4) var(--s4); display: grid; gap: var(--s3);
-      grid-template: "bar bar" auto "slot side" auto "floor side" auto "gauges side" auto "words side" minmax(200px, 1fr) / minmax(0, 1fr) 280px; }
+      grid-template: "bar bar" auto "slot side" auto "floor side" auto "gauges side" auto "words side" minmax(200px, 1fr) / minmax(0, 1fr) 300px; }
     .bar { grid-area: bar; display: flex; align-items: center; gap: var(--s3); min-height: 36px; }
     hl-status { flex: 1; min-width: 0; }
     .link { display: inline-flex; align-items: center; gap: 6px; font-size: var(--t-label); color: var(--soft); white-space: nowrap; }
     .link i { width: 8px; height: 8px; border-radius: 50%; border: 2px solid var(--line-strong); }
+    .link.ready i { border-color: var(--ok); }
     .link.live i { background: var(--ok); border-color: var(--ok); }
     .link.offline, .link.refused { color: var(--mark); }
     .link.offline i, .link.refused i { border-color: var(--mark); }
@@ -73,6 +74,8 @@ export class Panel extends LitElement implements Listener {
     .side { grid-area: side; display: flex; flex-direction: column; gap: var(--s3); min-height: 0; overflow-y: auto; }
     .own { padding: 6px; display: grid; grid-template-columns: 1fr 1fr; gap: 4px; }
     .own button { justify-content: flex-start; color: var(--text); min-height: 34px; padding: 0 6px; gap: 5px; }
+    .own button:disabled { color: var(--soft); }
+    .own button:disabled .icon { opacity: 0.6; }
     .own .on { color: var(--accent); background: var(--sunken); }
     .own .stop.on { color: var(--mark); background: var(--mark-ground); }
     .replay { display: flex; align-items: center; gap: var(--s2); padding: 6px var(--s3); }

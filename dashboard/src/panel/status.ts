@@ -115,8 +115,7 @@ export class Status extends LitElement {
       level === undefined ? 0 : Math.max(1, Math.min(BARS, (level - LEVEL_FLOOR_DB) / 6 + 1));
     const speaks = this.view.speech.some((bar) => bar.channel === channel && bar.end_ms === null);
     const lit = speaks ? Math.round(on) : 0;
-    if (level === undefined) return html`<span class="meter">${strings.channel[channel]}</span>`;
-    return html`<span class="meter ${channel}" role="img" aria-label="${strings.level(channel)}: ${lit} / ${BARS}">
+    return html`<span class="meter ${channel}" role="img" aria-label="${strings.level(channel)}: ${level === undefined ? strings.unknownWords : `${lit} / ${BARS}`}">
       ${strings.channel[channel]}
       <span class="bars">${Array.from({ length: BARS }, (_, at) => html`<i class=${at < lit ? "on" : ""}></i>`)}</span>
     </span>`;

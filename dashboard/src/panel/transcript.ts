@@ -18,8 +18,9 @@ export class Transcript extends LitElement {
     base,
     css`
     :host { position: relative; display: flex; flex-direction: column; min-height: 200px; overflow: hidden; }
-    .list { flex: 1 1 0; min-height: 0; overflow-y: auto; overflow-anchor: none; padding: var(--s3) var(--s4); border-radius: var(--round); scrollbar-width: thin; }
-    .list:focus-visible { outline-offset: -2px; }
+    .list { flex: 1 1 0; min-height: 0; overflow-y: auto; overflow-anchor: none; padding: var(--s3) var(--s4); border-radius: var(--round); scrollbar-width: thin;
+      mask-image: linear-gradient(transparent, #000 12px, #000 calc(100% - 12px), transparent); }
+    .list:focus-visible { outline-offset: -2px; mask-image: none; }
     .line { display: grid; grid-template-columns: 40px 72px 1fr fit-content(190px); gap: var(--s2) var(--s3); padding: 4px 0; align-items: baseline; }
     .line time { font-size: var(--t-small); color: var(--soft); text-align: right; }
     .who { font-size: var(--t-label); font-weight: 600; }
@@ -105,7 +106,8 @@ function lineView(line: Line, acts: readonly ActDetected[]): TemplateResult {
     <span class="who">${strings.channel[line.channel]}</span>
     <p dir="auto">${words(line.stable)}${line.tail === "" ? nothing : html` <span class="tail">${words(line.tail)}</span>`}${note === "" ? nothing : html` <span class="tail">${note}</span>`}</p>
     <span class="acts">${acts.map(
-      (act) => html`<span class="chip" title=${act.text}>${act.kind.replaceAll("_", " ")}</span>`,
+      (act) =>
+        html`<span class="chip" title=${act.text}>${strings.acts[act.kind] ?? act.kind.replaceAll("_", " ")}</span>`,
     )}</span>
   </div>`;
 }

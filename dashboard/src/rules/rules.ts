@@ -84,6 +84,7 @@ export class Rules extends LitElement {
     .trial td, .trial th { padding: 5px var(--s3) 5px 0; white-space: normal; }
     .more-now { color: var(--accent); font-weight: 600; }
     @media (max-width: 720px) { .page, .dock > div { padding: var(--s3) var(--s2); } .list > li { grid-template-columns: 44px minmax(0, 1fr); padding: var(--s3); } dl, hl-rule-editor { grid-column: 1 / -1; } }
+    @media (max-width: 560px) { .find { flex: 1 1 100%; } }
     @media print { .dock, .find, .tools select, .more { display: none; } .list > li { break-inside: avoid; } }
   `,
   ];
@@ -239,7 +240,7 @@ export class Rules extends LitElement {
     </div>
     <dl><dt>${words.priority}</dt><dd>${rule.priority}</dd><dt>${words.latency}</dt><dd>${words.latencyClass[rule.latency_class] ?? rule.latency_class}</dd>
       <dt>${words.confidence}</dt><dd>${rule.confidence_floor}</dd><dt>${words.cooldown}</dt><dd>${seconds(rule.cooldown_ms)}</dd>
-      <dt>${words.ttl}</dt><dd>${seconds(rule.ttl_ms)}</dd><dt>${words.perCall}</dt><dd>${rule.max_per_call}</dd></dl>
+      <dt>${words.ttl}</dt><dd>${seconds(rule.ttl_ms)}</dd><dt>${words.perCall}</dt><dd>${rule.max_per_call}×</dd></dl>
     ${open ? html`<hl-rule-editor .rule=${rule} .draft=${this.changes[rule.id] ?? {}} @draft=${this.onChange}></hl-rule-editor>` : nothing}
   </li>`;
   }

@@ -13,7 +13,7 @@ export const chartStyles = css`
   .plot span { position: absolute; left: 0; width: 24px; text-align: right; font-size: var(--t-small); color: var(--soft); line-height: 1; }
   .plot .top { top: 0; } .plot .bottom { bottom: 0; }
   .plot svg { display: block; width: 100%; height: 132px; overflow: visible; }
-  .grid { stroke: var(--line); fill: none; vector-effect: non-scaling-stroke; }
+  .plot .grid { stroke: var(--line); fill: none; vector-effect: non-scaling-stroke; }
   .bar { fill: var(--agent); } .bar-part { fill: var(--usual); }
   .line, .line-dashed { fill: none; stroke: var(--agent); stroke-width: 2; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
   .line-dashed { stroke: var(--customer); stroke-dasharray: 5 4; }

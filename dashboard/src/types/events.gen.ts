@@ -621,6 +621,7 @@ export interface Reason {
 export interface Card {
   readonly call_id: string;
   readonly agent: string | null;
+  readonly team: string | null;
   readonly position_ms: number;
   readonly paused: boolean;
   readonly on_hold: boolean;

@@ -16,7 +16,7 @@ export function badge(severity: number): TemplateResult {
 export function reasonText({ kind, text, at_ms }: Reason, nowMs: number): TemplateResult {
   const said = strings.reasons[kind] ?? kind.replaceAll("_", " ");
   const quoted = kind !== "alert" && text !== null;
-  return html`${kind === "alert" ? text : said}${quoted ? html`: <q dir="auto">${words(text ?? "")}</q>` : nothing}
+  return html`<span class="what">${kind === "alert" ? text : said}${quoted ? html`: <q dir="auto">${words(text ?? "")}</q>` : nothing}</span>
     <span class="ago">${ago(nowMs - at_ms)}</span>`;
 }
 
@@ -91,7 +91,7 @@ export function rowView(card: Card, context: CardContext): TemplateResult {
     <span role="cell">${badge(card.severity)}</span>
     <span role="cell"><a class="name" href="#call/${encodeURIComponent(card.call_id)}" aria-label=${wall.open(name)}>${name}</a></span>
     <span role="cell"><time class="num">${clock(card.position_ms)}</time></span>
-    <span role="cell" class="cut">${first === undefined ? html`<span class="soft">${state(card)}</span>` : reasonText(first, card.position_ms)}</span>
+    <span role="cell" class="one">${first === undefined ? html`<span class="soft">${state(card)}</span>` : reasonText(first, card.position_ms)}</span>
     <span role="cell" class="cut" dir="auto">${card.last_words === null ? wall.noWords : words(card.last_words)}</span>
     <span role="cell">${trend(card.sentiment)}</span>
     <span role="cell">${freshness(context.staleMs, true)}</span>

@@ -46,7 +46,7 @@ const SENTIMENT: Readonly<Record<string, number>> = {
   anger: -2,
 };
 
-/** Make the card of a call as of its position. */
+/** Make the card of a call as of its position; its team is known to the server alone. */
 export function cardOf(view: CallView): Card {
   const reasons = reasonsOf(view);
   const severity = Math.max(0, ...reasons.map((reason) => reason.severity));
@@ -56,6 +56,7 @@ export function cardOf(view: CallView): Card {
   return {
     call_id: view.call_id,
     agent: view.agent,
+    team: null,
     position_ms: view.position_ms,
     paused: view.paused,
     on_hold: view.hold_since_ms !== null,

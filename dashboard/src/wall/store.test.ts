@@ -55,6 +55,8 @@ describe("the wall", () => {
     const state = wall(quiet, soon, now);
     expect(visible(state, { ...noFilters, needOnly: true })).toEqual(["now", "soon"]);
     expect(visible(state, { ...noFilters, agent: "Ife Adeyemi" })).toEqual(["quiet"]);
+    const teams = wall({ ...quiet, team: "billing" }, { ...soon, team: "sales" }, now);
+    expect(visible(teams, { ...noFilters, team: "sales" })).toEqual(["soon"]);
     expect(visible(state, { ...noFilters, reason: "raised_voice" })).toEqual(["soon"]);
     expect(visible(state, { ...noFilters, overMinutes: 2 })).toEqual(["now"]);
     expect(visible(state, { ...noFilters, text: "HUSBAND" })).toEqual(["now"]);

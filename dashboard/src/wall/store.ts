@@ -50,6 +50,7 @@ function byNeed(entries: ReadonlyMap<string, Entry>): readonly string[] {
 
 export interface Filters {
   readonly text: string;
+  readonly team: string;
   readonly agent: string;
   readonly reason: string;
   readonly overMinutes: number;
@@ -58,6 +59,7 @@ export interface Filters {
 
 export const noFilters: Filters = {
   text: "",
+  team: "",
   agent: "",
   reason: "",
   overMinutes: 0,
@@ -71,6 +73,7 @@ export function visible(state: WallState, filters: Filters): readonly string[] {
     const card = state.entries.get(id)?.card;
     if (card === undefined) return false;
     if (filters.needOnly && card.severity === 0) return false;
+    if (filters.team !== "" && card.team !== filters.team) return false;
     if (filters.agent !== "" && card.agent !== filters.agent) return false;
     if (filters.reason !== "" && !card.reasons.some(({ kind }) => kind === filters.reason))
       return false;

@@ -21,7 +21,7 @@ export const callStyles = css`
 
 /** Styles of a card and a row. */
 export const wallStyles = css`
-  .call.card { height: 100%; padding: var(--s3) var(--s4) var(--s3); display: grid; grid-template-rows: 24px 43px 40px 40px 18px; align-content: space-between; position: relative; overflow: hidden; }
+  .call.card { height: 100%; padding: var(--s3) var(--s4) var(--s3); display: grid; grid-template: 24px 43px 40px 40px 18px / minmax(0, 1fr); align-content: space-between; position: relative; overflow: hidden; }
   .call.card:hover { border-color: var(--line-strong); }
   .call.card.s4 { border-color: var(--mark); }
   .call .name { font-weight: 600; color: var(--text); text-decoration: none; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -31,11 +31,15 @@ export const wallStyles = css`
   .line .name:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
   .top { display: flex; gap: var(--s2); align-items: center; min-width: 0; }
   .why { font-size: var(--t-label); overflow: hidden; }
-  .why p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; line-height: 21px; }
+  .call .why p, .one { display: flex; gap: 6px; min-width: 0; white-space: nowrap; line-height: 21px; }
+  .call .why .what, .one .what { overflow: hidden; text-overflow: ellipsis; unicode-bidi: isolate; }
   .said { font-size: var(--t-label); color: var(--soft); overflow: hidden; display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow-wrap: anywhere; unicode-bidi: isolate; }
   .call hl-lanes { height: 40px; }
   .foot { display: flex; gap: var(--s3); align-items: center; font-size: var(--t-small); color: var(--soft); white-space: nowrap; }
-  .head, .line { display: grid; grid-template: none / 84px 128px 60px minmax(0, 1.2fr) minmax(0, 1.5fr) 104px 28px; gap: var(--s3); align-items: center; height: 44px; padding: 0 var(--s3); border-bottom: 1px solid var(--line); font-size: var(--t-label); border-radius: 0; }
+  .head, .line { display: grid; grid-template: none / 84px 128px 60px minmax(0, 1.5fr) minmax(0, 1.3fr) 104px 28px; gap: var(--s3); align-items: center; height: 44px; padding: 0 var(--s3); border-bottom: 1px solid var(--line); font-size: var(--t-label); border-radius: 0; }
+  .line { background: var(--card); }
+  .line > span { display: flex; align-items: center; min-width: 0; }
+  .line > .cut { display: block; }
   .line .fresh { overflow: hidden; }
   .head :last-child { position: absolute; clip-path: inset(50%); }
   .head { position: sticky; top: 0; z-index: 1; background: var(--ground); color: var(--soft); height: 32px; }

@@ -271,6 +271,7 @@ export class Wall extends LitElement implements WallListener {
     const { wall } = strings;
     const cards = [...this.wall.entries.values()].map(({ card }) => card);
     const needing = cards.filter((card) => card.severity > 0).length;
+    const teams = [...new Set(cards.flatMap((card) => card.team ?? []))].sort();
     const agents = [...new Set(cards.flatMap((card) => card.agent ?? []))].sort();
     const kinds = [
       ...new Set(cards.flatMap((card) => card.reasons.map(({ kind }) => kind))),
@@ -288,7 +289,7 @@ export class Wall extends LitElement implements WallListener {
       <h1>${wall.title}</h1>
       <span class="small soft" role="status" data-testid="wall-count">${wall.count(cards.length, needing)}</span>
       <span class="grow"></span>
-      <span class="find">${icon("search")}<input type="search" aria-label=${wall.search} placeholder=${wall.search} title="/" .value=${this.filters.text}
+      <span class="find">${icon("search")}<input type="search" aria-label=${wall.search} placeholder=${wall.searchShort} title="/" .value=${this.filters.text}
         @input=${(event: InputEvent) => this.filter({ text: (event.target as HTMLInputElement).value })}></span>
       ${choose(
         wall.need.label,
@@ -299,6 +300,7 @@ export class Wall extends LitElement implements WallListener {
         ],
         (value) => this.filter({ needOnly: value === "some" }),
       )}
+      ${teams.length < 2 ? nothing : choose(wall.team.label, this.filters.team, [["", wall.team.all], ...teams.map((name) => [name, name] as const)], (team) => this.filter({ team }))}
       ${choose(wall.agent.label, this.filters.agent, [["", wall.agent.all], ...agents.map((name) => [name, name] as const)], (agent) => this.filter({ agent }))}
       ${choose(wall.reason.label, this.filters.reason, [["", wall.reason.all], ...kinds.map((kind) => [kind, kind === "alert" ? strings.alerts.label : (strings.reasons[kind] ?? kind)] as const)], (reason) => this.filter({ reason }))}
       ${choose(wall.duration.label, String(this.filters.overMinutes), [["0", wall.duration.all], ...[5, 10, 20].map((min) => [String(min), wall.duration.over(min)] as const)], (value) => this.filter({ overMinutes: Number(value) }))}

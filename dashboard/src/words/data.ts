@@ -10,7 +10,7 @@ export const words = {
   carries: (agent: string) => `Calls carry the name ${agent}.`,
   calls: "Calls",
   callsText: (count: number, hours: string, first: string, last: string) =>
-    `${count} calls, ${hours}, from ${first} to ${last}`,
+    `${count === 1 ? "1 call" : `${count} calls`}, ${hours}, from ${first} to ${last}`,
   noCalls: "None",
   events: "What was heard in them",
   eventsText: (count: string) =>
@@ -40,7 +40,7 @@ export const words = {
   eraseLocal:
     "Notes down that all calls on this machine are to be erased. You then confirm it below.",
   ask: "Ask to erase my calls",
-  askSure: (count: number) => `Ask to have ${count} calls erased?`,
+  askSure: (count: number) => `Ask to have ${count === 1 ? "1 call" : `${count} calls`} erased?`,
   yes: "Yes, ask",
   cancel: "Cancel",
   mine: "Your requests",

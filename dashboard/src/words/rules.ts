@@ -51,7 +51,7 @@ export const words = {
   cannotSave: "Rules hold for the whole server, so an admin saves them.",
   saved: "Saved. Calls that start from now on use it; calls in progress keep what they began with.",
   trial: (calls: number, minutes: number) =>
-    `On ${calls} past calls, ${minutes} min, this change would have made`,
+    `This change, replayed on ${calls} past calls (${minutes} min)`,
   noCalls: "There are no finished calls to try it on yet.",
   noChange: "No showing would come or go.",
   total: (before: number, after: number) => `All cues together: ${before} before, ${after} after`,
