@@ -99,6 +99,17 @@ class Ears:
         self.prosody.push_audio(self._nothing_at(gap.end_ms))
         return events
 
+    def pass_over(self, chunk: AudioChunk) -> list[Event]:
+        """Leave out audio that came while capture is paused."""
+        pause = AudioGap(
+            at_ms=chunk.end_ms,
+            channel=self._channel,
+            begin_ms=chunk.start_ms,
+            end_ms=chunk.end_ms,
+            reason="pause",
+        )
+        return self.gap(pause, chunk.sample_rate_hz)
+
     def release(self) -> list[Event]:
         """Return what the audio accepted so far says, as far as both channels are known."""
         return self._share(self.front_end.release())

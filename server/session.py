@@ -251,14 +251,7 @@ class CallSession:
         if isinstance(item, AudioGap):
             self._merger.add(ears.gap(item, self.sample_rate_hz))
         elif self._paused:
-            pause = AudioGap(
-                at_ms=item.end_ms,
-                channel=item.channel,
-                begin_ms=item.start_ms,
-                end_ms=item.end_ms,
-                reason="pause",
-            )
-            self._merger.add(ears.gap(pause, self.sample_rate_hz))
+            self._merger.add(ears.pass_over(item))
         else:
             ears.accept(item)
 

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.unit
 @pytest.mark.parametrize("length", [1, 2, 31, 312])
 def test_percentile_and_median_are_those_of_the_newest_values(length: int) -> None:
     random = np.random.default_rng(1)
-    newest, known = _Newest(length), []
+    newest = _Newest(length)
+    known: list[float] = []
     for step in range(800):
         level_db = -120.0 if step % 7 == 0 else float(random.normal(-50, 20))
         newest.append(level_db)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from functools import partial
 from threading import Event
 
 import pytest
@@ -32,7 +32,10 @@ def test_what_waits_is_accepted_scored_once_and_worked_on_in_order() -> None:
             accept,  # type: ignore[arg-type]
         )
 
-    analysis.put(Turn(lambda: bool(free.wait(5)), lambda error: None, None))
+    def hold() -> None:
+        assert free.wait(5)
+
+    analysis.put(Turn(hold, lambda error: None, None))
     for name in ("a", "b", "c"):
         analysis.put(turn(name, fails=name == "b"))
     free.set()
@@ -45,8 +48,12 @@ def test_what_waits_is_accepted_scored_once_and_worked_on_in_order() -> None:
 def test_results_of_other_threads_come_to_the_loop_in_order() -> None:
     async def run() -> list[int]:
         wakeups, seen = Wakeups(asyncio.get_running_loop()), list[int]()
-        note: Callable[[int], None] = seen.append
-        await asyncio.to_thread(lambda: [wakeups.post(lambda n=n: note(n)) for n in range(100)])
+
+        def post() -> None:
+            for n in range(100):
+                wakeups.post(partial(seen.append, n))
+
+        await asyncio.to_thread(post)
         await asyncio.sleep(0.01)
         return seen
 
