@@ -1,7 +1,7 @@
 """The analysis thread: whatever calls have waiting is heard in one round.
 
-A round accepts the audio of every call that waits, scores all voice activity at once, which halves
-its cost, and then lets one call after the other say what follows. What it returns to the event
+A round accepts the audio of every call that waits, scores all voice activity at once, which is
+cheaper, and then lets one call after the other say what follows. What it returns to the event
 loop shares wake-ups. None of it can change a result, only when it comes.
 """
 
@@ -20,8 +20,8 @@ from server.watchdog import Busy
 _MANY_CALLS = 12
 """Live calls from which on rounds keep a distance; fewer would fill none."""
 _ROUND_S = 0.02
-"""Least time from one round to the next while there are many calls: it adds 10 ms to a cue on
-average, and takes a third off the cost of 50 calls (measured)."""
+"""Least time from one round to the next while there are many calls (our choice): it adds at most
+20 ms to a cue, and more calls share what a round costs."""
 
 Accept = Callable[[], Sequence[SpeechProbability]]
 """Takes a turn's audio; returns where its voice activity waits."""
