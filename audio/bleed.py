@@ -73,8 +73,11 @@ class BleedGate:
         if first > last:
             missing = np.arange(max(last, first - _KEPT_STEPS), first) % _KEPT_STEPS
             kept[missing] = np.nan
-        for i, level in enumerate(levels):
-            kept[(first + i) % _KEPT_STEPS] = level
+        at = first % _KEPT_STEPS
+        if at + len(levels) <= _KEPT_STEPS:
+            kept[at : at + len(levels)] = levels
+        else:
+            kept[(first + np.arange(len(levels))) % _KEPT_STEPS] = levels
         self._known_ms[channel] = begin_ms + len(levels) * STEP_MS
 
     def skip(self, channel: Channel, until_ms: int) -> None:

@@ -28,15 +28,13 @@ FrontEndEvent = SpeechStarted | SpeechEnded | ChannelQuality | AudioGap
 
 
 class _Window:
-    """A scored window that waits for the other channel."""
+    """A window that waits for its score, or for the other channel."""
 
     __slots__ = ("begin_ms", "level_db", "probability", "steps")
 
-    def __init__(
-        self, begin_ms: int, probability: float, level_db: float, steps: tuple[float, ...]
-    ) -> None:
+    def __init__(self, begin_ms: int, level_db: float, steps: tuple[float, ...]) -> None:
         self.begin_ms = begin_ms
-        self.probability = probability
+        self.probability = 0.0
         self.level_db = level_db
         self.steps = steps
 
@@ -46,7 +44,8 @@ class ChannelFrontEnd:
 
     Any split of the same samples gives the same events and the same audio. With a gate, a window
     is judged once the other channel is known as far; audio, events and gaps come out in stream
-    order all the same, so `release()` both channels after pushing either.
+    order all the same, so `release()` both channels after pushing either. Who hears many channels
+    first accepts the audio of all of them, has their voice activity scored together, and releases.
     """
 
     def __init__(
@@ -74,6 +73,8 @@ class ChannelFrontEnd:
         self._flushed = False
         self._unscored = np.zeros(0, dtype=np.float32)
         self._waiting: deque[_Window | AudioChunk | AudioGap] = deque()
+        self._unheard: deque[_Window] = deque()
+        """Those of them whose voice activity is not known yet."""
         self._ready: list[AudioChunk] = []
         self._scored: list[tuple[int, float]] = []
         self._watermark_ms = 0
@@ -94,7 +95,16 @@ class ChannelFrontEnd:
         return scored
 
     def push(self, chunk: AudioChunk) -> list[FrontEndEvent]:
-        """Take the next samples of the channel.
+        """Take the next samples of the channel and return what they settle.
+
+        Raises:
+            BadSamples, ValueError: as `accept`.
+        """
+        self.accept(chunk)
+        return self.release()
+
+    def accept(self, chunk: AudioChunk) -> None:
+        """Take the next samples of the channel; `release` judges them.
 
         Raises:
             BadSamples: a sample is not a finite number.
@@ -114,12 +124,12 @@ class ChannelFrontEnd:
                 f"{chunk.start_ms} ms; check the source's encoding."
             )
         self._next_sample += len(chunk.samples)
-        self._score(self._resampler.push(chunk.samples))
-        return self.release()
+        self._hear(self._resampler.push(chunk.samples))
 
     def gap(self, gap: AudioGap) -> list[FrontEndEvent]:
         """Move the clock over lost audio; nothing spans it. The gap comes out in its place."""
-        self._score(self._resampler.flush())
+        self._hear(self._resampler.flush())
+        self._settle()
         self._waiting.append(gap)
         self._next_sample = max(self._next_sample, gap.end_ms * self._rate_hz // 1000)
         self._resampler = StreamingResampler(self._rate_hz)
@@ -141,7 +151,7 @@ class ChannelFrontEnd:
         """Score what is left; no more audio comes on this channel."""
         if not self._flushed:
             self._flushed = True
-            self._score(self._resampler.flush())
+            self._hear(self._resampler.flush())
             if self._gate is not None:
                 self._gate.end(self.channel)
         return self.release()
@@ -154,6 +164,7 @@ class ChannelFrontEnd:
 
     def release(self) -> list[FrontEndEvent]:
         """Return the events that can be decided with what is known of both channels."""
+        self._settle()
         events: list[FrontEndEvent] = []
         while self._waiting:
             item = self._waiting[0]
@@ -195,7 +206,7 @@ class ChannelFrontEnd:
         """Begin of the next window."""
         return self._origin_16k * 1000 // ANALYSIS_RATE_HZ + self._windows * WINDOW_MS
 
-    def _score(self, audio: Samples) -> None:
+    def _hear(self, audio: Samples) -> None:
         if len(audio) == 0:
             return
         self._waiting.append(
@@ -207,20 +218,29 @@ class ChannelFrontEnd:
             )
         )
         self._made_16k += len(audio)
+        self._vad.feed(audio)
         self._unscored = np.concatenate([self._unscored, audio])
-        for probability in self._vad.push(audio):
-            window, self._unscored = (
-                self._unscored[:WINDOW_SAMPLES],
-                self._unscored[WINDOW_SAMPLES:],
-            )
-            powers = np.square(window.reshape(_STEPS, -1), dtype=np.float64).mean(axis=1)
-            steps = tuple(float(level) for level in _db(powers))
-            scored = _Window(self._window_ms, probability, float(_db(powers.mean())), steps)
+        whole = len(self._unscored) // WINDOW_SAMPLES
+        if not whole:
+            return
+        heard = self._unscored[: whole * WINDOW_SAMPLES].reshape(whole, _STEPS, -1)
+        self._unscored = self._unscored[whole * WINDOW_SAMPLES :]
+        powers = np.square(heard, dtype=np.float64).mean(axis=-1)
+        levels_db = _db(powers.mean(axis=-1)).tolist()
+        for level_db, steps in zip(levels_db, _db(powers).tolist(), strict=True):
+            window = _Window(self._window_ms, level_db, tuple(steps))
             if self._gate is not None:
-                self._gate.hear(self.channel, scored.begin_ms, steps)
-            self._waiting.append(scored)
+                self._gate.hear(self.channel, window.begin_ms, window.steps)
+            self._waiting.append(window)
+            self._unheard.append(window)
             self._windows += 1
 
+    def _settle(self) -> None:
+        """Note the voice activity of every window that was heard."""
+        if self._unheard:
+            for probability in self._vad.take():
+                self._unheard.popleft().probability = probability
 
-def _db(power: npt.NDArray[np.float64] | np.floating) -> npt.NDArray[np.float64]:
-    return np.asarray(10 * np.log10(np.asarray(power) + 1e-12))
+
+def _db(power: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(10 * np.log10(power + 1e-12))

@@ -9,10 +9,9 @@ of 8 ms, within one window, that is loud enough. No padding, no hangover.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
-
-import numpy as np
 
 from audio.settings import AudioSettings
 from conversation.events import Channel, SpeechEnded, SpeechStarted
@@ -34,15 +33,52 @@ _TAIL_MS = (240, 40)
 a channel that is cut off fades too."""
 
 
+class _Newest:
+    """The newest values, in order of size too: a percentile costs nothing."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._values: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def append(self, value: float) -> None:
+        self._values.append(value)
+        insort(self._sorted, value)
+        if len(self._values) > self._length:
+            del self._sorted[bisect_left(self._sorted, self._values.popleft())]
+
+    def before(self, ago: int) -> float:
+        """Return the value `ago` steps ago; 1 is the newest."""
+        return self._values[-ago]
+
+    def percentile(self, share: float) -> float:
+        """Return the value below which a share of them lies, interpolated as `np.percentile`."""
+        at = (len(self._sorted) - 1) * share
+        low = math.floor(at)
+        left, right = self._sorted[low], self._sorted[min(low + 1, len(self._sorted) - 1)]
+        part, step = at - low, right - left
+        return left + step * part if part < 0.5 else right - step * (1 - part)
+
+    def median(self) -> float:
+        """Return the middle value, the mean of two for an even number."""
+        middle = len(self._sorted) // 2
+        if len(self._sorted) % 2:
+            return self._sorted[middle]
+        return (self._sorted[middle - 1] + self._sorted[middle]) / 2
+
+
 class SpeechSegmenter:
     """Pure state machine of one channel, fed window by window."""
 
     def __init__(self, channel: Channel, settings: AudioSettings) -> None:
         self._channel = channel
         self._settings = settings
-        self._levels: deque[float] = deque(maxlen=settings.noise_window_ms // WINDOW_MS)
+        self._levels = _Newest(settings.noise_window_ms // WINDOW_MS)
         self._windows = 0
-        self._speech_levels: deque[float] = deque(maxlen=_SPEECH_WINDOWS)
+        self._speech_levels = _Newest(_SPEECH_WINDOWS)
         self._noisy = False
         self._floor_db = _SILENCE_DB
         self._run: list[float] = []
@@ -90,9 +126,9 @@ class SpeechSegmenter:
         if self._windows < _MIN_WINDOWS_FOR_FLOOR:
             return True
         if self._windows % 8 == 0 or self._windows == _MIN_WINDOWS_FOR_FLOOR:
-            self._floor_db = float(np.percentile(np.array(self._levels), 10))
+            self._floor_db = self._levels.percentile(0.1)
             if len(self._speech_levels) >= _LEAST_SPEECH_WINDOWS:
-                speech_db = float(np.median(np.array(self._speech_levels)))
+                speech_db = self._speech_levels.median()
                 snr_db = speech_db - self._floor_db
                 self._noisy = self._settings.least_snr_db <= snr_db < self._settings.low_snr_db
             self._threshold_db = (
@@ -103,7 +139,7 @@ class SpeechSegmenter:
     def _weighed(self, probability: float) -> float:
         """Add what the level says on a noisy channel, where voice activity alone is late."""
         settings = self._settings
-        level_db = (self._levels[-1] + self._levels[-2]) / 2
+        level_db = (self._levels.before(1) + self._levels.before(2)) / 2
         over_db = level_db - self._floor_db - settings.noisy_even_db
         limit = settings.noisy_level_limit
         weight = min(limit, max(-limit, settings.noisy_level_weight * over_db))
@@ -145,7 +181,7 @@ class SpeechSegmenter:
         ]
         if not tail:
             return None
-        return round(max(tail) - float(np.median(np.array(self._speech_levels))), 1)
+        return round(max(tail) - self._speech_levels.median(), 1)
 
     def _while_silent(
         self, end_ms: int, probability: float, loud: bool

@@ -27,6 +27,8 @@ class Row(msgspec.Struct, frozen=True):
     """None when it could not be measured."""
     unit: str
     n: int
+    at_most: float | None = None
+    """What the figure may be at most, where that was promised; it stands beside the value."""
 
 
 def is_quick() -> bool:
@@ -36,10 +38,11 @@ def is_quick() -> bool:
 
 def write_results(name: str, rows: Sequence[Row], *, seed: int | None = None) -> Path:
     """Print the table and write `bench/out/<name>.json`; returns its path."""
-    table = Table("System", "Condition", "Metric", "Value", "Unit", "n")
+    table = Table("System", "Condition", "Metric", "Value", "Target", "Unit", "n")
     for row in rows:
         value = "–" if row.value is None else f"{row.value:.4g}"
-        table.add_row(row.system, row.condition, row.metric, value, row.unit, str(row.n))
+        target = "" if row.at_most is None else f"≤ {row.at_most:g} {_verdict(row)}"
+        table.add_row(row.system, row.condition, row.metric, value, target, row.unit, str(row.n))
     Console().print(table)
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / f"{name}.json"
@@ -48,10 +51,23 @@ def write_results(name: str, rows: Sequence[Row], *, seed: int | None = None) ->
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "versions": {package: _version(package) for package in _VERSIONS},
         "seed": seed,
-        "rows": [msgspec.to_builtins(row) for row in rows],
+        "rows": [_figures(row) for row in rows],
     }
     path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     return path
+
+
+def _figures(row: Row) -> dict[str, object]:
+    figures: dict[str, object] = msgspec.to_builtins(row)
+    if row.at_most is None:
+        del figures["at_most"]
+    return figures
+
+
+def _verdict(row: Row) -> str:
+    if row.value is None or row.at_most is None:
+        return "not measured"
+    return "met" if row.value <= row.at_most else "missed"
 
 
 def _version(package: str) -> str | None:

@@ -28,14 +28,20 @@ from __future__ import annotations
 import difflib
 import operator
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from conversation.expression_nodes import (
+    Constant,
+    Fact,
+    Node,
+    Value,
+    all_of,
+    any_of,
+    fact_against,
+)
 from conversation.fact_names import FACTS, HISTORY_KINDS, FactValue
 from conversation.history_port import History, NoHistory, Window
-
-Value = float | int | str | bool | None
-"""Value of an expression; `None` is unknown."""
 
 
 class ExpressionError(ValueError):
@@ -43,8 +49,6 @@ class ExpressionError(ValueError):
 
     code = "expression_invalid"
 
-
-_Node = Callable[[Mapping[str, FactValue], History], Value]
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?)(?P<unit>[a-z%]+)?"
@@ -62,33 +66,6 @@ _ABSENT = {"since": (">", ">="), "turns_since": (">", ">="), "count": ("<", "<="
 """Comparisons that ask whether something is missing."""
 _FUNCTIONS = ("count", "since", "turns_since", "seen")
 _SYMBOLS = frozenset(symbol for fact in FACTS.values() for symbol in fact.symbols)
-
-
-def _and(parts: Sequence[_Node]) -> _Node:
-    def node(facts: Mapping[str, FactValue], history: History) -> Value:
-        known: Value = True
-        for part in parts:
-            value = part(facts, history)
-            if value is False:
-                return False
-            if value is None:
-                known = None
-        return known
-
-    return node
-
-
-def _or(left: _Node, right: _Node) -> _Node:
-    def node(facts: Mapping[str, FactValue], history: History) -> Value:
-        a = left(facts, history)
-        if a is True:
-            return True
-        b = right(facts, history)
-        if b is True:
-            return True
-        return None if a is None or b is None else False
-
-    return node
 
 
 def _did_you_mean(name: str, known: Collection[str]) -> str:
@@ -166,7 +143,7 @@ class _Parser:
                     self._tokens.append((kind, match[kind], unit))
             position = match.end()
 
-    def parse(self) -> _Node:
+    def parse(self) -> Node:
         if not self._tokens:
             raise ExpressionError("the expression is empty")
         node = self._boolean(self._or_expr())
@@ -188,20 +165,20 @@ class _Parser:
         return token
 
     # ---------------------------------------------------------------- grammar
-    def _boolean(self, typed: tuple[_Node, str]) -> tuple[_Node, str]:
+    def _boolean(self, typed: tuple[Node, str]) -> tuple[Node, str]:
         if typed[1] != "boolean":
             raise ExpressionError(f"a {typed[1]} stands where true or false is needed")
         return typed
 
-    def _or_expr(self) -> tuple[_Node, str]:
+    def _or_expr(self) -> tuple[Node, str]:
         left = self._and_expr()
         while self._peek() == "or":
             self._take()
             a, b = self._boolean(left)[0], self._boolean(self._and_expr())[0]
-            left = (_or(a, b), "boolean")
+            left = (any_of(a, b), "boolean")
         return left
 
-    def _and_expr(self) -> tuple[_Node, str]:
+    def _and_expr(self) -> tuple[Node, str]:
         left = self._not_expr()
         if self._peek() != "and":
             return left
@@ -209,9 +186,9 @@ class _Parser:
         while self._peek() == "and":
             self._take()
             parts.append(self._boolean(self._not_expr())[0])
-        return _and(parts), "boolean"
+        return all_of(parts), "boolean"
 
-    def _not_expr(self) -> tuple[_Node, str]:
+    def _not_expr(self) -> tuple[Node, str]:
         if self._peek() != "not":
             return self._comparison()
         self._take()
@@ -225,7 +202,7 @@ class _Parser:
 
         return negate, "boolean"
 
-    def _comparison(self) -> tuple[_Node, str]:
+    def _comparison(self) -> tuple[Node, str]:
         self._asked = None
         left, left_type = self._operand()
         op, asked = self._peek(), self._asked
@@ -244,6 +221,8 @@ class _Parser:
             if left_type != "number":
                 raise ExpressionError(f"{op!r} needs numbers, not a {left_type}")
             compare: Callable[[Any, Any], bool] = _COMPARE[op]
+            if isinstance(left, Fact) and isinstance(right, Constant):
+                return fact_against(left.name, compare, right.value), "boolean"
 
             def ordered(facts: Mapping[str, FactValue], history: History) -> Value:
                 # Both are numbers or unknown: their types were checked when this was parsed.
@@ -255,6 +234,10 @@ class _Parser:
 
             return ordered, "boolean"
 
+        if isinstance(left, Fact) and isinstance(right, Constant):
+            same: Callable[[Any, Any], bool] = operator.eq if op == "==" else operator.ne
+            return fact_against(left.name, same, right.value), "boolean"
+
         def equal(facts: Mapping[str, FactValue], history: History) -> Value:
             a, b = left(facts, history), right(facts, history)
             if a is None or b is None:
@@ -263,7 +246,7 @@ class _Parser:
 
         return equal, "boolean"
 
-    def _membership(self, left: _Node, left_type: str) -> tuple[_Node, str]:
+    def _membership(self, left: Node, left_type: str) -> tuple[Node, str]:
         if left_type != "symbol":
             raise ExpressionError(f"'in' needs a symbol on its left, not a {left_type}")
         values = frozenset(self._names())
@@ -290,11 +273,11 @@ class _Parser:
         self._take("]")
         return names
 
-    def _operand(self) -> tuple[_Node, str]:
+    def _operand(self) -> tuple[Node, str]:
         kind, text, unit = self._take()
         if kind == "number":
             number = float(text) * self._unit(unit)
-            return (lambda f, h: number), "number"
+            return Constant(number), "number"
         if text == "(":
             inner = self._or_expr()
             self._take(")")
@@ -304,13 +287,13 @@ class _Parser:
         if self._peek() == "(":
             return self._call(text)
         if text in ("true", "false"):
-            return (lambda f, h: text == "true"), "boolean"
+            return Constant(text == "true"), "boolean"
         fact = FACTS.get(text)
         if fact is not None:
             self.facts.append(text)
-            return (lambda f, h: f.get(text)), fact.type
+            return Fact(text), fact.type
         if text in _SYMBOLS:
-            return (lambda f, h: text), "symbol"
+            return Constant(text), "symbol"
         raise ExpressionError(f"unknown fact {text!r}; {_did_you_mean(text, FACTS)}")
 
     @staticmethod
@@ -335,7 +318,7 @@ class _Parser:
             raise ExpressionError(f"a window needs ms, s or turns, not {text + unit!r}")
         return Window(float(text) * _UNITS[unit], unit == "turns")
 
-    def _call(self, name: str) -> tuple[_Node, str]:
+    def _call(self, name: str) -> tuple[Node, str]:
         if name not in _FUNCTIONS:
             raise ExpressionError(f"unknown function {name!r}; use {', '.join(_FUNCTIONS)}")
         self._take("(")
@@ -343,7 +326,7 @@ class _Parser:
         if not self._negations:
             self.triggers.extend(kinds)
         asked = _Asked(name, doubtful=bool(self._negations % 2) is not self._clears)
-        node: _Node
+        node: Node
         result = "number"
         if name == "count":
             node = self._count(kinds, asked)
@@ -361,7 +344,7 @@ class _Parser:
         self._asked = asked
         return node, result
 
-    def _count(self, kinds: tuple[str, ...], asked: _Asked) -> _Node:
+    def _count(self, kinds: tuple[str, ...], asked: _Asked) -> Node:
         self._take(",")
         if self._peek() == "after":
             self._take("after")

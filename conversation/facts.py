@@ -6,7 +6,6 @@ from conversation.completeness import lexical_completeness
 from conversation.events import Channel, OverlapClass
 from conversation.floor import PARTIES, Floor
 from conversation.metrics import Pace, talk_share_agent
-from conversation.overlap_classes import COUNTED_CONFIDENCE
 from conversation.overlap_evidence import Candidate
 from conversation.overlaps import OverlapTracker
 from conversation.ports import FactValue
@@ -67,16 +66,7 @@ def _taken_floor(
     parties: dict[Channel, PartySpeech], overlaps: OverlapTracker, now_ms: int
 ) -> dict[str, FactValue]:
     """Facts about the last time that the agent took the floor from the customer."""
-    taken = next(
-        (
-            e
-            for e in reversed(overlaps.settled)
-            if e.by is Channel.AGENT
-            and e.overlap_class is OverlapClass.SUCCESSFUL
-            and e.confidence >= COUNTED_CONFIDENCE
-        ),
-        None,
-    )
+    taken = overlaps.evidence.taken.get(Channel.AGENT)
     if taken is None:
         return dict.fromkeys(
             ("taken_floor.severity", "taken_floor.ago_ms", "taken_floor.customer_ms")

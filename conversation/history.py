@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cache
 
 from conversation.events import (
@@ -91,7 +92,7 @@ class CallHistory:
         return max((o[0] for o in self._of(kinds, doubtful=doubtful)), default=None)
 
     def _turn_of(self, channel: str, start: int) -> int:
-        return sum(begin <= start for begin in self._turn_starts(channel))
+        return bisect_right(self._turn_starts(channel), start)
 
     def _turn_starts(self, channel: str) -> list[int]:
         """Starts of the speaker's turns; while none was told, utterances stand for turns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -83,15 +84,35 @@ class OverlapEvidence:
         self._settings = settings
         self._words = words
         self.settled: list[OverlapEnded] = []
+        """Everything that was settled so far, in order."""
+        self.taken: dict[Channel, OverlapEnded] = {}
+        """The last time that each party surely took the floor from the other."""
+        self._begins: dict[tuple[Channel, OverlapClass, bool], list[int]] = {}
+        """Sorted begins by party and class; `True` for those that are sure enough to count."""
+
+    def settle(self, event: OverlapEnded) -> None:
+        """Note what was settled."""
+        self.settled.append(event)
+        insort(self._begins.setdefault((event.by, event.overlap_class, False), []), event.begin_ms)
+        if event.confidence < COUNTED_CONFIDENCE:
+            return
+        insort(self._begins.setdefault((event.by, event.overlap_class, True), []), event.begin_ms)
+        if event.overlap_class is OverlapClass.SUCCESSFUL:
+            self.taken[event.by] = event
+
+    def _count(
+        self, by: Channel, classes: Sequence[OverlapClass], sure: bool, now_ms: int, window_ms: int
+    ) -> int:
+        """Count what began in the last `window_ms`, those that are `sure` or all."""
+        count = 0
+        for overlap_class in classes:
+            begins = self._begins.get((by, overlap_class, sure), ())
+            count += bisect_right(begins, now_ms) - bisect_left(begins, now_ms - window_ms)
+        return count
 
     def settled_backchannels(self, by: Channel, now_ms: int) -> int:
         """Count `by`'s listening signals of the last 120 s."""
-        return sum(
-            e.by is by
-            and e.overlap_class is OverlapClass.BACKCHANNEL
-            and 0 <= now_ms - e.begin_ms <= 120_000
-            for e in reversed(self.settled)
-        )
+        return self._count(by, (OverlapClass.BACKCHANNEL,), False, now_ms, 120_000)
 
     def interruptions(
         self,
@@ -101,19 +122,13 @@ class OverlapEvidence:
         classes: Sequence[OverlapClass] = INTERRUPTING,
     ) -> int:
         """Count `by`'s settled interruptions, or other `classes`, in the last `window_ms`."""
-        return sum(
-            e.by is by
-            and e.overlap_class in classes
-            and e.confidence >= COUNTED_CONFIDENCE
-            and 0 <= now_ms - e.begin_ms <= window_ms
-            for e in self.settled
-        )
+        return self._count(by, classes, True, now_ms, window_ms)
 
     def alert(self, by: Channel, now_ms: int) -> bool:
         """Whether `by` has come in on the other again and again: 2 in 180 s, 40 % of overlaps."""
-        recent = [e for e in self.settled if e.by is by and 0 <= now_ms - e.begin_ms <= 180_000]
-        cut = sum(e.overlap_class in INTERRUPTING for e in recent)
-        return cut >= 2 and cut >= 0.4 * len(recent)
+        recent = self._count(by, tuple(OverlapClass), False, now_ms, 180_000)
+        cut = self._count(by, tuple(INTERRUPTING), False, now_ms, 180_000)
+        return cut >= 2 and cut >= 0.4 * recent
 
     def _known_ms(self, now_ms: int) -> int:
         """Return up to when speech is confirmed."""

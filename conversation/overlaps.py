@@ -323,7 +323,7 @@ class OverlapTracker:
             evidence=evidence(findings),
         )
         self.open.remove(candidate)
-        self.settled.append(event)
+        self.evidence.settle(event)
         return event
 
 

@@ -98,11 +98,17 @@ class PartySpeech:
     def spans_between(self, begin_ms: int, end_ms: int) -> list[Span]:
         """Return speech inside [begin_ms, end_ms), open speech included."""
         first = max(0, bisect_left(self.spans, (begin_ms, begin_ms)) - 1)
-        spans = [*self.spans[first:]]
-        if self.open_ms is not None:
-            spans.append((self.open_ms, max(self.open_ms, end_ms)))
-        clipped = ((max(b, begin_ms), min(e, end_ms)) for b, e in spans)
-        return [(b, e) for b, e in clipped if b < e]
+        found = []
+        for at in range(first, len(self.spans)):
+            begin, end = self.spans[at]
+            if begin >= end_ms:
+                break
+            begin, end = max(begin, begin_ms), min(end, end_ms)
+            if begin < end:
+                found.append((begin, end))
+        if self.open_ms is not None and max(self.open_ms, begin_ms) < end_ms:
+            found.append((max(self.open_ms, begin_ms), end_ms))
+        return found
 
     def speech_ms(self, begin_ms: int, end_ms: int) -> int:
         """Return how much speech there is inside [begin_ms, end_ms)."""

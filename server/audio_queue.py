@@ -89,7 +89,8 @@ class AudioQueue:
         if not self._items and not self._closed:
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait()
             except TimeoutError:
                 return []
         if not self._items:

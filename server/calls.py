@@ -7,7 +7,6 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -19,6 +18,7 @@ from conversation.settings import ConversationSettings
 from reports.model import PRACTICE_SOURCE
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
+from server.analysis import Analysis, Wakeups
 from server.expected import ExpectedCalls
 from server.experiment import arm_of
 from server.hearing import Hearing, read_hotwords
@@ -62,9 +62,13 @@ class Calls:
         self._taking_up = asyncio.Lock()
         self._by_vendor_id: dict[tuple[str, str], str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.analysing = Busy()
+        self._analysis = Analysis(hearing.score, lambda: len(self.running))
+        self._wakeups: Wakeups | None = None
+
+    @property
+    def analysing(self) -> Busy:
         """What the analysis thread is at."""
-        self._analysis_thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
+        return self._analysis.busy
 
     @property
     def ready(self) -> bool:
@@ -150,7 +154,7 @@ class Calls:
             decoder.pause_here(round(asyncio.get_running_loop().time() * 1000))
         call.decoder = decoder
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._analysis_thread, call.session.hear_from, from_ms)
+        await loop.run_in_executor(self._analysis.thread, call.session.hear_from, from_ms)
         return items
 
     async def take_up(self) -> None:
@@ -313,7 +317,9 @@ class Calls:
     def _run(self, call: RunningCall) -> None:
         call_id = call.live.call_id
         self.running[call_id] = call
-        task = self._start(call.run(self._analysis_thread, self.analysing))
+        if self._wakeups is None:
+            self._wakeups = Wakeups(asyncio.get_running_loop())
+        task = self._start(call.run(self._analysis, self._wakeups))
         task.add_done_callback(partial(self._forget, call_id))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -360,7 +366,7 @@ class Calls:
 
     def close(self) -> None:
         """End the analysis thread."""
-        self._analysis_thread.shutdown()
+        self._analysis.close()
 
 
 __all__ = ["GRACE_S", "Calls", "RunningCall"]

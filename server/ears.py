@@ -37,8 +37,10 @@ class Ears:
     ) -> None:
         settings = hearing.settings
         self._channel = channel
+        self.voice_activity = hearing.vad_stream()
+        """What is fed here waits until it is scored, alone or with that of other channels."""
         self.front_end = ChannelFrontEnd(
-            channel, sample_rate_hz, hearing.vad_stream(), settings=settings.audio, gate=gate
+            channel, sample_rate_hz, self.voice_activity, settings=settings.audio, gate=gate
         )
         self.native_prosody = sample_rate_hz in PROSODY_NATIVE_RATES_HZ
         self._prosody_rate_hz = sample_rate_hz if self.native_prosody else ANALYSIS_RATE_HZ
@@ -81,13 +83,13 @@ class Ears:
         )
         return self._share(self.front_end.gap(here))
 
-    def push(self, chunk: AudioChunk) -> list[Event]:
-        """Hear the next samples of the channel."""
+    def accept(self, chunk: AudioChunk) -> None:
+        """Take the next samples of the channel; `release` returns what they say."""
         self.position_ms = chunk.end_ms
         self.next_sample = chunk.first_sample + len(chunk.samples)
         if self.native_prosody:
             self.prosody.push_audio(chunk)
-        return self._share(self.front_end.push(chunk))
+        self.front_end.accept(chunk)
 
     def gap(self, gap: AudioGap, sample_rate_hz: int) -> list[Event]:
         """Pass over a stretch of the channel that never came."""
@@ -97,8 +99,19 @@ class Ears:
         self.prosody.push_audio(self._nothing_at(gap.end_ms))
         return events
 
+    def pass_over(self, chunk: AudioChunk) -> list[Event]:
+        """Leave out audio that came while capture is paused."""
+        pause = AudioGap(
+            at_ms=chunk.end_ms,
+            channel=self._channel,
+            begin_ms=chunk.start_ms,
+            end_ms=chunk.end_ms,
+            reason="pause",
+        )
+        return self.gap(pause, chunk.sample_rate_hz)
+
     def release(self) -> list[Event]:
-        """Return what the front end held back for the other channel."""
+        """Return what the audio accepted so far says, as far as both channels are known."""
         return self._share(self.front_end.release())
 
     def flush(self) -> list[Event]:

@@ -108,7 +108,8 @@ async def _tell(socket: WebSocket[Any, Any, Any], subscriber: Subscriber, rights
             await socket.close(4403, "forbidden")
             return
         try:
-            message = await asyncio.wait_for(subscriber.queue.get(), _CHECK_RIGHTS_EVERY_S)
+            async with asyncio.timeout(_CHECK_RIGHTS_EVERY_S):
+                message = await subscriber.queue.get()
         except TimeoutError:
             continue
         if subscriber.overrun:

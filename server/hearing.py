@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -131,6 +131,10 @@ class Hearing:
     def vad_stream(self) -> SpeechProbability:
         """Return a fresh voice-activity stream for one channel."""
         return VadStream(self._vad)
+
+    def score(self, streams: Iterable[SpeechProbability]) -> None:
+        """Score the voice activity that waits, of any number of channels and calls, together."""
+        self._vad.score([stream for stream in streams if isinstance(stream, VadStream)])
 
     def act_scorer(self, *, timely: bool) -> CallScorer | None:
         """Return one call's scorer of finals; `timely` lets it shed when it is behind."""

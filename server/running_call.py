@@ -6,8 +6,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from itertools import groupby
 from typing import Protocol
@@ -24,6 +24,7 @@ from conversation.events import (
 from server.adapters.contract import IngestError
 from server.adapters.pace import AudioLimit
 from server.adapters.tracks import Lanes
+from server.analysis import Accept, Analysis, Turn, Wakeups
 from server.audio_queue import AudioQueue, Queued
 from server.controls import Control
 from server.hub import LiveCall
@@ -33,7 +34,6 @@ from server.people.roles import Whose
 from server.resume import WARM_UP_MS
 from server.session import CallSession
 from server.store import CallSource, Journal, Mark, Unfinished
-from server.watchdog import Busy
 
 RESUME_S = 120.0
 """How long a call waits for another socket of a source that can resume."""
@@ -254,10 +254,10 @@ class RunningCall:
         for _, source in list(self._legs.values()):
             await source.drain()
 
-    async def run(self, on_analysis_thread: ThreadPoolExecutor, analysing: Busy) -> None:
+    async def run(self, analysis: Analysis, wakeups: Wakeups) -> None:
         """Analyse until the call ends; every event is committed before it is published."""
         try:
-            await self._run(on_analysis_thread, analysing)
+            await self._run(partial(self._do, analysis, wakeups))
         except Exception as error:
             # What the caller said may stand in the message, so only the kind is logged.
             _LOG.error("call %s: analysis failed: %s", self.live.call_id, type(error).__name__)
@@ -271,12 +271,17 @@ class RunningCall:
                 self.live.finish()
             self._done.set()
 
-    async def _run(self, on_analysis_thread: ThreadPoolExecutor, analysing: Busy) -> None:
-        do = partial(self._do, asyncio.get_running_loop(), on_analysis_thread, analysing)
+    async def _run(self, do: Callable[..., Awaitable[None]]) -> None:
         if self._seq == 0:
             await do(self.session.opening_events)
         while (items := await self._queue.get(self._patience_s)) is not None:
-            await do(partial(self._feed, items) if items else self.session.poll)
+            audio = [item for item in items if isinstance(item, AudioChunk | AudioGap)]
+            if not items:
+                await do(self.session.poll)
+            elif len(audio) == len(items):
+                await do(self.session.settle, partial(self.session.accept, audio))
+            else:
+                await do(partial(self._feed, items))
         if self._parked:
             self._marked_s = 0.0
             await do(self.session.poll)
@@ -295,22 +300,40 @@ class RunningCall:
 
     async def _do(
         self,
-        loop: asyncio.AbstractEventLoop,
-        on_analysis_thread: ThreadPoolExecutor,
-        analysing: Busy,
+        analysis: Analysis,
+        wakeups: Wakeups,
         work: Callable[[], list[Event]],
+        accept: Accept | None = None,
     ) -> None:
-        def analyse_and_queue() -> tuple[list[Event], Future[None]]:
-            with analysing:
-                events = work()
+        """Take a turn on the analysis thread; publish its events once they are committed."""
+        loop = asyncio.get_running_loop()
+        published: asyncio.Future[tuple[list[Event], float]] = loop.create_future()
+
+        def finish(error: BaseException | None, events: list[Event], analysed_s: float) -> None:
+            if published.cancelled():
+                return
+            if error is not None:
+                published.set_exception(error)
+            else:
+                published.set_result((events, analysed_s))
+
+        def fail(error: BaseException) -> None:
+            wakeups.post(partial(finish, error, [], 0.0))
+
+        def analyse_and_queue() -> None:
+            events = work()
             mark = self._next_mark()
             committed = self._journal.submit(self.live.call_id, self._seq + 1, events, mark)
             self._seq += len(events)
-            return events, committed
+            analysed_s = loop.time()
 
-        events, committed = await loop.run_in_executor(on_analysis_thread, analyse_and_queue)
-        analysed_s = loop.time()
-        await asyncio.wrap_future(committed)
+            def tell(committed: Future[None]) -> None:
+                wakeups.post(partial(finish, committed.exception(), events, analysed_s))
+
+            committed.add_done_callback(tell)
+
+        analysis.put(Turn(analyse_and_queue, fail, accept))
+        events, analysed_s = await published
         self.acked_ms = self._mark.acked_ms
         self.live.publish(events, self.session.position_ms)
         self._meter.published(events, self.session.position_ms, analysed_s, loop.time())

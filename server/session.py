@@ -24,6 +24,7 @@ from asr.jobs import Advice, Transcriber
 from asr.settings import AsrSettings
 from audio.bleed import BleedGate
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
+from audio.vad import SpeechProbability
 from conversation.conversation import Conversation
 from conversation.events import (
     AudioGap,
@@ -55,6 +56,8 @@ from server.resume import Rejoiner
 from server.roles import RoleSwitch
 
 _DRAIN_STEP_S = 0.25
+_LONGEST_ACCEPTED_MS = 1_000
+"""Audio that is accepted before it is judged, so that neither channel runs far ahead."""
 _VOICE_TICKS = 2_000
 """Ticks of 240 ms, of both sides, from which usual voices are learnt again: at least 4 minutes."""
 
@@ -211,29 +214,51 @@ class CallSession:
         Raises:
             KeyError: audio of a channel that this call does not have.
         """
+        begun_ms: int | None = None
         for item in self._roles.feed(in_step(items)):
-            if isinstance(item, RolesSwapped):
-                for each in self._ears.values():
-                    self._merger.add(each.cut(item.at_ms))
-                self._merger.add([item])
-                continue
-            ears = self._ears[item.channel]
-            if isinstance(item, AudioGap):
-                self._merger.add(ears.gap(item, self.sample_rate_hz))
-            elif self._paused:
-                pause = AudioGap(
-                    at_ms=item.end_ms,
-                    channel=item.channel,
-                    begin_ms=item.start_ms,
-                    end_ms=item.end_ms,
-                    reason="pause",
-                )
-                self._merger.add(ears.gap(pause, self.sample_rate_hz))
-            else:
-                self._merger.add(ears.push(item))
+            at_ms = item.start_ms if isinstance(item, AudioChunk) else item.at_ms
+            if begun_ms is None or at_ms - begun_ms >= _LONGEST_ACCEPTED_MS:
+                self._settle()
+                begun_ms = at_ms
+            self._accept(item)
+        return self.settle()
+
+    def accept(self, items: Sequence[AudioChunk | AudioGap]) -> list[SpeechProbability]:
+        """Take at most a second of audio like `push`, and wait for `settle`.
+
+        Returns:
+            Where its voice activity waits: who hears many calls scores it together.
+
+        Raises:
+            KeyError: audio of a channel that this call does not have.
+        """
+        for item in self._roles.feed(in_step(items)):
+            self._accept(item)
+        return [ears.voice_activity for ears in self._ears.values()]
+
+    def settle(self) -> list[Event]:
+        """Return what became final with the audio that was accepted."""
+        self._settle()
+        return self._advance()
+
+    def _accept(self, item: AudioChunk | AudioGap | RolesSwapped) -> None:
+        if isinstance(item, RolesSwapped):
+            for each in self._ears.values():
+                self._merger.add(each.cut(item.at_ms))
+            self._merger.add([item])
+            return
+        ears = self._ears[item.channel]
+        if isinstance(item, AudioGap):
+            self._merger.add(ears.gap(item, self.sample_rate_hz))
+        elif self._paused:
+            self._merger.add(ears.pass_over(item))
+        else:
+            ears.accept(item)
+
+    def _settle(self) -> None:
+        self._hearing.score(ears.voice_activity for ears in self._ears.values())
         for ears in self._ears.values():
             self._merger.add(ears.release())
-        return self._advance()
 
     def control(self, event: Control) -> list[Event]:
         """Take a hold, a pause, or the agent's word on a cue.

@@ -23,6 +23,14 @@ from tests.server.databases import postgres_programs, running_postgres
 _SEED = 5
 _CALLS, _KILLS = (8, 4) if is_quick() else (20, 20)
 _UP_S = (1.5, 4.0)
+_AT_MOST = {
+    "shown_and_missing": 0.0,
+    "snapshots_behind": 0.0,
+    "audio_missing": 0.0,
+    "accepting_after_p95": 3.0,
+    "resumed_after_accepting_p95": 1.0,
+}
+"""What is promised (G1 and G8)."""
 _OUT = Console(stderr=True)
 
 
@@ -81,7 +89,10 @@ def _rows(name: str, outcome: Outcome) -> list[Row]:
         for percent in (50, 95, 100):
             value = float(np.percentile(seconds, percent))
             figures.append((f"{metric}_p{percent}", value, "s", len(seconds)))
-    return [Row("heartline", condition, metric, v, unit, n) for metric, v, unit, n in figures]
+    return [
+        Row("heartline", condition, metric, v, unit, n, at_most=_AT_MOST.get(metric))
+        for metric, v, unit, n in figures
+    ]
 
 
 if __name__ == "__main__":

@@ -92,7 +92,8 @@ def _length_ms(parts: list[Samples]) -> int:
 
 
 def _side(samples: Samples, vad: SpeechProbability) -> Side:
-    speech = np.array(vad.push(samples)) >= _SPEECH
+    vad.feed(samples)
+    speech = np.array(vad.take()) >= _SPEECH
     windows = samples[: len(speech) * WINDOW_SAMPLES].reshape(-1, WINDOW_SAMPLES)
     spoken = windows[speech]
     level_db = None

@@ -25,8 +25,10 @@ class LoudIsSpeech:
         self.resets = 0
         self._waiting = np.zeros(0, dtype=np.float32)
 
-    def push(self, samples: np.ndarray) -> list[float]:
+    def feed(self, samples: np.ndarray) -> None:
         self._waiting = np.concatenate([self._waiting, samples])
+
+    def take(self) -> list[float]:
         whole = len(self._waiting) // WINDOW_SAMPLES * WINDOW_SAMPLES
         windows = self._waiting[:whole].reshape(-1, WINDOW_SAMPLES)
         self._waiting = self._waiting[whole:]

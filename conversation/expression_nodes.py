@@ -1,0 +1,76 @@
+"""The parts that a parsed rule expression is made of; three-valued, `None` is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from conversation.fact_names import FactValue
+from conversation.history_port import History
+
+Value = float | int | str | bool | None
+"""Value of an expression; `None` is unknown."""
+Node = Callable[[Mapping[str, FactValue], History], Value]
+
+
+class Constant:
+    """A number, word or truth value that was written down."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    def __call__(self, facts: Mapping[str, FactValue], history: History) -> Value:
+        """Return it."""
+        return self.value
+
+
+class Fact:
+    """A fact as it stands at the moment."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, facts: Mapping[str, FactValue], history: History) -> Value:
+        """Return its value."""
+        return facts.get(self.name)
+
+
+def fact_against(name: str, compare: Callable[[Any, Any], bool], value: Value) -> Node:
+    """Compare a fact with a constant, as most of every rule does, in one call."""
+
+    def node(facts: Mapping[str, FactValue], history: History) -> Value:
+        fact = facts.get(name)
+        return None if fact is None else compare(fact, value)
+
+    return node
+
+
+def all_of(parts: Sequence[Node]) -> Node:
+    """Return `and` of any number of parts."""
+
+    def node(facts: Mapping[str, FactValue], history: History) -> Value:
+        known: Value = True
+        for part in parts:
+            value = part(facts, history)
+            if value is False:
+                return False
+            if value is None:
+                known = None
+        return known
+
+    return node
+
+
+def any_of(left: Node, right: Node) -> Node:
+    """Return `or` of two parts."""
+
+    def node(facts: Mapping[str, FactValue], history: History) -> Value:
+        a = left(facts, history)
+        if a is True:
+            return True
+        b = right(facts, history)
+        if b is True:
+            return True
+        return None if a is None or b is None else False
+
+    return node

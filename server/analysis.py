@@ -1,0 +1,124 @@
+"""The analysis thread: whatever calls have waiting is heard in one round.
+
+A round accepts the audio of every call that waits, scores all voice activity at once, which is
+cheaper, and then lets one call after the other say what follows. What it returns to the event
+loop shares wake-ups. None of it can change a result, only when it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from audio.vad import SpeechProbability
+from server.watchdog import Busy
+
+_MANY_CALLS = 12
+"""Live calls from which on rounds keep a distance; fewer would fill none."""
+_ROUND_S = 0.02
+"""Least time from one round to the next while there are many calls (our choice): it adds at most
+20 ms to a cue, and more calls share what a round costs."""
+
+Accept = Callable[[], Sequence[SpeechProbability]]
+"""Takes a turn's audio; returns where its voice activity waits."""
+Score = Callable[[Iterable[SpeechProbability]], None]
+
+
+class Wakeups:
+    """Runs what other threads hand over on the event loop, in order, many at one wake-up."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._waiting: list[Callable[[], None]] = []
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """Run the callback on the loop soon; nothing happens once that is closed."""
+        with self._lock:
+            self._waiting.append(callback)
+            wake = len(self._waiting) == 1
+        if wake and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._run)
+
+    def _run(self) -> None:
+        with self._lock:
+            due, self._waiting = self._waiting, []
+        for callback in due:
+            callback()
+
+
+class Turn:
+    """A call's turn: audio to accept, if there is any, and then the work on it."""
+
+    def __init__(
+        self, work: Callable[[], None], fail: Callable[[Exception], None], accept: Accept | None
+    ) -> None:
+        self._work = work
+        self._fail = fail
+        self._accept = accept
+        self._failed = False
+
+    def accept(self) -> Sequence[SpeechProbability]:
+        """Take the audio; a failure is the call's own."""
+        try:
+            return () if self._accept is None else self._accept()
+        except Exception as error:
+            self._failed = True
+            self._fail(error)
+            return ()
+
+    def work(self) -> None:
+        """Do the rest; a failure is the call's own."""
+        if self._failed:
+            return
+        try:
+            self._work()
+        except Exception as error:
+            self._fail(error)
+
+
+class Analysis:
+    """The one thread that sessions are used on."""
+
+    def __init__(self, score: Score, live_calls: Callable[[], int]) -> None:
+        self._score = score
+        self._live_calls = live_calls
+        self.busy = Busy()
+        """What the thread is at."""
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
+        self._lock = threading.Lock()
+        self._waiting: deque[Turn] = deque()
+        self._began_s = 0.0
+
+    def put(self, turn: Turn) -> None:
+        """Take a turn into the next round."""
+        with self._lock:
+            self._waiting.append(turn)
+            idle = len(self._waiting) == 1
+        if idle:
+            self.thread.submit(self._round)
+
+    def close(self) -> None:
+        """End the thread once nothing waits."""
+        self.thread.shutdown()
+
+    def _round(self) -> None:
+        if self._live_calls() >= _MANY_CALLS:
+            time.sleep(max(0.0, self._began_s + _ROUND_S - time.monotonic()))
+        self._began_s = time.monotonic()
+        with self._lock:
+            turns = list(self._waiting)
+            self._waiting.clear()
+        heard: list[SpeechProbability] = []
+        for turn in turns:
+            with self.busy:
+                heard += turn.accept()
+        with self.busy:
+            self._score(heard)
+        for turn in turns:
+            with self.busy:
+                turn.work()

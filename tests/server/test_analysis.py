@@ -1,0 +1,60 @@
+"""Rounds of the analysis thread: heard together, failing alone."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from threading import Event
+
+import pytest
+
+from server.analysis import Analysis, Turn, Wakeups
+
+pytestmark = pytest.mark.unit
+
+
+def test_what_waits_is_accepted_scored_once_and_worked_on_in_order() -> None:
+    done: list[str] = []
+    scored: list[int] = []
+    analysis = Analysis(lambda streams: scored.append(len(list(streams))), lambda: 1)
+    free = Event()
+
+    def turn(name: str, *, fails: bool = False) -> Turn:
+        def accept() -> list[object]:
+            done.append(f"accept {name}")
+            if fails:
+                raise ValueError(name)
+            return [object(), object()]
+
+        return Turn(
+            lambda: done.append(f"work {name}"),
+            lambda error: done.append(f"fail {error}"),
+            accept,  # type: ignore[arg-type]
+        )
+
+    def hold() -> None:
+        assert free.wait(5)
+
+    analysis.put(Turn(hold, lambda error: None, None))
+    for name in ("a", "b", "c"):
+        analysis.put(turn(name, fails=name == "b"))
+    free.set()
+    analysis.close()
+    assert [entry for entry in done if "b" in entry] == ["accept b", "fail b"]
+    assert [entry for entry in done if "work" in entry] == ["work a", "work c"]
+    assert sum(scored) == 4
+
+
+def test_results_of_other_threads_come_to_the_loop_in_order() -> None:
+    async def run() -> list[int]:
+        wakeups, seen = Wakeups(asyncio.get_running_loop()), list[int]()
+
+        def post() -> None:
+            for n in range(100):
+                wakeups.post(partial(seen.append, n))
+
+        await asyncio.to_thread(post)
+        await asyncio.sleep(0.01)
+        return seen
+
+    assert asyncio.run(run()) == list(range(100))
