@@ -27,7 +27,7 @@ from asr.jobs import Job, JobKind, JobResult
 from asr.settings import AsrSettings
 from conversation.events import Word
 
-_NICENESS = 5
+_NICENESS = 10
 """Below the process that hears and cues, so that a decode never starves it."""
 _RATE_HZ = 16_000
 

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from bench.asr.calls import SIDES, BuiltCall
 from bench.asr.measures import State
-from bench.asr.playing import LONGEST_WAIT_S, Clock, Heard, Outcome, await_end, int16, pcm, play
+from bench.asr.playing import LONGEST_WAIT_S, CallClock, Heard, Outcome, await_end, int16, pcm, play
 from bench.asr.processes import Tree, started
 from bench.results import OUT
 from bench.speech_bank import RATE_HZ
@@ -73,7 +73,7 @@ def _port_in(log: Path, tree: Tree) -> int:
 
 
 async def _heartline_call(
-    clock: Clock, call: BuiltCall, port: int, key: str, wait_s: float
+    clock: CallClock, call: BuiltCall, port: int, key: str, wait_s: float
 ) -> Heard:
     events: list[tuple[float, dict[str, Any]]] = []
     async with connect(f"ws://127.0.0.1:{port}/v1/ingest", compression=None) as ingest:
@@ -109,7 +109,7 @@ def _ticket(port: int, key: str) -> str:
 
 
 async def _read_events(
-    clock: Clock, viewer: ClientConnection, events: list[tuple[float, dict[str, Any]]]
+    clock: CallClock, viewer: ClientConnection, events: list[tuple[float, dict[str, Any]]]
 ) -> None:
     async for text in viewer:
         message = json.loads(text)

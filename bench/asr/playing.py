@@ -1,13 +1,15 @@
 """Plays calls to a server at absolute times, and keeps what a viewer was sent.
 
-Frames of 20 ms go out at absolute times of the monotonic clock, both sides of all calls from one
-zero. After the last sample a call's own length of silence follows, then the end.
+Frames of 20 ms go out at absolute times of the monotonic clock, both sides of a call from one zero.
+The calls of a run begin within one second, at random times: no two calls of a centre begin in the
+same millisecond. After the last sample a call's own length of silence follows, then the end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -29,6 +31,9 @@ LONGEST_WAIT_S = 15.0
 _CONNECT_S = 90.0
 _LEAD_S = 0.5
 """Between the last connection and the first frame."""
+_SPREAD_S = 1.0
+"""Within which the calls of a run begin."""
+_SEED = 3
 
 
 class Heard(msgspec.Struct):
@@ -81,13 +86,35 @@ class Clock:
         self._zero = time.monotonic() + _LEAD_S
         self._set.set()
 
+    async def started(self) -> None:
+        """Wait for the zero."""
+        await self._set.wait()
+
+    @property
+    def zero(self) -> float | None:
+        """Monotonic time of the run's zero, None before it."""
+        return self._zero
+
+
+class CallClock:
+    """The run's clock as one call sees it: its own zero comes a little later."""
+
+    def __init__(self, clock: Clock, begins_s: float) -> None:
+        self._clock = clock
+        self._begins_s = begins_s
+
+    def ready(self) -> None:
+        """Say that one more connection is ready."""
+        self._clock.ready()
+
     def now(self) -> float:
-        """Return seconds since zero."""
-        return 0.0 if self._zero is None else time.monotonic() - self._zero
+        """Return seconds since the call began, 0 before the run does."""
+        zero = self._clock.zero
+        return 0.0 if zero is None else time.monotonic() - zero - self._begins_s
 
     async def frames(self, seconds: float) -> AsyncIterator[int]:
         """Give the index of each frame when its last sample would have been spoken."""
-        await self._set.wait()
+        await self._clock.started()
         for index in range(round(seconds / FRAME_S)):
             delay = (index + 1) * FRAME_S - self.now()
             if delay > 0:
@@ -99,13 +126,17 @@ def play(
     tree: Tree,
     calls: Sequence[BuiltCall],
     connections: int,
-    one: Callable[[Clock, BuiltCall], Awaitable[Heard]],
+    one: Callable[[CallClock, BuiltCall], Awaitable[Heard]],
 ) -> Outcome:
     """Play calls at once; processor time counts from just before the first frame to the end."""
 
     async def all_of_them() -> tuple[list[Heard], float | None]:
         clock = Clock(connections)
-        playing = asyncio.gather(*(one(clock, call) for call in calls))
+        rng = random.Random(_SEED)  # noqa: S311 - begins of calls, not secrets
+        begins = [0.0, *(rng.uniform(0, _SPREAD_S) for _ in calls[1:])]
+        playing = asyncio.gather(
+            *(one(CallClock(clock, at), call) for at, call in zip(begins, calls, strict=True))
+        )
         everyone = asyncio.ensure_future(clock.everyone.wait())
         started: list[asyncio.Future[Any]] = [playing, everyone]
         await asyncio.wait(started, timeout=_CONNECT_S, return_when=asyncio.FIRST_COMPLETED)

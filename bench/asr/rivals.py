@@ -17,7 +17,7 @@ from asr.models import resolve_model
 from bench.asr.calls import SIDES, BuiltCall
 from bench.asr.measures import State
 from bench.asr.peers import WHISPER_LIVE, WHISPER_LIVE_KIT, PeerUnavailable, ensure
-from bench.asr.playing import LONGEST_WAIT_S, Clock, Heard, Outcome, await_end, int16, pcm, play
+from bench.asr.playing import LONGEST_WAIT_S, CallClock, Heard, Outcome, await_end, int16, pcm, play
 from bench.asr.processes import Tree, free_port, started, wait_for_port
 from bench.results import OUT
 
@@ -86,7 +86,7 @@ async def _both_sides(one: Callable[[str], Awaitable[list[State]]]) -> Heard:
 
 
 async def _whisper_live_kit_side(
-    clock: Clock, call: BuiltCall, side: str, port: int
+    clock: CallClock, call: BuiltCall, side: str, port: int
 ) -> list[State]:
     trace: list[State] = []
 
@@ -114,7 +114,7 @@ async def _whisper_live_kit_side(
 
 
 async def _whisper_live_side(
-    clock: Clock, call: BuiltCall, side: str, port: int, threshold: int
+    clock: CallClock, call: BuiltCall, side: str, port: int, threshold: int
 ) -> list[State]:
     trace: list[State] = []
     done: dict[str, str] = {}
@@ -151,7 +151,7 @@ async def _whisper_live_side(
     return _closed(clock, trace)
 
 
-def _closed(clock: Clock, trace: list[State]) -> list[State]:
+def _closed(clock: CallClock, trace: list[State]) -> list[State]:
     """Count what is shown at the end as final, as a user would."""
     if trace:
         shown = trace[-1].shown
