@@ -48,7 +48,10 @@ def lexical_completeness(text: str, words: FloorWords | None = None) -> float | 
         return NUMBER
     if text.rstrip().endswith("?"):
         return CLOSED
-    return SHORT if len(said) < 3 else CLAUSE
+    if len(said) < 3:
+        return SHORT
+    odds = words.ending(said[-1])
+    return CLAUSE if odds is None else round(1 / (1 + math.exp(-odds)), 3)
 
 
 def going_on_completeness(overlap_ms: int, settled_backchannels: int) -> float:

@@ -46,7 +46,7 @@ from conversation.cue_engine import CueEngine
 from conversation.events import Event, SpeechEnded
 from conversation.settings import ConversationSettings, RoundTrips
 
-SEEDS = {"development": 1_000, "test": 93_000}
+SEEDS = {"development": 1_000, "seen": 93_000, "test": 171_000}
 _CALLS, _QUICK_CALLS, _SECONDS = 60, 8, 150.0
 _CACHE = Path("bench/out/floor")
 _BASELINES = {"overlap_0_5s": 500, "overlap_1s": 1_000, "overlap_3s": 3_000}
