@@ -67,7 +67,7 @@ def stopped_completeness(overlap_ms: int, lexical: float | None, tail_db: float 
     """Return how complete the clause was of who stopped after `overlap_ms`, 0 to 1.
 
     Args:
-        overlap_ms: simultaneous speech up to the stop.
+        overlap_ms: from the newcomer's onset to the stop, pauses included.
         lexical: completeness by the words, None while they do not reach the stop.
         tail_db: how much louder the last syllables were than at the speaker's usual ends, None
             while that is unknown.

@@ -50,7 +50,7 @@ class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """While both talk, that much overlap before anything is said of it (C)."""
     stated_backchannel: float = 0.4
     """While the call goes on, an interruption is less likely a listening signal than this (C)."""
-    stated_complete: float = 0.5
+    stated_complete: float = 0.65
     """While the call goes on, who stopped and was no more complete than this was cut off (C)."""
     sure_complete: float = 0.35
     """More complete than this, who stopped is only said to be cut off once their last words are
