@@ -140,7 +140,9 @@ class OverlapTracker:
             paused_ms = onset_ms - self._parties[by].last_end_ms
             if candidate.pause and since is None:
                 return paused_ms <= self._settings.pause_ms
-            if since is not None and onset_ms - since <= self._settings.pause_ms and other.speaking:
+            join_ms = self._settings.newcomer_join_ms
+            goes_on = other.speaking or onset_ms - other.last_end_ms <= join_ms
+            if since is not None and onset_ms - since <= self._settings.pause_ms and goes_on:
                 candidate.resumed_ms = onset_ms
                 return True
         return False
