@@ -30,7 +30,7 @@ OPEN_CLAUSE, NUMBER, SHORT, EVEN, CLAUSE, CLOSED = 0.1, 0.15, 0.35, 0.5, 0.6, 0.
 _TAIL_SLOPE_DB, _TAIL_LIMIT_DB = 2.5, 4.0
 """dB above the usual end for one unit of log odds, and how many may count."""
 _STOP_EVEN_MS, _STOP_SLOPE_MS, _LONGEST_MS = 410, 75, 800
-"""Overlap at which neither is likelier, ms for one unit of log odds, and the longest that counts."""
+"""Overlap at which neither is likelier, ms for one unit of log odds, and the longest counted."""
 _WORD_WEIGHT = 0.4
 
 

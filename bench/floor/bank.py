@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from bench.speech_bank import VOICES, Clip, SpeechBank
+from bench.speech_bank import Clip, SpeechBank
 
 TEXTS = tomllib.loads(Path(__file__).with_name("texts.toml").read_text("utf-8"))
 AGENTS = {
