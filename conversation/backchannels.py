@@ -70,7 +70,7 @@ def backchannel_score(
     said = plain_words(text or "") if words.known else []
     if text is not None and words.known and not said and all_words and utterance_ms >= 500:
         return EMPTY
-    score = _by_length(utterance_ms, listener, ended=ended)
+    score = _by_length(utterance_ms, listener, ended=ended, alert=listener.alert and not said)
     if not said:
         return score
     if not all_words:
@@ -105,8 +105,11 @@ def _without_beginning(said: list[str], words: FloorWords) -> list[str]:
     return said[:-1] if begun and said[-1] not in words.backchannel_words else said
 
 
-def _by_length(utterance_ms: int, listener: Listener, *, ended: bool) -> float:
-    """Judge an utterance by its length, its level, and its speaker's record."""
+def _by_length(utterance_ms: int, listener: Listener, *, ended: bool, alert: bool) -> float:
+    """Judge an utterance by its length, its level, and its speaker's record.
+
+    What somebody did before (`alert`) counts while there are no words.
+    """
     points = _ENDED_POINTS if ended else _POINTS
     score = points[0][1]
     for (low_ms, low), (high_ms, high) in pairwise(points):
@@ -121,6 +124,6 @@ def _by_length(utterance_ms: int, listener: Listener, *, ended: bool) -> float:
     if level_db is not None and abs(level_db) >= _LEVEL_DB:
         score += _LEVEL_STEP if level_db < 0 else -_LEVEL_STEP
     score += min(0.2, 0.02 * listener.backchannels)
-    if listener.alert:
+    if alert:
         score -= _ALERT_STEP
     return min(1.0, max(0.0, score))

@@ -24,6 +24,12 @@ class FloorWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cooperative: tuple[str, ...] = ()
     reclaims: tuple[str, ...] = ()
     waits: tuple[str, ...] = ()
+    endings: tuple[tuple[float, frozenset[str]], ...] = ()
+    """Log odds that a sentence is finished after a word, and the words."""
+
+    def ending(self, word: str) -> float | None:
+        """Return the log odds that a sentence is finished after `word`, None for a rare word."""
+        return next((odds for odds, words in self.endings if word in words), None)
 
     @property
     def known(self) -> bool:
@@ -52,7 +58,9 @@ def load_floor_words(locale: str) -> FloorWords:
         msgspec.ValidationError: the file has an unknown key.
     """
     language = locale.partition("-")[0].lower()
-    file = resources.files("conversation") / "lexicon" / f"{language}.toml"
-    if not file.is_file():
-        return FloorWords()
-    return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), FloorWords)
+    folder = resources.files("conversation") / "lexicon"
+    lists = {}
+    for name in (f"{language}.toml", f"{language}_endings.toml"):
+        if (folder / name).is_file():
+            lists |= tomllib.loads((folder / name).read_text(encoding="utf-8"))
+    return msgspec.convert(lists, FloorWords)

@@ -25,6 +25,8 @@ _STOP_SLACK_MS = 40
 """A partial that reaches this close to a stop, or beyond it, covers it."""
 _WENT_ON = 0.2
 """Completeness of a clause that was gone on with (C)."""
+_WENT_ON_MS = 400
+"""Speech after a stop that is going on (C)."""
 _CLAUSE_MS = 6_000
 _LEAK_MS = 1_300
 """Longest lag of an echo and 500 ms."""
@@ -57,6 +59,8 @@ class Candidate(msgspec.Struct):
     raw_ms: int = 0
     """Longest simultaneous stretch, short holes bridged."""
     overlap_ms: int = 0
+    until_ms: int = 0
+    """End of the simultaneous speech so far."""
     other_on: bool = True
     """Whether the other party still talks, or talked on."""
     p_backchannel: float = 0.0
@@ -151,8 +155,9 @@ class OverlapEvidence:
         shared = self._shared(candidate, now_ms)
         candidate.raw_ms = longest_stretch_ms(shared, settings.bridge_ms)
         candidate.overlap_ms = sum(end - begin for begin, end in shared)
+        candidate.until_ms = shared[-1][1] if shared else candidate.onset_ms
         if candidate.over_since_ms is None and not candidate.pause:
-            last_ms = shared[-1][1] if shared else candidate.onset_ms
+            last_ms = candidate.until_ms
             both_on = mine.speaking and theirs.speaking
             hole_ms = settings.newcomer_join_ms if theirs.speaking else settings.bridge_ms
             if not both_on and self._known_ms(now_ms) - last_ms > hole_ms:
@@ -205,19 +210,21 @@ class OverlapEvidence:
         lexical = lexical_completeness(self.clause(candidate.over, stop_ms) or "", self._words)
         tail_db = self._parties[candidate.over].tail_db(stop_ms)
         candidate.lexical = lexical
-        candidate.p_complete = stopped_completeness(candidate.overlap_ms, lexical, tail_db)
+        candidate.p_complete = stopped_completeness(
+            candidate.until_ms - candidate.onset_ms, lexical, tail_db
+        )
         if lexical is not None:
             candidate.source = "words"
         elif tail_db is not None:
             candidate.source = "voice"
 
     def _went_on(self, candidate: Candidate, now_ms: int) -> bool:
-        """Whether the other took its turn up again: more than a listening signal's worth."""
+        """Whether the other took its turn up again, less than 1 s after it had stopped."""
         if candidate.resumed_ms is None:
             return False
         until_ms = min(self._known_ms(now_ms), candidate.resumed_ms + 2 * self._settings.keep_ms)
         spoken_ms = self._parties[candidate.over].speech_ms(candidate.resumed_ms, until_ms)
-        return spoken_ms >= self._settings.worded_commit_ms
+        return spoken_ms >= _WENT_ON_MS
 
     def _stop_ms(self, candidate: Candidate, end_ms: int) -> int | None:
         """Return when the other stopped after the overlap ended; None when it went on."""

@@ -140,7 +140,9 @@ class OverlapTracker:
             paused_ms = onset_ms - self._parties[by].last_end_ms
             if candidate.pause and since is None:
                 return paused_ms <= self._settings.pause_ms
-            if since is not None and onset_ms - since <= self._settings.pause_ms and other.speaking:
+            join_ms = self._settings.newcomer_join_ms
+            goes_on = other.speaking or onset_ms - other.last_end_ms <= join_ms
+            if since is not None and onset_ms - since <= self._settings.pause_ms and goes_on:
                 candidate.resumed_ms = onset_ms
                 return True
         return False
@@ -257,11 +259,13 @@ class OverlapTracker:
     def _stated(self, candidate: Candidate, now_ms: int) -> OverlapClass | None:
         """Return the provisional class, None while there is too little to go by."""
         settings = self._settings
-        if candidate.collision or not candidate.held or candidate.p_backchannel >= 0.5:
+        listens = candidate.p_backchannel >= settings.stated_backchannel
+        if candidate.collision or not candidate.held or listens:
             return None
         worded = candidate.p_backchannel <= settings.worded_backchannel
         least_ms = settings.worded_commit_ms if worded else settings.commit_ms
-        if self.evidence.length_ms(candidate, now_ms) < least_ms:
+        length_ms = self.evidence.length_ms(candidate, now_ms)
+        if length_ms < least_ms:
             return None
         if candidate.other_on:
             if candidate.overlap_ms < settings.overlap_commit_ms:
@@ -269,6 +273,9 @@ class OverlapTracker:
             return OverlapClass.TALK_OVER
         if candidate.p_complete > settings.stated_complete:
             return OverlapClass.TERMINAL_OVERLAP
+        unsure = candidate.lexical is None and candidate.p_complete > settings.sure_complete
+        if unsure and length_ms < settings.words_wait_ms:
+            return None
         return OverlapClass.SUCCESSFUL
 
     def _update(self, candidate: Candidate, stated: OverlapClass, now_ms: int) -> OverlapUpdated:

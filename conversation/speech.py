@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import deque
 
@@ -14,6 +15,9 @@ from conversation.events import (
 )
 
 Span = tuple[int, int]
+_TAIL_DB, _PRIOR_TAILS, _USUAL_TAILS = 3.0, 3, 20
+"""Loudness at the end of most utterances against the level of the voice, how many of a speaker's
+own ends weigh as much, and of how many the usual one is the mean."""
 
 
 class PartySpeech:
@@ -38,12 +42,17 @@ class PartySpeech:
         self.unknown_until_ms = 0
         """Nothing is known before: no silence reaches back over lost audio, a hold or a pause."""
         self._tails: dict[int, float] = {}
+        self._utterance_tails: list[tuple[int, float]] = []
+        """End and tail of every utterance that another one followed."""
         self._levels: deque[tuple[int, int, float | None, float | None]] = deque(maxlen=64)
 
     def start(self, start_ms: int) -> None:
         """Speech began at `start_ms`."""
         if self.utterance_ms is None or start_ms - self.last_end_ms > self._join_ms:
             self.utterance_ms = start_ms
+            tail_db = self._tails.get(self.last_end_ms)
+            if tail_db is not None:
+                self._utterance_tails.append((self.last_end_ms, tail_db))
         self.open_ms = start_ms
 
     def end(self, end_ms: int, tail_db: float | None = None) -> None:
@@ -72,8 +81,18 @@ class PartySpeech:
             )
 
     def tail_db(self, end_ms: int) -> float | None:
-        """Return how loud the speech that ended at `end_ms` was at its end."""
-        return self._tails.get(end_ms)
+        """Return how much louder the speech that ended at `end_ms` was at its end than usual.
+
+        Voices fade by very different amounts, so that each is held against its own earlier ends;
+        until there are some, against those of most voices.
+        """
+        tail_db = self._tails.get(end_ms)
+        if tail_db is None:
+            return None
+        first = bisect_left(self._utterance_tails, (end_ms, -math.inf))
+        earlier = [tail for _, tail in self._utterance_tails[max(0, first - _USUAL_TAILS) : first]]
+        usual_db = (_PRIOR_TAILS * _TAIL_DB + sum(earlier)) / (_PRIOR_TAILS + len(earlier))
+        return tail_db - usual_db
 
     def effort(self, begin_ms: int, end_ms: int) -> tuple[float | None, float | None]:
         """Return mean level (dB) and pitch (semitones) over usual inside [begin_ms, end_ms)."""

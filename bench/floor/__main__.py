@@ -2,7 +2,8 @@
 
 Sixty calls of voices, texts and seeds that nothing was tuned on, half of them without any
 interruption; a third of them again through each of four bad lines. Prints one table and writes
-`bench/out/floor.json`; `QUICK=1` takes eight calls. `--split development` is for tuning.
+`bench/out/floor.json`; `QUICK=1` takes eight calls. `--split development` and `--split seen`, which
+was a test split once, are for tuning. `--prepare` speaks and hears the calls and scores nothing.
 
 `recall` and `fpr` are about what is said of an overlap while it goes on, by either party;
 `precision`, `false_cues_per_10min` and latencies are about the cue "Let them finish". The rows of
@@ -46,7 +47,7 @@ from conversation.cue_engine import CueEngine
 from conversation.events import Event, SpeechEnded
 from conversation.settings import ConversationSettings, RoundTrips
 
-SEEDS = {"development": 1_000, "test": 93_000}
+SEEDS = {"development": 1_000, "seen": 93_000, "test": 171_000}
 _CALLS, _QUICK_CALLS, _SECONDS = 60, 8, 150.0
 _CACHE = Path("bench/out/floor")
 _BASELINES = {"overlap_0_5s": 500, "overlap_1s": 1_000, "overlap_3s": 3_000}
@@ -261,11 +262,17 @@ def main() -> None:
         "--line-calls", type=int, help="calls of the bad lines (default: a third of --calls)"
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument(
+        "--prepare", action="store_true", help="only speak and hear the calls, for a later run"
+    )
     arguments = parser.parse_args()
     calls: int = arguments.calls
     line_calls: int = arguments.line_calls or max(2, calls // 3)
     made = cases(arguments.split, calls, CONDITIONS[:1], arguments.jobs)
     made += cases(arguments.split, line_calls, CONDITIONS[1:], arguments.jobs)
+    if arguments.prepare:
+        print(f"{len(made)} calls of {arguments.split} are heard; nothing was scored.")
+        return
     rows: list[Row] = []
     for condition in CONDITIONS:
         chosen = [case for case in made if case.condition.name == condition.name]

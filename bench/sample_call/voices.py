@@ -23,8 +23,10 @@ class Voices:
         self._kokoro: Any = Kokoro(str(model_path()), str(voices))
 
     def say(self, text: str, voice: str, speed: float) -> Samples:
-        """Return one clip at 24 kHz, shape (n,), trimmed to its speech."""
-        samples, rate_hz = self._kokoro.create(text, voice=voice, speed=speed, lang="en-us")
+        """Return one clip at 24 kHz, shape (n,), trimmed to its speech; `a+b` blends two voices."""
+        styles = [self._kokoro.get_voice_style(name) for name in voice.split("+")]
+        style = np.mean(styles, axis=0, dtype=np.float32)
+        samples, rate_hz = self._kokoro.create(text, voice=style, speed=speed, lang="en-us")
         if rate_hz != RATE_HZ:
             raise ValueError(f"The synthesiser gave {rate_hz} Hz, expected {RATE_HZ} Hz.")
         return trim(np.asarray(samples, dtype=np.float64).reshape(-1))

@@ -10,6 +10,8 @@ from conversation.completeness import (
     lexical_completeness,
     stopped_completeness,
 )
+from conversation.events import Channel
+from conversation.speech import PartySpeech
 
 pytestmark = pytest.mark.unit
 
@@ -51,8 +53,11 @@ def test_words_outweigh_length_and_a_warm_listener_needs_more_evidence() -> None
         ("because", 0.1),
         ("my number is four five", 0.15),
         ("the bill", 0.35),
-        ("I called you three weeks ago", 0.6),
-        ("I called you three weeks ago.", 0.6),
+        ("I called you three weeks ago", 0.818),
+        ("I called you three weeks ago.", 0.818),
+        ("I called you when it started", 0.378),
+        ("I called you and left a new", 0.119),
+        ("there is a hole in the zeppelin", 0.6),
         ("can you tell me when it comes?", 0.9),
         ("that is all thank you", 0.9),
         ("", None),
@@ -71,16 +76,34 @@ def test_who_talks_on_was_not_finishing() -> None:
 
 def test_who_stopped_soon_may_have_been_finishing_and_who_stopped_late_was_not() -> None:
     assert stopped_completeness(200, None, None) > 0.6
-    assert stopped_completeness(300, None, None) == pytest.approx(0.6)
+    assert stopped_completeness(410, None, None) == pytest.approx(0.5)
     assert stopped_completeness(700, None, None) < 0.1
     assert stopped_completeness(5_000, None, None) == stopped_completeness(800, None, None)
 
 
 def test_words_voice_and_timing_are_weighed_against_each_other_when_somebody_stops() -> None:
-    assert stopped_completeness(200, 0.1, None) < 0.5 < stopped_completeness(100, 0.9, None)
-    assert stopped_completeness(200, 0.6, 8.0) < 0.5 < stopped_completeness(200, 0.6, 0.0)
-    assert stopped_completeness(200, 0.1, -5.0) > 0.5
+    assert stopped_completeness(400, 0.1, None) < 0.5 < stopped_completeness(400, 0.9, None)
+    assert stopped_completeness(350, 0.6, 8.0) < 0.5 < stopped_completeness(350, 0.6, 0.0)
+    assert stopped_completeness(400, 0.1, -5.0) > 0.5
     assert stopped_completeness(400, 0.6, 0.0) > 0.5 > stopped_completeness(600, 0.6, 0.0)
+    assert stopped_completeness(300, 0.6, 8.0) == stopped_completeness(300, 0.6, 4.0)
+
+
+def test_the_end_of_a_voice_is_held_against_its_own_earlier_ends() -> None:
+    speech = PartySpeech(Channel.AGENT, join_ms=180)
+    for i in range(30):
+        speech.start(3_000 * i)
+        speech.end(3_000 * i + 2_000, tail_db=9.0)
+    assert speech.tail_db(2_000) == pytest.approx(6.0)
+    assert speech.tail_db(4 * 3_000 + 2_000) == pytest.approx(9 - (3 * 3 + 4 * 9) / 7)
+    assert speech.tail_db(29 * 3_000 + 2_000) == pytest.approx(9 - (3 * 3 + 20 * 9) / 23)
+    assert speech.tail_db(1) is None
+
+
+def test_a_record_of_interruptions_counts_only_while_words_are_unknown() -> None:
+    record = Listener(alert=True)
+    assert backchannel_score(800, None, record) < backchannel_score(800, None)
+    assert backchannel_score(800, "meadow", record) == backchannel_score(800, "meadow")
 
 
 def test_who_is_silent_again_within_a_second_was_probably_only_listening() -> None:
