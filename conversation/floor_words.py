@@ -6,6 +6,7 @@ import re
 import tomllib
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import msgspec
 
@@ -59,7 +60,7 @@ def load_floor_words(locale: str) -> FloorWords:
     """
     language = locale.partition("-")[0].lower()
     folder = resources.files("conversation") / "lexicon"
-    lists = {}
+    lists: dict[str, Any] = {}
     for name in (f"{language}.toml", f"{language}_endings.toml"):
         if (folder / name).is_file():
             lists |= tomllib.loads((folder / name).read_text(encoding="utf-8"))
