@@ -253,18 +253,19 @@ def test_a_call_of_twelve_hours(server_: Running, monkeypatch: pytest.MonkeyPatc
     assert end_of(finished(server_, "long")).reason == "too_long"
 
 
+@pytest.mark.parametrize("step", ["accept", "settle"])
 def test_our_own_fault_is_told_by_a_reference_alone(
-    server_: Running, monkeypatch: pytest.MonkeyPatch
+    server_: Running, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    with native(server_, call_id="fault") as (socket, _):
-        session = server_.calls.running["fault"].session
+    with native(server_, call_id=f"fault-{step}") as (socket, _):
+        session = server_.calls.running[f"fault-{step}"].session
 
         def fail(*_: Any) -> None:
             raise ValueError("what the caller said")
 
-        monkeypatch.setattr(session, "push", fail)
+        monkeypatch.setattr(session, step, fail)
         send_audio(socket, 0, 100)
-        until(lambda: "fault" not in server_.calls.running)
+        until(lambda: f"fault-{step}" not in server_.calls.running)
         send_audio(socket, 100, 200)
         error = expect(socket, "error")
         assert error["code"] == "internal"
