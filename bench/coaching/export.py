@@ -17,6 +17,9 @@ from bench.coaching.model import EPSILON, HEADS
 
 OPSET = 17
 IR_VERSION = 9
+_LINEAR = ("q_w", "k_w", "v_w", "o_w", "up_w", "down_w")
+_SMALL = ("q_b", "k_b", "v_b", "o_b", "ln1_g", "ln1_b", "up_b", "down_b", "ln2_g", "ln2_b")
+"""A layer's parameters in the order in which they are written."""
 
 
 class _Graph:
@@ -131,3 +134,32 @@ def write_act_model(
             per_channel=True,
             weight_type=QuantType.QInt8,
         )
+
+
+def read_act_model(path: Path) -> dict[str, Any]:
+    """Return the tuned parameters of a file that `write_act_model` wrote, in 32 bit floats.
+
+    Weights come back as the 8 bits hold them; the calibration is left out.
+    """
+    constants = {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+    names = {
+        name.removesuffix("_quantized") for name in constants if not name.endswith("_zero_point")
+    }
+    numbered = sorted(int(name[1:]) for name in names if name[1:].isdigit())
+    wide, flat = [], []
+    for name in (f"c{number}" for number in numbered):
+        if f"{name}_quantized" in constants:
+            held, zero, scale = (
+                constants[f"{name}_{k}"] for k in ("quantized", "zero_point", "scale")
+            )
+            wide.append((held.astype(np.float32) - zero.astype(np.float32)) * scale)
+        elif constants[name].dtype == np.float32 and constants[name].ndim > 0:
+            (wide if constants[name].ndim == 2 else flat).append(constants[name])
+    *linear, look, say = wide
+    *small, say_b, _, _ = flat
+    layers = []
+    for at in range(len(linear) // len(_LINEAR)):
+        layer = dict(zip(_LINEAR, linear[at * len(_LINEAR) :], strict=False))
+        layer |= dict(zip(_SMALL, small[at * len(_SMALL) :], strict=False))
+        layers.append(layer)
+    return {"layers": layers, "head": {"look": look, "say": say, "say_b": say_b}}

@@ -93,6 +93,7 @@ def fit(
     encoder: tuple[Params, Sequence[Params]],
     pools: Sequence[Pool],
     progress: Callable[[str], None],
+    start_from: Params | None = None,
 ) -> list[Params]:
     """Return the tuned parameters of every run: `{"layers": [...], "head": {...}}`.
 
@@ -101,11 +102,12 @@ def fit(
         encoder: Embeddings and all layers of the encoder; the upper ones are tuned.
         pools: Differently drawn forms of the corpus, one an epoch in turn.
         progress: Told the loss of every epoch.
+        start_from: Where to start; None starts from the encoder and fresh heads.
     """
     embeddings, layers = encoder
     frozen = jax.tree.map(jnp.asarray, (embeddings, list(layers[: recipe.frozen_layers])))
     width = layers[0]["q_b"].shape[0]
-    start = {
+    start = start_from or {
         "layers": list(layers[recipe.frozen_layers :]),
         "head": model.head_params(len(KINDS), width, recipe.seed),
     }

@@ -3,7 +3,8 @@
 Needs the extra `train`. Draws forms of the training split, fits the upper layers and heads in
 several runs and averages them, calibrates and sets thresholds on the development split, and writes
 `heads.onnx` and `heads.toml` into the pack or into `--out`. A few minutes on a GPU; on one free
-core hours (`--runs 1` about a quarter of them).
+core hours (`--runs 1` about a quarter of them). `--continue` starts from the weights in the pack,
+at a quarter of the rates, for a few epochs after turns were added.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from bench.coaching.batches import KINDS, prepare, rows, targets
 from bench.coaching.calibrate import calibrate, choose_threshold
 from bench.coaching.corpus import AGENT_CODES, Example, read_split
 from bench.coaching.encoder_weights import load_weights
-from bench.coaching.export import write_act_model
+from bench.coaching.export import read_act_model, write_act_model
 from bench.coaching.fit import Recipe, fit, mean, pool, predict
 from bench.coaching.measure import CUSTOMER_NEGATIVE
 from conversation.acts import SURE, ActDetector
@@ -43,6 +44,8 @@ FORMS = (None, 0.0, 0.05, 0.15)
 """Forms in which development turns calibrate: written, and recognised at these error rates."""
 LEAST_NEGATIVE = 0.5
 """Lowest threshold of acts that a calm caller must not be given."""
+CONTINUED_RATE = 0.25
+"""Share of the learning rates when training goes on from shipped weights."""
 LEAST_SURE = 0.9
 """A pattern lifts a score only where it was right at least this often."""
 
@@ -55,9 +58,18 @@ def main() -> None:
     options.add_argument("--frozen-layers", type=int, default=Recipe().frozen_layers)
     options.add_argument("--runs", type=int, default=Recipe().runs)
     options.add_argument("--seed", type=int, default=Recipe().seed)
+    options.add_argument(
+        "--continue", action="store_true", dest="go_on", help="from the pack's weights"
+    )
     given = options.parse_args()
+    slow = CONTINUED_RATE if given.go_on else 1.0
     recipe = Recipe(
-        epochs=given.epochs, frozen_layers=given.frozen_layers, runs=given.runs, seed=given.seed
+        epochs=given.epochs,
+        frozen_layers=given.frozen_layers,
+        runs=given.runs,
+        layer_rate=Recipe().layer_rate * slow,
+        head_rate=Recipe().head_rate * slow,
+        seed=given.seed,
     )
     path = encoder_path()
     if path is None:
@@ -67,7 +79,10 @@ def main() -> None:
     prepared = prepare(read_split("train"), tokenizer, recipe.seed)
     rng = random.Random(recipe.seed)  # noqa: S311 - forms of the corpus, not secrets
     pools = [pool(rows(prepared, tokenizer, rng)) for _ in range(POOLS)]
-    tuned = mean(fit(recipe, load_weights(path), pools, lambda line: print(line, flush=True)))
+    start = read_act_model(PACK / "heads.onnx") if given.go_on else None
+    tuned = mean(
+        fit(recipe, load_weights(path), pools, lambda line: print(line, flush=True), start)
+    )
     development = read_split("development")
     logits = np.concatenate(
         [predict(lower, tuned, windows(development, form, tokenizer)) for form in FORMS]
