@@ -29,6 +29,8 @@ const CARD_WIDTH = 280;
 const CARD_HEIGHT = 232;
 const ROW_HEIGHT = 44;
 const GAP = 12;
+/** Calls that come into view are drawn over several frames, so that none takes long. */
+const NEW_PER_FRAME = 3;
 
 export class Wall extends LitElement implements WallListener {
   static override properties = {
@@ -57,7 +59,7 @@ export class Wall extends LitElement implements WallListener {
     .switch button { border: 0; border-radius: 0; }
     .list { grid-area: list; overflow-y: auto; position: relative; scrollbar-width: thin; padding-bottom: var(--s4); }
     .sheet { position: relative; }
-    .item { position: absolute; top: 0; left: 0; transition: transform 260ms ease; }
+    .item { position: absolute; top: 0; left: 0; contain: layout style; transition: transform 260ms ease; }
     hl-alerts { grid-area: alerts; overflow-y: auto; padding-bottom: var(--s4); scrollbar-width: thin; }
     .nothing { padding: 12vh var(--s4) 0; text-align: center; color: var(--soft); display: grid; gap: 4px; justify-items: center; }
     .nothing b { color: var(--text); font-size: var(--t-lead); font-weight: 600; }
@@ -85,6 +87,8 @@ export class Wall extends LitElement implements WallListener {
   private scroller: HTMLElement | null = null;
   /** What scrolls on narrow screens; it outlives this element. */
   private page: HTMLElement | null = null;
+  /** Calls on screen that have been drawn. */
+  private drawn: ReadonlySet<string> = new Set();
   private readonly resized = new ResizeObserver(() => this.measure());
 
   constructor() {
@@ -241,8 +245,13 @@ export class Wall extends LitElement implements WallListener {
       const [x, y] = [(index % columns) * (width + GAP), Math.floor(index / columns) * rowHeight];
       return `width: ${width}px; height: ${height}px; transform: translate(${x}px, ${y}px)`;
     };
+    const inView = ids.slice(shown.first, shown.last);
+    const fresh = inView.filter((id) => !this.drawn.has(id));
+    const later = new Set(fresh.slice(NEW_PER_FRAME));
+    this.drawn = new Set(inView.filter((id) => !later.has(id)));
+    if (later.size > 0) requestAnimationFrame(() => this.requestUpdate());
     const items = repeat(
-      ids.slice(shown.first, shown.last),
+      inView,
       (id) => id,
       (id, at) => {
         const index = shown.first + at;
@@ -250,7 +259,7 @@ export class Wall extends LitElement implements WallListener {
         if (entry === undefined) return nothing;
         const context = { staleMs: this.nowAt - entry.heardAt };
         return html`<div class="item" role=${isTable ? "rowgroup" : "listitem"} data-index=${index} aria-setsize=${isTable ? nothing : ids.length} aria-posinset=${isTable ? nothing : index + 1}
-          .style=${place(index)}>${isTable ? rowView(entry.card, context) : cardView(entry.card, context)}</div>`;
+          .style=${place(index)}>${later.has(id) ? nothing : isTable ? rowView(entry.card, context) : cardView(entry.card, context)}</div>`;
       },
     );
     const sheet = `height: ${shown.height}px`;
