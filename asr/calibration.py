@@ -50,7 +50,17 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose_layout(settings: AsrSettings) -> Layout:
-    """Return the layout that settings name, else the one kept for this machine, else measure."""
+    """Return the layout that settings name, else the one kept for this machine, else measure.
+
+    Unless settings name the workers, `spare_cores` of them are left out, and one is kept.
+    """
+    layout = _layout_of_machine(settings)
+    if settings.workers:
+        return layout
+    return msgspec.structs.replace(layout, workers=max(1, layout.workers - settings.spare_cores))
+
+
+def _layout_of_machine(settings: AsrSettings) -> Layout:
     workers = settings.workers or min(MOST_WORKERS, os.cpu_count() or 1)
     plain = Layout(
         workers=workers,

@@ -28,6 +28,7 @@ from server.commands.shared import (
     progress_bar,
     read_settings,
     say,
+    with_all_cores,
 )
 from server.hearing import HearingSettings
 from server.vcon_file import files_beside, is_vcon
@@ -144,7 +145,7 @@ def _bare(path: Path) -> Path:
 def _one(task: Task, settings: HearingSettings) -> None:
     try:
         with (
-            loaded_hearing(settings) as hearing,
+            loaded_hearing(with_all_cores(settings)) as hearing,
             progress_bar(f"Analysing {task.path.name}", 1) as (progress, bar),
         ):
             report, _ = analyze_one(

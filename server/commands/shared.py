@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -63,6 +64,12 @@ def progress_bar(what: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
     )
     with Progress(*columns, TimeElapsedColumn(), console=ERR, transient=True) as progress:
         yield progress, progress.add_task(what, total=total)
+
+
+def with_all_cores(settings: HearingSettings) -> HearingSettings:
+    """Let recognition have every core: nothing else waits while a recording is analysed."""
+    asr = msgspec.structs.replace(settings.asr, spare_cores=0)
+    return msgspec.structs.replace(settings, asr=asr)
 
 
 @contextlib.contextmanager

@@ -65,3 +65,15 @@ def test_a_measurement_times_real_decodes() -> None:
     assert layout.compute_type == "int8"
     assert layout.partial_ms > 10
     assert layout.workers == 1 or layout.threads == 1
+
+
+def test_live_recognition_leaves_a_core_to_what_hears_and_cues(
+    measurements: list[AsrSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four = Layout(workers=4, threads=1, compute_type="int8")
+    monkeypatch.setattr(calibration, "_measure_elsewhere", lambda _: four)
+    assert choose_layout(AsrSettings()).workers == 3
+    assert choose_layout(AsrSettings(spare_cores=0)).workers == 4
+    assert choose_layout(AsrSettings(spare_cores=9)).workers == 1
+    assert choose_layout(AsrSettings(workers=2)).workers == 2
+    assert measurements == []
