@@ -214,6 +214,7 @@ def test_my_data_is_counted_taken_away_and_erased_on_request(
     expect(page.get_by_role("button", name="Ask to erase my calls")).to_be_disabled()
     expect(page.get_by_text("Requests to decide")).to_have_count(0)
     page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
     sign_in(page, stage, "ada", "data")
     request = page.locator("[data-request]")
     request.get_by_role("button", name="Erase").click()
