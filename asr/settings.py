@@ -27,8 +27,7 @@ class AsrSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     `spare_cores`."""
     spare_cores: int = 1
     """Cores that live recognition leaves to what hears and cues, while one is left for a worker and
-    `workers` is 0. On two cores this is right for words too: of eight calls the first-seen median
-    falls from 1.9 to 1.4 s (`make bench-asr`)."""
+    `workers` is 0: on two cores, timing cues of eight calls keep their delay (`make bench-asr`)."""
 
     context_floor_frames: int = 1000
     """Least encoder context; shorter ones make Whisper loop (measured, section 1)."""
