@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,37 +12,20 @@ from playwright.sync_api import Browser, Page, expect
 
 from server.people.roles import Role
 from server.rule_edits import FILE
-from tests.e2e.browser import NEEDS_CHROMIUM, axe_violations, new_page, open_browser
-from tests.e2e.stage import Stage, staged_server
-from tests.e2e.test_screens import go, tab_to
+from tests.e2e.browser import NEEDS_CHROMIUM, axe_violations, new_page
+from tests.e2e.stage import Stage
+from tests.e2e.steps import PASSWORD, WAS_SIGNED_IN, go, sign_in, tab_to
 from tests.golden.files import events_of
 
 pytestmark = [pytest.mark.e2e, NEEDS_CHROMIUM]
-PASSWORD = "a long enough password"
 SLOW_MS = 120_000
 """Replays and figures are worked out in a process of their own."""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as opened:
-        yield opened
-
-
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged_server(tmp_path / "heartline.db") as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page that has complained about nothing by the end of the test."""
-    opened, complaints = new_page(browser, viewport={"width": 1280, "height": 860})
-    opened.add_init_script("localStorage.setItem('heartline-signed-in', 'yes')")
-    yield opened
-    opened.context.close()
-    assert complaints == []
+def page(page: Page) -> Page:
+    page.add_init_script(WAS_SIGNED_IN)
+    return page
 
 
 def past_calls(stage: Stage, count: int, scene: str = "calm", agent: str = "ann") -> None:
@@ -53,13 +35,6 @@ def past_calls(stage: Stage, count: int, scene: str = "calm", agent: str = "ann"
         stage.past(
             f"{agent}-{scene}-{n}", events_of(scene), agent, team="billing", started_at=began
         )
-
-
-def sign_in(page: Page, stage: Stage, name: str, screen: str) -> None:
-    go(page, stage, screen)
-    page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
 
 
 # --------------------------------------------------------------------------- rules

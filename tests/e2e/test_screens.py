@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,57 +11,16 @@ from playwright.sync_api import Browser, Page, expect
 from conversation.events import AudioGap, Channel
 from reports.build import build_report
 from reports.html import render_html
-from tests.e2e.browser import NEEDS_CHROMIUM, axe_violations, new_page, open_browser
+from tests.e2e.browser import NEEDS_CHROMIUM, axe_violations, new_page
 from tests.e2e.stage import Stage, staged_server
+from tests.e2e.steps import FOCUSED, go, tab_to
 from tests.golden.files import events_of
 
 pytestmark = [pytest.mark.e2e, NEEDS_CHROMIUM]
 
-FOCUSED = """(() => {
-  let node = document.activeElement;
-  while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
-  if (!node || node === document.body) return "";
-  const label = node.labels?.[0]?.textContent ?? node.getAttribute("aria-label");
-  return (label ?? node.textContent).trim();
-})()"""
 PLACES = """[...document.querySelector("heartline-app").shadowRoot.querySelector("hl-panel")
   .shadowRoot.querySelectorAll("hl-cue-slot, .floor, hl-gauges, hl-transcript, hl-checklist")]
   .map((part) => JSON.stringify(part.getBoundingClientRect()))"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged_server(tmp_path / "heartline.db") as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page that has complained about nothing by the end of the test."""
-    opened, complaints = new_page(browser, viewport={"width": 1280, "height": 860})
-    yield opened
-    opened.context.close()
-    assert complaints == []
-
-
-def go(page: Page, stage: Stage, screen: str) -> None:
-    """Open another screen in a page that has signed in."""
-    page.goto(f"http://127.0.0.1:{stage.port}/#{screen}")
-
-
-def tab_to(page: Page, name: str, key: str = "Tab") -> None:
-    """Press Tab until something of that name has the focus."""
-    for _ in range(80):
-        page.keyboard.press(key)
-        if page.evaluate(FOCUSED).startswith(name):
-            return
-    pytest.fail(f"{name} cannot be reached with {key}")
 
 
 def requests_of(page: Page) -> list[str]:

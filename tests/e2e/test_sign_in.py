@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from server.people.roles import Role
-from tests.e2e.browser import NEEDS_CHROMIUM, axe_violations, new_page, open_browser
-from tests.e2e.stage import Stage, staged_server
+from tests.e2e.browser import NEEDS_CHROMIUM, axe_violations, new_page
+from tests.e2e.stage import Stage
+from tests.e2e.steps import PASSWORD, WAS_SIGNED_IN, sign_in
 from tests.server.live import until
 
 pytestmark = [pytest.mark.e2e, NEEDS_CHROMIUM]
-PASSWORD = "a long enough password"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged_server(tmp_path / "heartline.db") as running:
-        people = running.access.accounts
-        people.add("ann", Role.AGENT, PASSWORD)
-        people.add("sue", Role.SUPERVISOR, PASSWORD, teams=["billing"])
-        for name in ("ann", "bob"):
-            running.begin("calm", 30, call_id=f"of-{name}", agent=name, team="billing")
-        yield running
+def stage(stage: Stage) -> Stage:
+    people = stage.access.accounts
+    people.add("ann", Role.AGENT, PASSWORD)
+    people.add("sue", Role.SUPERVISOR, PASSWORD, teams=["billing"])
+    for name in ("ann", "bob"):
+        stage.begin("calm", 30, call_id=f"of-{name}", agent=name, team="billing")
+    return stage
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     opened, complaints = new_page(browser, viewport={"width": 1100, "height": 760})
-    opened.add_init_script("localStorage.setItem('heartline-signed-in', 'yes')")
+    opened.add_init_script(WAS_SIGNED_IN)
     yield opened
     opened.context.close()
     # A browser writes a refused password to its console by itself.
@@ -45,15 +37,8 @@ def page(browser: Browser) -> Iterator[Page]:
     assert [c for c in complaints if not any(part in c for part in refused)] == []
 
 
-def sign_in(page: Page, stage: Stage, name: str, password: str = PASSWORD) -> None:
-    page.goto(f"http://127.0.0.1:{stage.port}/#calls")
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
-
-
 def test_a_wrong_password_is_said_and_the_right_one_lets_in(stage: Stage, page: Page) -> None:
-    sign_in(page, stage, "ann", "something else altogether")
+    sign_in(page, stage, "ann", password="something else altogether")
     expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
     assert axe_violations(page) == []
     page.get_by_label("Password").fill(PASSWORD)

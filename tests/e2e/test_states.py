@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,9 @@ from conversation.events import (
 )
 from reports.build import build_report
 from reports.html import render_html
-from tests.e2e.browser import NEEDS_CHROMIUM, axe_violations, new_page, open_browser
+from tests.e2e.browser import NEEDS_CHROMIUM, axe_violations, new_page
 from tests.e2e.stage import Stage, staged_server
-from tests.e2e.test_screens import tab_to
+from tests.e2e.steps import tab_to
 from tests.golden.files import events_of
 from tests.golden.script import A, C
 
@@ -32,27 +31,6 @@ for (const name of ["AudioContext", "Audio"]) {
 }"""
 TOO_WIDE = """(selector) => [...document.querySelectorAll(selector)]
   .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.outerHTML.slice(0, 120))"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged_server(tmp_path / "heartline.db") as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page that has complained about nothing by the end of the test."""
-    opened, complaints = new_page(browser, viewport={"width": 1280, "height": 860})
-    yield opened
-    opened.context.close()
-    assert complaints == []
 
 
 # --------------------------------------------------------------------------- the agent's panel
@@ -315,6 +293,7 @@ def test_two_hundred_calls_are_a_few_cards_at_a_time(stage: Stage, page: Page) -
     assert cards.count() <= 30
     page.get_by_label("Team").select_option("sales")
     page.locator(".list").evaluate("e => { e.scrollTop = 0 }")
+    expect(page.locator(".item[data-index='0'] .name")).to_be_visible()
     names = [int(name.removeprefix("Agent ")) for name in page.locator(".name").all_inner_texts()]
     assert names
     assert all(n % 2 for n in names)

@@ -31,8 +31,13 @@ export class Lanes extends LitElement {
   declare label: string;
   private frame = 0;
   private heardAt = 0;
-  private palette: Palette | null = null;
-  private readonly resized = new ResizeObserver(() => this.draw());
+  /** Width and height in CSS pixels, told after layout: asking for them would force one. */
+  private size: readonly [number, number] = [0, 0];
+  private readonly resized = new ResizeObserver((entries) => {
+    const box = entries.at(-1)?.contentRect;
+    this.size = [box?.width ?? 0, box?.height ?? 0];
+    this.draw();
+  });
 
   constructor() {
     super();
@@ -61,7 +66,7 @@ export class Lanes extends LitElement {
   }
 
   private readonly recolour = (): void => {
-    this.palette = null;
+    palette = null;
     this.draw();
   };
 
@@ -81,28 +86,12 @@ export class Lanes extends LitElement {
     this.draw();
   };
 
-  /** Colours as this theme resolves them; the canvas cannot read custom properties itself. */
-  private colours(canvas: HTMLCanvasElement): Palette {
-    const read = (name: string) => {
-      canvas.style.color = `var(--${name})`;
-      return getComputedStyle(canvas).color;
-    };
-    return {
-      agent: read("agent"),
-      customer: read("customer"),
-      mark: read("mark"),
-      line: read("line"),
-      label: read("soft"),
-      card: read("card"),
-    };
-  }
-
   private draw(): void {
     const canvas = this.renderRoot?.querySelector("canvas");
     const context = canvas?.getContext("2d");
-    if (!canvas || !context || canvas.clientWidth === 0) return;
-    this.palette ??= this.colours(canvas);
-    const { clientWidth: width, clientHeight: height } = canvas;
+    const [width, height] = this.size;
+    if (!canvas || !context || width === 0) return;
+    palette ??= colours(canvas);
     const scale = devicePixelRatio;
     if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
     if (canvas.height !== Math.round(height * scale)) canvas.height = Math.round(height * scale);
@@ -123,7 +112,7 @@ export class Lanes extends LitElement {
         labels: !this.bare,
         rolling: this.spanMs > 0,
       },
-      this.palette,
+      palette,
     );
   }
 
@@ -136,5 +125,24 @@ const COLOUR_QUERIES = [
   matchMedia("(prefers-color-scheme: dark)"),
   matchMedia("(prefers-contrast: more)"),
 ] as const;
+
+/** Colours of the theme, read once for all lanes of the page. */
+let palette: Palette | null = null;
+
+/** Colours as this theme resolves them; the canvas cannot read custom properties itself. */
+function colours(canvas: HTMLCanvasElement): Palette {
+  const read = (name: string) => {
+    canvas.style.color = `var(--${name})`;
+    return getComputedStyle(canvas).color;
+  };
+  return {
+    agent: read("agent"),
+    customer: read("customer"),
+    mark: read("mark"),
+    line: read("line"),
+    label: read("soft"),
+    card: read("card"),
+  };
+}
 
 customElements.define("hl-lanes", Lanes);
