@@ -157,6 +157,7 @@ def wall(browser: Browser, seconds: int) -> list[Row]:
         page, _ = new_page(browser, viewport={"width": 1440, "height": 900})
         page.goto(stage.address("wall"))
         page.locator("[data-call]").first.wait_for()
+        page.mouse.move(500, 500)
         page.wait_for_timeout(2_000)
         page.evaluate(_WATCH_FRAMES)
         for second in range(seconds):

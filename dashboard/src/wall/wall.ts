@@ -31,6 +31,8 @@ const ROW_HEIGHT = 44;
 const GAP = 12;
 /** Calls that come into view are drawn over several frames, so that none takes long. */
 const NEW_PER_FRAME = 3;
+/** More cards than this that change place at once do so without an animation: no eye follows them, and each would be a layer. */
+const MOVES_SHOWN = 6;
 
 export class Wall extends LitElement implements WallListener {
   static override properties = {
@@ -59,7 +61,8 @@ export class Wall extends LitElement implements WallListener {
     .switch button { border: 0; border-radius: 0; }
     .list { grid-area: list; overflow-y: auto; position: relative; scrollbar-width: thin; padding-bottom: var(--s4); }
     .sheet { position: relative; }
-    .item { position: absolute; top: 0; left: 0; contain: layout style; transition: transform 260ms ease; }
+    .item { position: absolute; top: 0; left: 0; contain: layout style size; transition: transform 260ms ease; }
+    .many .item { transition: none; }
     hl-alerts { grid-area: alerts; overflow-y: auto; padding-bottom: var(--s4); scrollbar-width: thin; }
     .nothing { padding: 12vh var(--s4) 0; text-align: center; color: var(--soft); display: grid; gap: 4px; justify-items: center; }
     .nothing b { color: var(--text); font-size: var(--t-lead); font-weight: 600; }
@@ -89,6 +92,8 @@ export class Wall extends LitElement implements WallListener {
   private page: HTMLElement | null = null;
   /** Calls on screen that have been drawn. */
   private drawn: ReadonlySet<string> = new Set();
+  /** Where each call in view stood. */
+  private places: ReadonlyMap<string, number> = new Map();
   private readonly resized = new ResizeObserver(() => this.measure());
 
   constructor() {
@@ -250,6 +255,10 @@ export class Wall extends LitElement implements WallListener {
     const later = new Set(fresh.slice(NEW_PER_FRAME));
     this.drawn = new Set(inView.filter((id) => !later.has(id)));
     if (later.size > 0) requestAnimationFrame(() => this.requestUpdate());
+    const places = new Map(inView.map((id, at) => [id, shown.first + at]));
+    const moves = inView.filter((id) => (this.places.get(id) ?? places.get(id)) !== places.get(id));
+    this.places = places;
+    const sheetClass = moves.length > MOVES_SHOWN ? "sheet many" : "sheet";
     const items = repeat(
       inView,
       (id) => id,
@@ -264,10 +273,10 @@ export class Wall extends LitElement implements WallListener {
     );
     const sheet = `height: ${shown.height}px`;
     if (!isTable)
-      return html`<div class="sheet" role="list" aria-label=${strings.wall.title} .style=${sheet}>${items}</div>`;
+      return html`<div class=${sheetClass} role="list" aria-label=${strings.wall.title} .style=${sheet}>${items}</div>`;
     return html`<div role="table" aria-label=${strings.wall.title} aria-rowcount=${ids.length + 1}>
       <div role="rowgroup" class="headgroup"><div class="head" role="row">${strings.wall.columns.map((name) => html`<span role="columnheader">${name}</span>`)}</div></div>
-      <div class="sheet" role="presentation" .style=${sheet}>${items}</div></div>`;
+      <div class=${sheetClass} role="presentation" .style=${sheet}>${items}</div></div>`;
   }
 
   private nothingView(): TemplateResult {
