@@ -1,16 +1,17 @@
-"""The analysis thread: whatever calls have waiting is heard in one round.
+"""Analysis off the event loop: whatever calls have waiting is heard in one round.
 
 A round accepts the audio of every call that waits, scores all voice activity at once, which is
-cheaper, and then lets one call after the other say what follows. What it returns to the event
-loop shares wake-ups. None of it can change a result, only when it comes.
+cheaper, and then lets the calls say what follows, each on one of a few lanes. What it returns to
+the event loop shares wake-ups. None of it can change a result, only when it comes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,6 +23,10 @@ _MANY_CALLS = 12
 _ROUND_S = 0.02
 """Least time from one round to the next while there are many calls (our choice): it adds at most
 20 ms to a cue, and more calls share what a round costs."""
+
+LANES = min(4, os.cpu_count() or 1)
+"""Threads that calls are worked on. Models and spectra leave the interpreter to another lane for
+more than half of that time, so four is more than it can feed (our measurement)."""
 
 Accept = Callable[[], Sequence[SpeechProbability]]
 """Takes a turn's audio; returns where its voice activity waits."""
@@ -55,8 +60,13 @@ class Turn:
     """A call's turn: audio to accept, if there is any, and then the work on it."""
 
     def __init__(
-        self, work: Callable[[], None], fail: Callable[[Exception], None], accept: Accept | None
+        self,
+        call_id: str,
+        work: Callable[[], None],
+        fail: Callable[[Exception], None],
+        accept: Accept | None,
     ) -> None:
+        self.call_id = call_id
         self._work = work
         self._fail = fail
         self._accept = accept
@@ -82,14 +92,15 @@ class Turn:
 
 
 class Analysis:
-    """The one thread that sessions are used on."""
+    """Where sessions are used: a call on one thread at a time, its turns in order."""
 
-    def __init__(self, score: Score, live_calls: Callable[[], int]) -> None:
+    def __init__(self, score: Score, live_calls: Callable[[], int], *, lanes: int = LANES) -> None:
         self._score = score
         self._live_calls = live_calls
-        self.busy = Busy()
-        """What the thread is at."""
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
+        """Runs the rounds; between two of them no session is in use."""
+        self._lanes = ThreadPoolExecutor(max(1, lanes - 1), thread_name_prefix="analysis lane")
+        self._busy = [Busy() for _ in range(lanes)]
         self._lock = threading.Lock()
         self._waiting: deque[Turn] = deque()
         self._began_s = 0.0
@@ -102,9 +113,14 @@ class Analysis:
         if idle:
             self.thread.submit(self._round)
 
+    def stuck_s(self) -> float:
+        """Return for how long a thread has been at one piece of work, 0 when all are idle."""
+        return max(busy.stuck_s() for busy in self._busy)
+
     def close(self) -> None:
-        """End the thread once nothing waits."""
+        """End the threads once nothing waits."""
         self.thread.shutdown()
+        self._lanes.shutdown()
 
     def _round(self) -> None:
         if self._live_calls() >= _MANY_CALLS:
@@ -115,10 +131,27 @@ class Analysis:
             self._waiting.clear()
         heard: list[SpeechProbability] = []
         for turn in turns:
-            with self.busy:
+            with self._busy[0]:
                 heard += turn.accept()
-        with self.busy:
+        with self._busy[0]:
             self._score(heard)
+        by_call: defaultdict[str, list[Turn]] = defaultdict(list)
         for turn in turns:
-            with self.busy:
+            by_call[turn.call_id].append(turn)
+        calls = deque(by_call.values())
+        helping = [self._lanes.submit(_work, calls, busy) for busy in self._busy[1 : len(by_call)]]
+        _work(calls, self._busy[0])
+        for lane in helping:
+            lane.result()
+
+
+def _work(calls: deque[list[Turn]], busy: Busy) -> None:
+    """Do the work of one call after the other until none is left."""
+    while True:
+        try:
+            turns = calls.popleft()
+        except IndexError:
+            return
+        for turn in turns:
+            with busy:
                 turn.work()

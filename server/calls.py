@@ -34,7 +34,6 @@ from server.running_call import GRACE_S, RunningCall, Source
 from server.session import CallSession
 from server.store import CallIdTaken, CallSource, Journal, Unfinished
 from server.store.practice import practice_of
-from server.watchdog import Busy
 
 _LOG = logging.getLogger("heartline.calls")
 
@@ -65,10 +64,9 @@ class Calls:
         self._analysis = Analysis(hearing.score, lambda: len(self.running))
         self._wakeups: Wakeups | None = None
 
-    @property
-    def analysing(self) -> Busy:
-        """What the analysis thread is at."""
-        return self._analysis.busy
+    def analysis_stuck_s(self) -> float:
+        """Return for how long the analysis has been at one piece of work, 0 when at none."""
+        return self._analysis.stuck_s()
 
     @property
     def ready(self) -> bool:
@@ -365,7 +363,7 @@ class Calls:
             await (call.park() if call.native else call.end("server_stopped"))
 
     def close(self) -> None:
-        """End the analysis thread."""
+        """End the analysis."""
         self._analysis.close()
 
 

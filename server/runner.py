@@ -93,7 +93,7 @@ class _Server(uvicorn.Server):
                 gc.freeze()
                 sys.setswitchinterval(_SWITCH_S)
                 flush = self._calls.journal.close
-                await stack.enter_async_context(watching(self._calls.analysing, flush))
+                await stack.enter_async_context(watching(self._calls.analysis_stuck_s, flush))
             async with audiosocket_server(self._calls, self._audiosocket):
                 await super().main_loop()
                 await self._calls.drain(self._drain_s if self._alone else 0.0)

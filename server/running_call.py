@@ -1,4 +1,4 @@
-"""One live call: audio from its sockets, one analysis thread, journal first, then dashboards."""
+"""One live call: audio from its sockets, its analysis, journal first, then dashboards."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ class RunningCall:
         work: Callable[[], list[Event]],
         accept: Accept | None = None,
     ) -> None:
-        """Take a turn on the analysis thread; publish its events once they are committed."""
+        """Take a turn in the analysis; publish its events once they are committed."""
         loop = asyncio.get_running_loop()
         published: asyncio.Future[tuple[list[Event], float]] = loop.create_future()
 
@@ -332,7 +332,7 @@ class RunningCall:
 
             committed.add_done_callback(tell)
 
-        analysis.put(Turn(analyse_and_queue, fail, accept))
+        analysis.put(Turn(self.live.call_id, analyse_and_queue, fail, accept))
         events, analysed_s = await published
         self.acked_ms = self._mark.acked_ms
         self.live.publish(events, self.session.position_ms)

@@ -72,8 +72,8 @@ class Clock(Enum):
 class CallSession:
     """Feeds one call through hearing and core, and returns events in journal order.
 
-    Not thread-safe: one thread owns a session. Every method returns the events that became
-    final with it, observations and derived events mixed, ready for the journal.
+    Not thread-safe: one thread at a time uses a session. Every method returns the events that
+    became final with it, observations and derived events mixed, ready for the journal.
     """
 
     def __init__(

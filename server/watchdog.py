@@ -106,18 +106,20 @@ class Watchdog:
 
 
 @contextlib.asynccontextmanager
-async def watching(analysis: Busy, flush: Callable[[], None]) -> AsyncIterator[Watchdog]:
+async def watching(
+    analysis_stuck_s: Callable[[], float], flush: Callable[[], None]
+) -> AsyncIterator[Watchdog]:
     """Watch this event loop and the analysis while the block runs.
 
     Args:
-        analysis: what the analysis thread is at.
+        analysis_stuck_s: says for how long the analysis has been at one piece of work.
         flush: writes down what is queued, before a process that hangs ends.
     """
     beat = Busy()
     beat.__enter__()
     watched = (
         Watched("event loop", beat.stuck_s, LOOP_STALL_S),
-        Watched("analysis", analysis.stuck_s, ANALYSIS_STALL_S, ANALYSIS_HANG_S),
+        Watched("analysis", analysis_stuck_s, ANALYSIS_STALL_S, ANALYSIS_HANG_S),
     )
     dog = Watchdog(watched, give_up=lambda: _end_process(flush))
     over = threading.Event()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from threading import Event
+from threading import Barrier, Event
 
 import pytest
 
@@ -13,7 +13,7 @@ from server.analysis import Analysis, Turn, Wakeups
 pytestmark = pytest.mark.unit
 
 
-def test_what_waits_is_accepted_scored_once_and_worked_on_in_order() -> None:
+def test_what_waits_is_accepted_scored_once_and_worked_on() -> None:
     done: list[str] = []
     scored: list[int] = []
     analysis = Analysis(lambda streams: scored.append(len(list(streams))), lambda: 1)
@@ -27,6 +27,7 @@ def test_what_waits_is_accepted_scored_once_and_worked_on_in_order() -> None:
             return [object(), object()]
 
         return Turn(
+            name,
             lambda: done.append(f"work {name}"),
             lambda error: done.append(f"fail {error}"),
             accept,  # type: ignore[arg-type]
@@ -35,14 +36,41 @@ def test_what_waits_is_accepted_scored_once_and_worked_on_in_order() -> None:
     def hold() -> None:
         assert free.wait(5)
 
-    analysis.put(Turn(hold, lambda error: None, None))
+    analysis.put(Turn("held", hold, lambda error: None, None))
     for name in ("a", "b", "c"):
         analysis.put(turn(name, fails=name == "b"))
     free.set()
     analysis.close()
     assert [entry for entry in done if "b" in entry] == ["accept b", "fail b"]
-    assert [entry for entry in done if "work" in entry] == ["work a", "work c"]
+    assert sorted(entry for entry in done if "work" in entry) == ["work a", "work c"]
     assert sum(scored) == 4
+
+
+def test_calls_are_worked_on_side_by_side_and_each_in_order() -> None:
+    done: list[str] = []
+    analysis = Analysis(lambda streams: None, lambda: 2, lanes=2)
+    free, meet = Event(), Barrier(2)
+
+    def turn(call_id: str, name: str, *, meets: bool = False) -> Turn:
+        def work() -> None:
+            if meets:
+                meet.wait(5)
+            done.append(name)
+
+        return Turn(call_id, work, lambda error: done.append(repr(error)), None)
+
+    def hold() -> None:
+        assert free.wait(5)
+
+    analysis.put(Turn("held", hold, lambda error: None, None))
+    for n in range(5):
+        analysis.put(turn("a", f"a{n}", meets=n == 0))
+        analysis.put(turn("b", f"b{n}", meets=n == 0))
+    free.set()
+    analysis.close()
+    for call_id in "ab":
+        assert [name for name in done if name[0] == call_id] == [f"{call_id}{n}" for n in range(5)]
+    assert analysis.stuck_s() == 0.0
 
 
 def test_results_of_other_threads_come_to_the_loop_in_order() -> None:

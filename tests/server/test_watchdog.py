@@ -70,7 +70,7 @@ def test_work_that_is_done_is_not_stuck() -> None:
 
 def test_a_loop_that_sleeps_is_seen() -> None:
     async def stall() -> int:
-        async with watching(Busy(), lambda: None) as dog:
+        async with watching(Busy().stuck_s, lambda: None) as dog:
             await asyncio.sleep(0.2)
             time.sleep(0.6)  # noqa: ASYNC251 - this is the stall
             await asyncio.sleep(0.2)
@@ -85,7 +85,7 @@ import server.watchdog as w
 w.ANALYSIS_STALL_S, w.ANALYSIS_HANG_S = 0.1, 0.3
 busy = w.Busy()
 async def main():
-    async with w.watching(busy, lambda: print("flushed", flush=True)):
+    async with w.watching(busy.stuck_s, lambda: print("flushed", flush=True)):
         with busy:
             await asyncio.sleep(20)
 asyncio.run(main())
