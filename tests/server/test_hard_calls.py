@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,15 @@ from asr.settings import AsrSettings
 from audio.chunks import AudioChunk
 from audio.g711 import encode_mulaw
 from audio.sources import Recording, open_recording
-from conversation.events import AudioGap, Channel, Event, FinalTranscript, PartialTranscript
+from conversation.events import (
+    AudioGap,
+    Channel,
+    Event,
+    FinalTranscript,
+    OverlapStarted,
+    PartialTranscript,
+    SpeechEnded,
+)
 from server.analyze import analyze_recording
 from server.hearing import Hearing, HearingSettings, read_hotwords
 from server.ingest import IngestDecoder, Start
@@ -120,3 +128,41 @@ def test_the_names_of_a_call_are_heard_as_its_metadata_says(hearing: Hearing) ->
         heard[told] = " ".join(f.text or "" for f in finals(events, Channel.AGENT))
     assert "Quillfeather" not in heard[()]
     assert heard[hotwords] == "The Zyntech router from Quillfeather does not start."
+
+
+def hold_music(seconds: int) -> np.ndarray:
+    """Chords of harmonics with a tune above them and a beat, at 8 kHz."""
+    time = np.arange(seconds * 8_000) / 8_000
+    tune = 440.0 * 2 ** (np.array([0, 4, 7, 12, 9, 7, 5, 2])[(time * 2).astype(int) % 8] / 12)
+    chord = sum(
+        np.sin(2 * np.pi * root * k * time) / k for root in (220.0, 277.2, 329.6) for k in (1, 2, 3)
+    )
+    music = chord + 2 * np.sin(2 * np.pi * np.cumsum(tune) / 8_000)
+    beat = 0.6 + 0.4 * np.exp(-8 * (time % 0.5))
+    return np.asarray(0.03 * music * beat, np.float32)
+
+
+def touch_tones(seconds: int) -> np.ndarray:
+    """A key pressed every 0.4 s for 0.2 s, at 8 kHz."""
+    time = np.arange(seconds * 8_000) / 8_000
+    key = (time / 0.4).astype(int)
+    low, high = np.array([697, 770, 852, 941])[key % 4], np.array([1209, 1336, 1477])[key % 3]
+    both = np.sin(2 * np.pi * low * time) + np.sin(2 * np.pi * high * time)
+    return np.asarray(0.1 * both * (time % 0.4 < 0.2), np.float32)
+
+
+@pytest.mark.parametrize("sound", [hold_music, touch_tones])
+def test_hold_music_and_touch_tones_are_nobody_who_speaks(
+    hearing: Hearing, sound: Callable[[int], np.ndarray]
+) -> None:
+    seconds = 25
+    agent = open_recording(SAMPLE).samples(Channel.AGENT)[: seconds * 8_000]
+    sides = {Channel.AGENT: agent, Channel.CUSTOMER: sound(seconds)}
+    events = analyze_recording(
+        Recording(sides, 8_000, "music"), hearing, call_id="music", started_at=STARTED_AT
+    )
+    spoke = [e.channel for e in events if isinstance(e, SpeechEnded)]
+    assert Channel.AGENT in spoke
+    assert Channel.CUSTOMER not in spoke
+    assert finals(events, Channel.CUSTOMER) == []
+    assert not any(isinstance(e, OverlapStarted) for e in events)
