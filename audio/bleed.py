@@ -27,6 +27,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from audio.settings import BleedSettings
 from conversation.events import Channel, ChannelQuality
@@ -159,6 +160,7 @@ class BleedGate:
         self._floor_db[channel.other] = _percentile(source, 10)
         quality = ChannelQuality(at_ms=at_ms, channel=channel, snr_db=_snr_db(target))
         active = source >= self._floor_db[channel.other] + settings.source_above_floor_db
+        active &= self._no_echo(channel.other, begin_ms, source, lags)
         heard = np.count_nonzero(active & ~np.isnan(source))
         if heard < settings.least_steps:
             return quality
@@ -189,6 +191,26 @@ class BleedGate:
             lag_ms=leak.lag_steps * STEP_MS,
             flags=("same_signal",) if same else (),
         )
+
+    def _no_echo(
+        self, source: Channel, begin_ms: int, levels: Levels, lags: int
+    ) -> npt.NDArray[np.bool_]:
+        """Tell which steps of a source are more than the other channel leaking into it.
+
+        An echo says nothing of how its own source leaks: where both directions leak, the first
+        speaker's echo would pass for the other's speech, and prove that nothing comes back.
+        """
+        leak = self._leaks[source]
+        if leak is None and self._settled[source]:
+            return np.ones(len(levels), dtype=np.bool_)
+        before = self._window(source.other, begin_ms, extra_steps=2 * lags)
+        before = np.where(np.isnan(before), -120.0, before)
+        if leak is None:
+            loudest = sliding_window_view(before, lags + 1).max(axis=1)
+            return np.asarray(levels > loudest - self._settings.unknown_loss_db)
+        first = lags - leak.lag_steps
+        late = before[first : first + len(levels)]
+        return np.asarray(levels > late + leak.gain_db + leak.margin_db)
 
 
 def _strongest(

@@ -110,6 +110,14 @@ def test_before_the_first_estimate_a_faint_copy_is_no_speech_and_an_answer_is() 
     assert np.mean(answer) > 0.8
 
 
+def test_the_echo_of_the_first_speaker_does_not_prove_that_nothing_comes_back() -> None:
+    agent, customer = talk(1, [(0.5, 8.0), (15.0, 19.0)]), talk(2, [(8.4, 14.6), (19.4, 23.5)])
+    found, own = judged(leaking(agent, customer, 24.0, 424), leaking(customer, agent, 20.0, 48))
+    answer = range(9_200 // WINDOW_MS, 14_600 // WINDOW_MS)
+    assert np.mean([own[AGENT][i] for i in answer]) < 0.15
+    assert "A" not in {quality.bleed_grade for quality in found}
+
+
 def test_a_leak_is_remembered_while_nothing_speaks_against_it() -> None:
     agent = talk(1, [(0.5, 3.0), (6.0, 23.0)])
     hidden = leaking(talk(2, [(5.5, 24.0)]), agent, 20.0, 200)
