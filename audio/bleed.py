@@ -11,7 +11,8 @@ for one; and a leak that is hidden by the target's own speech is not forgotten.
               where the target is above its noise and 6 dB or more below the source: its own speech
               would hide the leak otherwise
     gain      median of target - source at that lag; echo return loss is its negative
-    own       target > source(t - lag) + gain + margin, margin = 3 median deviations in 3..15 dB
+    own       target > source(t - lag) + gain + margin, margin = 3 median deviations in 3..15 dB,
+              and 5 dB above its noise until 0.5 s after the leak
     grade     A: no leak, or a loss above 35 dB; B: 20 to 35 dB; C: less, and no blame is assigned
     same      correlation >= 0.95 and levels within 3 dB: one signal on both channels
 
@@ -116,6 +117,8 @@ class BleedGate:
 
         Before the first estimate any leak is possible: what is much quieter than the other channel
         was within the longest lag is taken for one, but for the dips of a voice that was its own.
+        Noise is not own speech, neither beside a leak nor in its pauses, where voice activity
+        lingers.
         """
         leak = self._leaks[channel]
         first = begin_ms // STEP_MS
@@ -135,12 +138,18 @@ class BleedGate:
                 return True
             return begin_ms - self._own_ms[channel] <= self._settings.unknown_dip_ms
         first -= leak.lag_steps
-        near = source[np.arange(first - 1, first + len(levels) + 1) % _KEPT_STEPS]
+        before = self._settings.unknown_dip_ms // STEP_MS
+        near = source[np.arange(first - before, first + len(levels) + 1) % _KEPT_STEPS]
         near = np.where(np.isnan(near), -120.0, near)
+        spoken_db = self._floor_db[channel.other] + self._settings.source_above_floor_db
+        noise_db = self._floor_db[channel] + self._settings.own_above_noise_db
+        lately = near.max() >= spoken_db
+        near = near[before - 1 :]
         ceiling = np.maximum(np.maximum(near[:-2], near[1:-1]), near[2:])
-        silent = ceiling < self._floor_db[channel.other] + self._settings.source_above_floor_db
-        above = np.asarray(levels) > ceiling + leak.gain_db + leak.margin_db
-        return bool(np.any(above | silent))
+        leaked_db = np.maximum(ceiling + leak.gain_db + leak.margin_db, noise_db)
+        silent = ceiling < spoken_db
+        limit_db = np.where(silent, noise_db if lately else -np.inf, leaked_db)
+        return bool(np.any(np.asarray(levels) > limit_db))
 
     # ------------------------------------------------------------------ estimates
 
