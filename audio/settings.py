@@ -81,7 +81,8 @@ class AudioSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Level above the noise floor at which it says nothing, dB (measured)."""
     noisy_level_limit: float = 2.5
     """Most log odds that the level may add or take, so that no noise passes that voice activity
-    is sure about: what it gives less than 0.034 stays silence (our choice)."""
+    is sure about: what it gives less than 0.034 stays silence. With 4.0 the overlap time in noise
+    is 8 % off, not 9 %, but 24 of 43 bursts of noise are heard as speech, not 16 (measured)."""
     low_snr_db: float = 15.0
     """A channel is noisy when its speech is less than this above its noise (our choice)."""
     least_snr_db: float = 3.0
