@@ -11,7 +11,8 @@ for one; and a leak that is hidden by the target's own speech is not forgotten.
               where the target is above its noise and 6 dB or more below the source: its own speech
               would hide the leak otherwise
     gain      median of target - source at that lag; echo return loss is its negative
-    own       target > source(t - lag) + gain + margin, margin = 3 median deviations in 3..15 dB
+    own       target > source(t - lag) + gain + margin, margin = 3 median deviations in 3..15 dB,
+              and 5 dB above its noise until 0.5 s after the leak
     grade     A: no leak, or a loss above 35 dB; B: 20 to 35 dB; C: less, and no blame is assigned
     same      correlation >= 0.95 and levels within 3 dB: one signal on both channels
 
@@ -27,6 +28,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from audio.settings import BleedSettings
 from conversation.events import Channel, ChannelQuality
@@ -115,6 +117,8 @@ class BleedGate:
 
         Before the first estimate any leak is possible: what is much quieter than the other channel
         was within the longest lag is taken for one, but for the dips of a voice that was its own.
+        Noise is not own speech, neither beside a leak nor in its pauses, where voice activity
+        lingers.
         """
         leak = self._leaks[channel]
         first = begin_ms // STEP_MS
@@ -134,12 +138,18 @@ class BleedGate:
                 return True
             return begin_ms - self._own_ms[channel] <= self._settings.unknown_dip_ms
         first -= leak.lag_steps
-        near = source[np.arange(first - 1, first + len(levels) + 1) % _KEPT_STEPS]
+        before = self._settings.unknown_dip_ms // STEP_MS
+        near = source[np.arange(first - before, first + len(levels) + 1) % _KEPT_STEPS]
         near = np.where(np.isnan(near), -120.0, near)
+        spoken_db = self._floor_db[channel.other] + self._settings.source_above_floor_db
+        noise_db = self._floor_db[channel] + self._settings.own_above_noise_db
+        lately = near.max() >= spoken_db
+        near = near[before - 1 :]
         ceiling = np.maximum(np.maximum(near[:-2], near[1:-1]), near[2:])
-        silent = ceiling < self._floor_db[channel.other] + self._settings.source_above_floor_db
-        above = np.asarray(levels) > ceiling + leak.gain_db + leak.margin_db
-        return bool(np.any(above | silent))
+        leaked_db = np.maximum(ceiling + leak.gain_db + leak.margin_db, noise_db)
+        silent = ceiling < spoken_db
+        limit_db = np.where(silent, noise_db if lately else -np.inf, leaked_db)
+        return bool(np.any(np.asarray(levels) > limit_db))
 
     # ------------------------------------------------------------------ estimates
 
@@ -159,6 +169,7 @@ class BleedGate:
         self._floor_db[channel.other] = _percentile(source, 10)
         quality = ChannelQuality(at_ms=at_ms, channel=channel, snr_db=_snr_db(target))
         active = source >= self._floor_db[channel.other] + settings.source_above_floor_db
+        active &= self._no_echo(channel.other, begin_ms, source, lags)
         heard = np.count_nonzero(active & ~np.isnan(source))
         if heard < settings.least_steps:
             return quality
@@ -189,6 +200,26 @@ class BleedGate:
             lag_ms=leak.lag_steps * STEP_MS,
             flags=("same_signal",) if same else (),
         )
+
+    def _no_echo(
+        self, source: Channel, begin_ms: int, levels: Levels, lags: int
+    ) -> npt.NDArray[np.bool_]:
+        """Tell which steps of a source are more than the other channel leaking into it.
+
+        An echo says nothing of how its own source leaks: where both directions leak, the first
+        speaker's echo would pass for the other's speech, and prove that nothing comes back.
+        """
+        leak = self._leaks[source]
+        if leak is None and self._settled[source]:
+            return np.ones(len(levels), dtype=np.bool_)
+        before = self._window(source.other, begin_ms, extra_steps=2 * lags)
+        before = np.where(np.isnan(before), -120.0, before)
+        if leak is None:
+            loudest = sliding_window_view(before, lags + 1).max(axis=1)
+            return np.asarray(levels > loudest - self._settings.unknown_loss_db)
+        first = lags - leak.lag_steps
+        late = before[first : first + len(levels)]
+        return np.asarray(levels > late + leak.gain_db + leak.margin_db)
 
 
 def _strongest(

@@ -110,6 +110,25 @@ def test_before_the_first_estimate_a_faint_copy_is_no_speech_and_an_answer_is() 
     assert np.mean(answer) > 0.8
 
 
+def test_the_echo_of_the_first_speaker_does_not_prove_that_nothing_comes_back() -> None:
+    agent, customer = talk(1, [(0.5, 8.0), (15.0, 19.0)]), talk(2, [(8.4, 14.6), (19.4, 23.5)])
+    found, own = judged(leaking(agent, customer, 24.0, 424), leaking(customer, agent, 20.0, 48))
+    answer = range(9_200 // WINDOW_MS, 14_600 // WINDOW_MS)
+    assert np.mean([own[AGENT][i] for i in answer]) < 0.15
+    assert "A" not in {quality.bleed_grade for quality in found}
+
+
+def test_noise_is_no_speech_beside_a_leak_and_in_its_pauses() -> None:
+    words = [(8.0 + 0.4 * i, 8.2 + 0.4 * i) for i in range(10)]
+    agent = talk(1, [(0.5, 7.0), *words])
+    customer = leaking(talk(2, [(15.0, 19.0)]), agent, 26.0, 200)
+    _, own = judged(agent, customer)
+    pauses = range(8_300 // WINDOW_MS, 12_000 // WINDOW_MS)
+    assert np.mean([own[CUSTOMER][i] for i in pauses]) < 0.1
+    long_after = range(13_000 // WINDOW_MS, 14_900 // WINDOW_MS)
+    assert all(own[CUSTOMER][i] for i in long_after)
+
+
 def test_a_leak_is_remembered_while_nothing_speaks_against_it() -> None:
     agent = talk(1, [(0.5, 3.0), (6.0, 23.0)])
     hidden = leaking(talk(2, [(5.5, 24.0)]), agent, 20.0, 200)
