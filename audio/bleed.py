@@ -232,18 +232,28 @@ def _strongest(
 ) -> Leak | None:
     """Return the leak at the lag of the highest correlation, None when there is none."""
     best: Leak | None = None
+    sounds, known = active & ~np.isnan(source), ~np.isnan(target)
+    loud = target >= noise_db + settings.above_noise_db
+    quieter_than = source - settings.below_source_db
     for lag in range(lags + 1):
-        begin = lags - lag
-        shifted = source[begin : begin + len(target)]
-        spoken = active[begin : begin + len(target)] & ~np.isnan(target) & ~np.isnan(shifted)
-        chosen = spoken & (target >= noise_db + settings.above_noise_db)
-        if _correlation(shifted[chosen], target[chosen]) < settings.same_correlation:
-            chosen &= target <= shifted - settings.below_source_db
+        here = slice(lags - lag, lags - lag + len(target))
+        shifted = source[here]
+        spoken = sounds[here] & known
+        chosen = spoken & loud
+        count = np.count_nonzero(chosen)
         least = max(settings.least_steps, settings.least_share * np.count_nonzero(spoken))
-        if np.count_nonzero(chosen) < least:
+        if count < least:
             continue
         x, y = shifted[chosen], target[chosen]
         correlation = _correlation(x, y)
+        if correlation < settings.same_correlation:
+            chosen &= target <= quieter_than[here]
+            left = np.count_nonzero(chosen)
+            if left < least:
+                continue
+            if left < count:
+                x, y = shifted[chosen], target[chosen]
+                correlation = _correlation(x, y)
         if correlation < settings.least_correlation:
             continue
         if best is None or correlation > best.correlation:
@@ -281,8 +291,9 @@ def _correlation(x: Levels, y: Levels) -> float:
     """Return Pearson's correlation, 0 where it is not defined."""
     if len(x) < 2:
         return 0.0
-    spread = float(np.std(x) * np.std(y))
-    return float(np.mean((x - x.mean()) * (y - y.mean()))) / spread if spread > 1e-6 else 0.0
+    x, y = x - x.mean(), y - y.mean()
+    spread = float(np.sqrt((x * x).mean()) * np.sqrt((y * y).mean()))
+    return float((x * y).mean()) / spread if spread > 1e-6 else 0.0
 
 
 def _percentile(levels: Levels, q: float) -> float:

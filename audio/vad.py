@@ -84,7 +84,7 @@ class SileroVad:
         """
         due = [stream for stream in streams if stream.waiting]
         while due:
-            windows = np.stack([stream.window() for stream in due])
+            windows = np.array([stream.window() for stream in due])
             state = np.concatenate([stream.state for stream in due], axis=1)
             scores, states = self._run(windows, state)
             for stream, probability, new_state in zip(due, scores, states, strict=True):
@@ -97,7 +97,8 @@ class SileroVad:
             raise RuntimeError("Call SileroVad.load() before scoring audio.")
         inputs = {"input": windows, "state": state, "sr": _RATE}
         probability, new_state = self._session.run(None, inputs)
-        return probability[:, 0].tolist(), np.split(new_state, len(windows), axis=1)
+        states = [new_state[:, at : at + 1] for at in range(len(windows))]
+        return probability[:, 0].tolist(), states
 
 
 class VadStream:

@@ -54,6 +54,8 @@ class _Words(msgspec.Struct):
         if ended_ms is None or event.start_ms - ended_ms >= ENDPOINT_MS:
             if ended_ms is not None and self._worded:
                 self.waiting.append(ended_ms)
+            lost_ms = event.start_ms - LOST_AFTER_MS
+            self.waiting = [end_ms for end_ms in self.waiting if end_ms >= lost_ms]
             self.begun_ms = event.start_ms
         self.ended_ms = None
 
@@ -87,7 +89,7 @@ class CallFacts:
         self._words = {channel: _Words() for channel in Channel}
         self._quality: dict[Channel, ChannelQuality] = {}
         self._first_agent_ms: int | None = None
-        self._holds: list[int] = []
+        self._holds = 0
         self._hold_ms: int | None = None
         self._longest_hold_ms = 0
         self._promises = 0
@@ -151,7 +153,7 @@ class CallFacts:
     def _hold(self, event: HoldStarted | HoldEnded) -> None:
         if isinstance(event, HoldStarted):
             self._hold_ms = event.at_ms
-            self._holds.append(event.at_ms)
+            self._holds += 1
         elif self._hold_ms is not None:
             self._longest_hold_ms = max(self._longest_hold_ms, event.at_ms - self._hold_ms)
             self._hold_ms = None
@@ -186,7 +188,7 @@ class CallFacts:
             "customer.name_known": self._name is not None,
             "customer.loyal": self._loyal,
             "customer.audio_missing_ms": self._gap_end_ms - self._gap_begin_ms if missing else 0,
-            "holds.count": len(self._holds),
+            "holds.count": self._holds,
             "holds.longest_ms": max(self._longest_hold_ms, hold_ms),
             "promises.made": self._promises,
             "promises.unreviewed": len(self.open_promises),

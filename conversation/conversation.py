@@ -45,12 +45,14 @@ from conversation.ports import Acts, Cues, FactValue
 from conversation.promises import PromiseTracker
 from conversation.rules import RuleSet, packaged_rule_set
 from conversation.settings import ConversationSettings
-from conversation.speech import overlap_spans
+from conversation.speech import SharedSpeech
 from conversation.word_sentiment import WordSentiment
 
 METRICS_MS = 1_000
 ALIGNMENT_MS = 60_000
 """How often it is looked whether both channels are on one clock."""
+ALIGNED_MS = 3_600_000
+"""Speech that is looked at for that; more says nothing new and costs more (our choice)."""
 SAME_SIGNAL = "same_signal"
 """Flag of a channel that carries what the other one carries: nobody can be told apart."""
 
@@ -78,6 +80,7 @@ class Conversation:
         self._parties = self._interaction.parties
         self._floor = self._interaction.floor
         self._overlaps = self._interaction.overlaps
+        self._shared = SharedSpeech(*(self._parties[party] for party in PARTIES))
         self._paces = {party: Pace() for party in Channel}
         self._now_ms = 0
         self._grid_ms = 0
@@ -189,7 +192,7 @@ class Conversation:
         if not self._interaction.held:
             derived += self._silences(now_ms)
         if now_ms % ALIGNMENT_MS == 0:
-            spans = (self._parties[party].spans for party in PARTIES)
+            spans = (self._parties[party].spans.since(now_ms - ALIGNED_MS) for party in PARTIES)
             self._aligned = misalignment_ms(*spans) == 0
         if now_ms % METRICS_MS == 0:
             derived.append(self._metrics(now_ms))
@@ -222,14 +225,12 @@ class Conversation:
 
     def _metrics(self, now_ms: int) -> MetricsUpdated:
         known_ms = now_ms - self._settings.interruptions.confirm_ms
-        agent, customer = (self._parties[p].spans_between(0, known_ms) for p in PARTIES)
-        both = overlap_spans(agent, customer)
         return MetricsUpdated(
             at_ms=now_ms,
             talk_share_agent=talk_share_agent(self._parties, 0, known_ms),
-            agent_ms=sum(e - b for b, e in agent),
-            customer_ms=sum(e - b for b, e in customer),
-            overlap_ms=sum(e - b for b, e in both),
+            agent_ms=self._parties[Channel.AGENT].speech_ms(0, known_ms),
+            customer_ms=self._parties[Channel.CUSTOMER].speech_ms(0, known_ms),
+            overlap_ms=self._shared.until(known_ms),
             longest_silence_ms=self._longest_silence_ms,
             interruptions_agent=self._overlaps.evidence.interruptions(
                 Channel.AGENT, now_ms, now_ms

@@ -51,6 +51,13 @@ BEFORE_ISSUE_MS = 15_000
 SPELLED_LEAST = 3
 """Digits or single letters that make an utterance a read-out."""
 
+TURNS_KEPT = 20
+"""Newest turns that are remembered, besides those of a narrative that goes on."""
+TURN_KEPT = 2_000
+"""Newest words of one turn that are remembered, 13 minutes without a break."""
+SAID_KEPT = 600
+"""Newest utterances that a repetition is held against, and stock phrases: hours of any call."""
+
 
 class Mark(msgspec.Struct, frozen=True):
     """One occurrence of a history kind that follows from what was said."""
@@ -82,6 +89,9 @@ class Turn(msgspec.Struct):
     start_ms: int
     end_ms: int
     words: list[str]
+    """The newest `TURN_KEPT`."""
+    count: int = 0
+    """How many words there were."""
     told: bool = False
 
 
@@ -96,7 +106,7 @@ class Discourse:
     def __init__(self, phrases: Phrasebook) -> None:
         self._phrases = phrases
         self.turns: list[Turn] = []
-        """Turns so far, in the order of their words."""
+        """The newest turns, in the order of their words."""
         self.issues: list[Issue] = []
         """Every issue so far, in the order in which they were opened."""
         self._issue: Issue | None = None
@@ -159,17 +169,27 @@ class Discourse:
         turn = self.turns[-1] if self.turns else None
         if turn is None or turn.channel is not final.channel:
             turn = Turn(final.channel, final.start_ms, final.end_ms, [])
+            self._forget_turns()
             self.turns.append(turn)
         turn.words += words
+        del turn.words[:-TURN_KEPT]
+        turn.count += len(words)
         turn.end_ms = max(turn.end_ms, final.end_ms)
         return turn
+
+    def _forget_turns(self) -> None:
+        """Let go of turns that no narrative reaches back to."""
+        older = self.turns[:-TURNS_KEPT]
+        told = self._narrative
+        kept = [] if told is None else [turn for turn in older if turn.end_ms > told.start_ms]
+        self.turns[:-TURNS_KEPT] = kept
 
     def _agent_turn(self, turn: Turn, final: FinalTranscript, words: list[str]) -> list[Mark]:
         marks = []
         text = final.text or ""
-        if len(turn.words) == len(words):
+        if turn.count == len(words):
             marks += self._end_narrative(final.start_ms)
-        if not turn.told and len(turn.words) >= TURN_WORDS:
+        if not turn.told and turn.count >= TURN_WORDS:
             turn.told = True
             marks.append(Mark("agent.substantial_turn", turn.start_ms, turn.end_ms))
         letters = sum(len(w.strip(".,-")) == 1 and w.strip(".,-").isalpha() for w in words)
@@ -187,13 +207,11 @@ class Discourse:
         earlier = [
             said for end_ms, said in self._said if final.start_ms - end_ms >= SAME_WORDS_AFTER_MS
         ]
-        self._said.append((final.end_ms, content))
         if len(set(content)) < SAME_WORDS_LEAST:
             return []
-        if any(
-            len(set(said)) >= SAME_WORDS_LEAST and similarity(content, said) >= SAME_WORDS
-            for said in earlier
-        ):
+        self._said.append((final.end_ms, content))
+        del self._said[:-SAID_KEPT]
+        if any(similarity(content, said) >= SAME_WORDS for said in earlier):
             text = final.text or ""
             return [Mark("customer.repeats", final.start_ms, final.end_ms, 1.0, text)]
         return []
@@ -228,6 +246,7 @@ class Discourse:
         ):
             marks.append("agent.repeated_ack")
         self._stock.append((plain, own))
+        del self._stock[:-SAID_KEPT]
         theirs = self._phrases.content_words(waiting.customer)
         shared = containment(self._phrases.content_words(text.split()), theirs)
         marks.append("agent.specific_ack" if shared > 0 else "agent.generic_ack")
@@ -310,7 +329,7 @@ class Discourse:
             for turn in self.turns
             if turn.channel is Channel.CUSTOMER and turn.end_ms > told.start_ms
         ]
-        words = sum(len(turn.words) for turn in spoken)
+        words = sum(turn.count for turn in spoken)
         end_ms = max((turn.end_ms for turn in spoken), default=told.start_ms)
         if words < NARRATIVE_WORDS and end_ms - told.start_ms < NARRATIVE_MS:
             return []

@@ -126,7 +126,7 @@ def _party_facts(
     turn_words: int | None = None
     if floor.holder is party and floor.turn_start_ms is not None:
         turn_ms = known_ms - floor.turn_start_ms
-        turn_words = sum(w.start_ms >= floor.turn_start_ms for w in speech.words)
+        turn_words = speech.words_since(floor.turn_start_ms)
     name = party.value
     return {
         f"{name}.speaking": speech.speaking,

@@ -14,6 +14,9 @@ signals do not break it. A run that gets the floor becomes a turn.
 
 from __future__ import annotations
 
+from array import array
+from itertools import product
+
 import msgspec
 
 from conversation.events import Channel, FloorState, TurnEnded, TurnStarted
@@ -21,6 +24,7 @@ from conversation.settings import FloorSettings
 from conversation.speech import PartySpeech, longest_stretch_ms, overlap_spans
 
 PARTIES = (Channel.AGENT, Channel.CUSTOMER)
+_FLOORS = tuple(product(FloorState, (None, *PARTIES)))
 
 
 class Floor:
@@ -36,27 +40,30 @@ class Floor:
         self._turn: TurnStarted | None = None
         self._turns = 0
         self._last_turn_end_ms: int | None = None
-        self.history: list[tuple[int, FloorState, Channel | None]] = [(0, FloorState.FREE, None)]
-        """Every change: from when, what state, who holds the floor."""
+        self._changes_ms = array("q", [0])
+        self._changes = bytearray([_FLOORS.index((FloorState.FREE, None))])
+        """Every change, from when and to which of `_FLOORS`: a call may last all day."""
 
     def spans(self, end_ms: int) -> list[tuple[int, int, FloorState, Channel | None]]:
         """Return the floor as spans that cover [0, `end_ms`) without gap or overlap."""
-        begins = [change[0] for change in self.history]
-        ends = [*begins[1:], end_ms]
+        ends = [*self._changes_ms[1:], end_ms]
         return [
-            (begin, min(end, end_ms), state, holder)
-            for (begin, state, holder), end in zip(self.history, ends, strict=True)
+            (begin, min(end, end_ms), *_FLOORS[floor])
+            for begin, floor, end in zip(self._changes_ms, self._changes, ends, strict=True)
             if begin < min(end, end_ms)
         ]
 
     def _note(self, now_ms: int) -> None:
         """Write down what the floor is from `now_ms` on, when that is new."""
-        at_ms = max(now_ms, self.history[-1][0])
-        if self.history[-1][1:] == (self.state, self.holder):
+        at_ms = max(now_ms, self._changes_ms[-1])
+        floor = _FLOORS.index((self.state, self.holder))
+        if self._changes[-1] == floor:
             return
-        if at_ms == self.history[-1][0]:
-            self.history.pop()
-        self.history.append((at_ms, self.state, self.holder))
+        if at_ms == self._changes_ms[-1]:
+            self._changes_ms.pop()
+            self._changes.pop()
+        self._changes_ms.append(at_ms)
+        self._changes.append(floor)
 
     @property
     def turn_start_ms(self) -> int | None:

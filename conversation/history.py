@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from array import array
+from bisect import bisect_right, insort
+from collections.abc import Sequence
 from functools import cache
 
 from conversation.events import (
@@ -37,22 +39,23 @@ class CallHistory:
         self._past: dict[str, list[tuple[int, int, float, str]]] = {}
         self._cache: dict[tuple[tuple[str, ...], float], list[tuple[int, int, float, str]]] = {}
         """Occurrences by kinds and confidence, until the next one is recorded."""
-        self._turns: dict[str, list[int]] = {}
+        self._turns: dict[str, array[int]] = {}
         self._utterances: dict[str, dict[str, int]] = {}
+        """Of channels of which no turn was told."""
 
     def observe(self, event: Event) -> None:
         """Record one event, when it is of a kind that history functions know."""
         if isinstance(event, ActDetected):
             kind = f"{event.channel}.{event.kind}"
             self._add(kind, event.start_ms, event.end_ms, event.confidence, event.text)
-            said = self._utterances.setdefault(event.channel, {})
-            said[event.utterance_id] = min(
-                said.get(event.utterance_id, event.start_ms), event.start_ms
-            )
+            if event.channel not in self._turns:
+                said = self._utterances.setdefault(event.channel, {})
+                said[event.utterance_id] = min(
+                    said.get(event.utterance_id, event.start_ms), event.start_ms
+                )
         elif isinstance(event, TurnStarted):
-            turns = self._turns.setdefault(event.channel, [])
-            turns.append(event.start_ms)
-            turns.sort()
+            insort(self._turns.setdefault(event.channel, array("q")), event.start_ms)
+            self._utterances.pop(event.channel, None)
             self._add(f"{event.channel}.turn_started", event.start_ms, event.start_ms)
         elif isinstance(event, TurnEnded | SpeechEnded):
             name = "turn_ended" if isinstance(event, TurnEnded) else "speech_ended"
@@ -94,7 +97,7 @@ class CallHistory:
     def _turn_of(self, channel: str, start: int) -> int:
         return bisect_right(self._turn_starts(channel), start)
 
-    def _turn_starts(self, channel: str) -> list[int]:
+    def _turn_starts(self, channel: str) -> Sequence[int]:
         """Starts of the speaker's turns; while none was told, utterances stand for turns."""
         return self._turns.get(channel) or sorted(self._utterances.get(channel, {}).values())
 

@@ -32,6 +32,8 @@ from conversation.speech import PartySpeech
 
 GRID_MS = 100
 SUSPENDING = (HoldStarted, CapturePaused)
+_WORDS_MS = 600_000
+"""Words before an overlap that are kept: many times what is looked at (our choice)."""
 RESUMING = (HoldEnded, CaptureResumed)
 
 
@@ -74,6 +76,7 @@ class Interaction:
         elif isinstance(observation, PartialTranscript | FinalTranscript):
             speech = self.parties[observation.channel]
             speech.hear(observation)
+            self._forget(speech, observation.at_ms)
             said = observation.text if isinstance(observation, FinalTranscript) else None
             if said and contains(plain_words(said), self._words.waits):
                 speech.asked_to_wait_ms = observation.at_ms
@@ -88,6 +91,13 @@ class Interaction:
         elif isinstance(observation, RESUMING):
             self._resume(observation)
         return []
+
+    def _forget(self, speech: PartySpeech, now_ms: int) -> None:
+        """Let go of words that no open or coming overlap can ask for."""
+        if self._settings.interruptions.decide_at_end:
+            return
+        oldest_ms = min((c.onset_ms for c in self.overlaps.open), default=now_ms)
+        speech.forget_words(oldest_ms - _WORDS_MS)
 
     def finish(self, now_ms: int) -> list[Derived]:
         """Settle everything: the call is over."""

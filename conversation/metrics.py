@@ -46,11 +46,22 @@ class Pace:
             last = _Stretch(begin_ms=final.start_ms, end_ms=final.end_ms)
             self._stretches.append(last)
         last.end_ms = final.end_ms
+        self._forget()
         spans = own.spans_between(last.begin_ms, last.end_ms)
         theirs = other.spans_between(last.begin_ms, last.end_ms)
         last.words += sum(not _inside((w.start_ms + w.end_ms) // 2, theirs) for w in final.words)
         last.spoken_ms = _total_ms(bridged(spans, PAUSE_IN_SPEECH_MS))
         last.spoken_ms -= _total_ms(overlap_spans(spans, theirs))
+
+    def _forget(self) -> None:
+        """Let go of what no pace can rest on; the newest stretch still changes."""
+        *earlier, newest = self._stretches
+        kept, spoken_ms = [newest], 0
+        for stretch in reversed(earlier):
+            if stretch.counts and spoken_ms < PACE_SPEECH_MS:
+                kept.append(stretch)
+                spoken_ms += stretch.spoken_ms
+        self._stretches = kept[::-1]
 
     def words_per_minute(self) -> float | None:
         """Return the pace, None before 15 s of speech were heard."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from itertools import pairwise
@@ -88,21 +89,27 @@ class OverlapEvidence:
         self._settings = settings
         self._words = words
         self.settled: list[OverlapEnded] = []
-        """Everything that was settled so far, in order."""
+        """What was settled, in order, when all of it is settled at the end; a live call has told
+        it and keeps what `taken` and the counts need."""
         self.taken: dict[Channel, OverlapEnded] = {}
         """The last time that each party surely took the floor from the other."""
-        self._begins: dict[tuple[Channel, OverlapClass, bool], list[int]] = {}
+        self._begins: dict[tuple[Channel, OverlapClass, bool], array[int]] = {}
         """Sorted begins by party and class; `True` for those that are sure enough to count."""
 
     def settle(self, event: OverlapEnded) -> None:
         """Note what was settled."""
-        self.settled.append(event)
-        insort(self._begins.setdefault((event.by, event.overlap_class, False), []), event.begin_ms)
+        if self._settings.decide_at_end:
+            self.settled.append(event)
+        self._note(event, False)
         if event.confidence < COUNTED_CONFIDENCE:
             return
-        insort(self._begins.setdefault((event.by, event.overlap_class, True), []), event.begin_ms)
+        self._note(event, True)
         if event.overlap_class is OverlapClass.SUCCESSFUL:
             self.taken[event.by] = event
+
+    def _note(self, event: OverlapEnded, sure: bool) -> None:
+        key = (event.by, event.overlap_class, sure)
+        insort(self._begins.setdefault(key, array("q")), event.begin_ms)
 
     def _count(
         self, by: Channel, classes: Sequence[OverlapClass], sure: bool, now_ms: int, window_ms: int

@@ -71,7 +71,7 @@ class OverlapTracker:
 
     @property
     def settled(self) -> list[OverlapEnded]:
-        """Everything that was settled so far, in order."""
+        """What was settled, in order, when all of it is settled at the end."""
         return self.evidence.settled
 
     # ------------------------------------------------------------------ onsets
@@ -221,7 +221,7 @@ class OverlapTracker:
         """Wait until a candidate in a pause is an overlap, a cut-in, or nothing."""
         theirs = self._parties[candidate.over]
         settings = self._settings
-        stop_ms = max((e for _, e in theirs.spans if e <= candidate.onset_ms), default=0)
+        stop_ms = theirs.spans.last_end_by(candidate.onset_ms) or 0
         if theirs.active_within(stop_ms + 1, stop_ms + settings.bridge_ms):
             candidate.pause = False
             return [_started(candidate, now_ms)]
@@ -242,7 +242,7 @@ class OverlapTracker:
         self.evidence.refresh(candidate, now_ms)
         settings = self._settings
         theirs = self._parties[candidate.over]
-        stop_ms = max((e for _, e in theirs.spans if e <= candidate.onset_ms), default=0)
+        stop_ms = theirs.spans.last_end_by(candidate.onset_ms) or 0
         lexical = lexical_completeness(
             self.evidence.clause(candidate.over, stop_ms) or "", self._words
         )

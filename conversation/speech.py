@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
+from array import array
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
+from collections.abc import Sequence
+from typing import overload
 
 from conversation.events import (
     Channel,
@@ -18,6 +20,104 @@ Span = tuple[int, int]
 _TAIL_DB, _PRIOR_TAILS, _USUAL_TAILS = 3.0, 3, 20
 """Loudness at the end of most utterances against the level of the voice, how many of a speaker's
 own ends weigh as much, and of how many the usual one is the mean."""
+_LEAST_WORDS = 8
+"""Newest words that are kept however old they are."""
+_NEVER_MS = 10**12
+
+
+class Spans(Sequence[Span]):
+    """Disjoint stretches of time in order, 24 bytes each, so that a call may last all day."""
+
+    def __init__(self) -> None:
+        self._begins = array("q")
+        self._ends = array("q")
+        self._before = array("q")
+        """Length of all earlier ones together, ms."""
+
+    def append(self, begin_ms: int, end_ms: int) -> None:
+        """Add a stretch that begins no earlier than the last one ended."""
+        before = self._before[-1] + self._ends[-1] - self._begins[-1] if self._ends else 0
+        self._before.append(before)
+        self._begins.append(begin_ms)
+        self._ends.append(end_ms)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, at: int) -> Span: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Span]: ...
+    def __getitem__(self, at: int | slice) -> Span | list[Span]:
+        if isinstance(at, slice):
+            return list(zip(self._begins[at], self._ends[at], strict=True))
+        return self._begins[at], self._ends[at]
+
+    @property
+    def last_end_ms(self) -> int | None:
+        """End of the newest stretch."""
+        return self._ends[-1] if self._ends else None
+
+    def last_end_by(self, at_ms: int) -> int | None:
+        """Return the end of the last stretch that was over at `at_ms`."""
+        count = bisect_right(self._ends, at_ms)
+        return self._ends[count - 1] if count else None
+
+    def since(self, begin_ms: int) -> list[Span]:
+        """Return the stretches that end after `begin_ms`, whole."""
+        return self[bisect_right(self._ends, begin_ms) :]
+
+    def _inside(self, begin_ms: int, end_ms: int) -> tuple[int, int]:
+        """Return the range of numbers of the stretches that reach into [begin_ms, end_ms)."""
+        first = bisect_right(self._ends, begin_ms)
+        return first, max(first, bisect_left(self._begins, end_ms))
+
+    def between(self, begin_ms: int, end_ms: int) -> list[Span]:
+        """Return what lies inside [begin_ms, end_ms), in order."""
+        first, behind = self._inside(begin_ms, end_ms)
+        return [
+            (max(self._begins[at], begin_ms), min(self._ends[at], end_ms))
+            for at in range(first, behind)
+        ]
+
+    def total_ms(self, begin_ms: int, end_ms: int) -> int:
+        """Return how much of [begin_ms, end_ms) they cover."""
+        first, behind = self._inside(begin_ms, end_ms)
+        if first == behind:
+            return 0
+        last = behind - 1
+        whole_ms = self._before[last] - self._before[first]
+        whole_ms += self._ends[last] - self._begins[last]
+        cut_ms = max(0, begin_ms - self._begins[first]) + max(0, self._ends[last] - end_ms)
+        return whole_ms - cut_ms
+
+
+class _Tails:
+    """How loud speech was at its ends: by time, in order."""
+
+    def __init__(self) -> None:
+        self._ends = array("q")
+        self._tails = array("d")
+
+    def put(self, end_ms: int, tail_db: float) -> None:
+        """Note the tail of an end; a later word on the same end counts."""
+        at = bisect_left(self._ends, end_ms)
+        if at < len(self._ends) and self._ends[at] == end_ms:
+            self._tails[at] = tail_db
+            return
+        self._ends.insert(at, end_ms)
+        self._tails.insert(at, tail_db)
+
+    def get(self, end_ms: int) -> float | None:
+        """Return the tail of an end."""
+        at = bisect_left(self._ends, end_ms)
+        known = at < len(self._ends) and self._ends[at] == end_ms
+        return self._tails[at] if known else None
+
+    def before(self, end_ms: int, most: int) -> Sequence[float]:
+        """Return the last tails before an end, `most` at most, oldest first."""
+        at = bisect_left(self._ends, end_ms)
+        return self._tails[max(0, at - most) : at]
 
 
 class PartySpeech:
@@ -26,11 +126,14 @@ class PartySpeech:
     def __init__(self, channel: Channel, join_ms: int) -> None:
         self.channel = channel
         self._join_ms = join_ms
-        self.spans: list[Span] = []
+        self.spans = Spans()
         self.open_ms: int | None = None
         self.utterance_ms: int | None = None
         """Start of the present or last utterance."""
         self.words: list[Word] = []
+        """Final words in order, as far back as `forget_words` left them."""
+        self._word_starts = array("q")
+        """Of every word, also of those that were forgotten."""
         self.partial: PartialTranscript | None = None
         self.voice_raised = False
         self.decoded_to_ms = -1_000_000
@@ -41,9 +144,9 @@ class PartySpeech:
         """When this party last asked for a moment."""
         self.unknown_until_ms = 0
         """Nothing is known before: no silence reaches back over lost audio, a hold or a pause."""
-        self._tails: dict[int, float] = {}
-        self._utterance_tails: list[tuple[int, float]] = []
-        """End and tail of every utterance that another one followed."""
+        self._tails = _Tails()
+        self._utterance_tails = _Tails()
+        """Those of every utterance that another one followed."""
         self._levels: deque[tuple[int, int, float | None, float | None]] = deque(maxlen=64)
 
     def start(self, start_ms: int) -> None:
@@ -52,15 +155,15 @@ class PartySpeech:
             self.utterance_ms = start_ms
             tail_db = self._tails.get(self.last_end_ms)
             if tail_db is not None:
-                self._utterance_tails.append((self.last_end_ms, tail_db))
+                self._utterance_tails.put(self.last_end_ms, tail_db)
         self.open_ms = start_ms
 
     def end(self, end_ms: int, tail_db: float | None = None) -> None:
         """Speech ended at `end_ms`; `tail_db` says how loud its last syllables were."""
         if tail_db is not None:
-            self._tails[end_ms] = tail_db
+            self._tails.put(end_ms, tail_db)
         if self.open_ms is not None and end_ms > self.open_ms:
-            self.spans.append((self.open_ms, end_ms))
+            self.spans.append(self.open_ms, end_ms)
         self.open_ms = None
 
     def hear(self, transcript: PartialTranscript | FinalTranscript) -> None:
@@ -70,8 +173,19 @@ class PartySpeech:
                 self.decoded_to_ms = max(self.decoded_to_ms, transcript.end_ms)
             self.words.extend(transcript.words)
             self.words.sort(key=lambda word: word.start_ms)
+            for word in transcript.words:
+                insort(self._word_starts, word.start_ms)
         else:
             self.partial = transcript
+
+    def forget_words(self, before_ms: int) -> None:
+        """Let go of words that began before; nothing may ask for them any more."""
+        old = bisect_left(self.words, before_ms, key=lambda word: word.start_ms)
+        del self.words[: max(0, min(old, len(self.words) - _LEAST_WORDS))]
+
+    def words_since(self, begin_ms: int) -> int:
+        """Count the final words that began at `begin_ms` or later."""
+        return len(self._word_starts) - bisect_left(self._word_starts, begin_ms)
 
     def measure(self, frame: ProsodyFrame) -> None:
         """Take level and pitch of a stretch, relative to the speaker's own."""
@@ -89,8 +203,7 @@ class PartySpeech:
         tail_db = self._tails.get(end_ms)
         if tail_db is None:
             return None
-        first = bisect_left(self._utterance_tails, (end_ms, -math.inf))
-        earlier = [tail for _, tail in self._utterance_tails[max(0, first - _USUAL_TAILS) : first]]
+        earlier = self._utterance_tails.before(end_ms, _USUAL_TAILS)
         usual_db = (_PRIOR_TAILS * _TAIL_DB + sum(earlier)) / (_PRIOR_TAILS + len(earlier))
         return tail_db - usual_db
 
@@ -112,26 +225,21 @@ class PartySpeech:
     @property
     def last_end_ms(self) -> int:
         """End of the last closed span; a long time ago when there is none."""
-        return self.spans[-1][1] if self.spans else -1_000_000
+        last_ms = self.spans.last_end_ms
+        return -1_000_000 if last_ms is None else last_ms
 
     def spans_between(self, begin_ms: int, end_ms: int) -> list[Span]:
         """Return speech inside [begin_ms, end_ms), open speech included."""
-        first = max(0, bisect_left(self.spans, (begin_ms, begin_ms)) - 1)
-        found = []
-        for at in range(first, len(self.spans)):
-            begin, end = self.spans[at]
-            if begin >= end_ms:
-                break
-            begin, end = max(begin, begin_ms), min(end, end_ms)
-            if begin < end:
-                found.append((begin, end))
+        found = self.spans.between(begin_ms, end_ms)
         if self.open_ms is not None and max(self.open_ms, begin_ms) < end_ms:
             found.append((max(self.open_ms, begin_ms), end_ms))
         return found
 
     def speech_ms(self, begin_ms: int, end_ms: int) -> int:
         """Return how much speech there is inside [begin_ms, end_ms)."""
-        return sum(e - b for b, e in self.spans_between(begin_ms, end_ms))
+        closed_ms = self.spans.total_ms(begin_ms, end_ms)
+        open_ms = 0 if self.open_ms is None else end_ms - max(self.open_ms, begin_ms)
+        return closed_ms + max(0, open_ms)
 
     def active_within(self, begin_ms: int, end_ms: int) -> bool:
         """Whether there is any speech inside [begin_ms, end_ms)."""
@@ -163,6 +271,47 @@ class PartySpeech:
     def words_known_to(self, at_ms: int) -> bool:
         """Whether finals cover the time just before `at_ms`."""
         return self.decoded_to_ms >= at_ms - 200
+
+
+class SharedSpeech:
+    """How long two parties have spoken at once, summed as the call goes on."""
+
+    def __init__(self, left: PartySpeech, right: PartySpeech) -> None:
+        self._left = left
+        self._right = right
+        self._at = [0, 0]
+        """Numbers of the first span of each that can still meet one of the other."""
+        self._summed_ms = 0
+
+    def until(self, known_ms: int) -> int:
+        """Return the time that both spoke before `known_ms`, which never goes back."""
+        left, right = self._left.spans, self._right.spans
+        i, j = self._at
+        while i < len(left) and j < len(right):
+            (begin, end), (start, stop) = left[i], right[j]
+            if min(end, stop) > known_ms:
+                break
+            self._summed_ms += max(0, min(end, stop) - max(begin, start))
+            if end < stop:
+                i += 1
+            else:
+                j += 1
+        self._at = [i, j]
+        from_ms = max(self._first_ms(self._left, i), self._first_ms(self._right, j))
+        if from_ms >= known_ms:
+            return self._summed_ms
+        rest = overlap_spans(
+            self._left.spans_between(from_ms, known_ms),
+            self._right.spans_between(from_ms, known_ms),
+        )
+        return self._summed_ms + sum(end - begin for begin, end in rest)
+
+    @staticmethod
+    def _first_ms(speech: PartySpeech, at: int) -> int:
+        """Return the begin of the span of a number, the open one included."""
+        if at < len(speech.spans):
+            return speech.spans[at][0]
+        return _NEVER_MS if speech.open_ms is None else speech.open_ms
 
 
 def overlap_spans(left: list[Span], right: list[Span]) -> list[Span]:

@@ -56,6 +56,16 @@ NEED_CUES = frozenset(
 """Cues about what the customer needs; no other leaves the agent's screen (coaching.md 3.3)."""
 
 
+MOST_BARS = 4_000
+"""Bars that a view has at most, those of about two hours: beyond, the older half gets coarser."""
+MOST_MARKS = 2_000
+"""Raised passages, and overlaps, at most: the newest."""
+MOST_LINES = 4_000
+"""Utterances at most, those of several hours: the newest."""
+MOST_ACTS = 2_000
+"""Acts at most: the newest, and the first of each kind, which the checklist asks for."""
+
+
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all parts of a view."""
 
@@ -137,7 +147,10 @@ class Notice(_Part, frozen=True, kw_only=True):
 
 
 class CallView(_Part, frozen=True, kw_only=True):
-    """Everything that dashboards show of one call."""
+    """Everything that dashboards show of one call.
+
+    A view is bounded however long the call lasts; the journal, and the report, have everything.
+    """
 
     call_id: str = ""
     agent: str | None = None
@@ -202,7 +215,7 @@ def fold(view: CallView, event: Event) -> CallView:
         case MetricsUpdated():
             view = replace(view, metrics=event)
         case ActDetected():
-            view = replace(view, acts=(*view.acts, event))
+            view = replace(view, acts=_acts((*view.acts, event)))
         case PartialTranscript() | FinalTranscript():
             view = _hear(view, event)
         case RecognitionChanged():
@@ -251,13 +264,13 @@ def _voices(view: CallView, event: Event) -> CallView:
     match event:
         case SpeechStarted():
             bar = Bar(channel=event.channel, start_ms=event.start_ms, end_ms=None)
-            return replace(view, speech=(*view.speech, bar))
+            return replace(view, speech=_bars((*view.speech, bar)))
         case SpeechEnded():
             bar = Bar(channel=event.channel, start_ms=event.start_ms, end_ms=event.end_ms)
             closed = tuple(
                 b for b in view.speech if b.channel is not event.channel or b.end_ms is not None
             )
-            return replace(view, speech=(*closed, bar))
+            return replace(view, speech=_bars((*closed, bar)))
         case RaisedVoiceStarted() | RaisedVoiceEnded():
             raised = RaisedBar(
                 id=event.id,
@@ -265,7 +278,7 @@ def _voices(view: CallView, event: Event) -> CallView:
                 start_ms=event.begin_ms,
                 end_ms=event.end_ms if isinstance(event, RaisedVoiceEnded) else None,
             )
-            return replace(view, raised=_put(view.raised, raised))
+            return replace(view, raised=_put(view.raised, raised)[-MOST_MARKS:])
         case OverlapStarted() | OverlapUpdated() | OverlapEnded():
             mark = OverlapMark(
                 id=event.id,
@@ -274,10 +287,46 @@ def _voices(view: CallView, event: Event) -> CallView:
                 end_ms=event.end_ms if isinstance(event, OverlapEnded) else None,
                 overlap_class=(None if isinstance(event, OverlapStarted) else event.overlap_class),
             )
-            return replace(view, overlaps=_put(view.overlaps, mark))
+            return replace(view, overlaps=_put(view.overlaps, mark)[-MOST_MARKS:])
         case AudioGap():
             return replace(view, missing=_missing(view.missing, event))
     return view
+
+
+def _bars(bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
+    """Bridge the shorter half of the silences in the older half when there are too many bars."""
+    if len(bars) <= MOST_BARS:
+        return bars
+    older, newer = bars[: MOST_BARS // 2], bars[MOST_BARS // 2 :]
+    ends: dict[Channel, int] = {}
+    gaps: list[int] = []
+    for bar in older:
+        if bar.end_ms is not None:
+            gaps.append(bar.start_ms - ends.get(bar.channel, bar.start_ms))
+            ends[bar.channel] = bar.end_ms
+    longest = sorted(gaps)[len(gaps) // 2]
+    places: dict[Channel, int] = {}
+    coarse: list[Bar] = []
+    for bar in older:
+        place = places.get(bar.channel)
+        before = None if place is None else coarse[place].end_ms
+        if place is None or bar.end_ms is None or bar.start_ms - (before or 0) > longest:
+            if bar.end_ms is not None:
+                places[bar.channel] = len(coarse)
+            coarse.append(bar)
+        else:
+            coarse[place] = replace(coarse[place], end_ms=bar.end_ms)
+    return (*coarse, *newer)
+
+
+def _acts(acts: tuple[ActDetected, ...]) -> tuple[ActDetected, ...]:
+    """Leave out the older half but for the first of each kind when there are too many."""
+    if len(acts) <= MOST_ACTS:
+        return acts
+    firsts: dict[tuple[Channel, str], ActDetected] = {}
+    for act in acts[: MOST_ACTS // 2]:
+        firsts.setdefault((act.channel, act.kind), act)
+    return (*firsts.values(), *acts[MOST_ACTS // 2 :])
 
 
 def _missing(missing: tuple[Bar, ...], gap: AudioGap) -> tuple[Bar, ...]:
@@ -321,7 +370,8 @@ def _hear(view: CallView, event: PartialTranscript | FinalTranscript) -> CallVie
     at = len(view.lines)
     while at > 0 and view.lines[at - 1].start_ms > line.start_ms:
         at -= 1
-    return replace(view, lines=(*view.lines[:at], line, *view.lines[at:]))
+    lines = (*view.lines[:at], line, *view.lines[at:])
+    return replace(view, lines=lines[-MOST_LINES:])
 
 
 def _cue(view: CallView, event: CueRaised | CueCleared) -> CallView:

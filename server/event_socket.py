@@ -33,9 +33,10 @@ from conversation.redaction import redact_text
 from server.access import Access, SignIn
 from server.calls import Calls
 from server.controls import Control
-from server.hub import Audience, LiveCall, Subscriber
+from server.hub import SHOWN_TYPES, Audience, LiveCall, Snapshot, Subscriber
 from server.ingest_socket import FIRST_MESSAGE_S, send
 from server.people.roles import Action, Person
+from server.store import Journal
 
 WALL_EVERY_S = 1.0
 """How often the wall is told what changed; dashboards.md allows 2 s."""
@@ -76,9 +77,13 @@ async def call_events(
         await socket.close(4404, "unknown_call")
         return
     await send(socket, type="hello", version=1)
-    subscriber, snapshot = live.subscribe(audience, as_view=first.get("snapshot") == "view")
+    subscriber, snapshot = live.subscribe(audience)
     try:
-        await socket.send_text(snapshot.decode())
+        if first.get("snapshot") == "view":
+            told = snapshot.as_view()
+        else:
+            told = await asyncio.to_thread(_told, state.calls.journal, call_id, snapshot)
+        await socket.send_text(told.decode())
         if live.over:
             await socket.send_text(live.report_message().decode())
         async with asyncio.TaskGroup() as group:
@@ -99,6 +104,11 @@ async def call_events(
         pass
     finally:
         live.unsubscribe(subscriber)
+
+
+def _told(journal: Journal, call_id: str, snapshot: Snapshot) -> bytes:
+    """Tell a snapshot as events; the call does not keep them, for it may last all day."""
+    return snapshot.as_events(journal.events(call_id, types=SHOWN_TYPES))
 
 
 async def _tell(socket: WebSocket[Any, Any, Any], subscriber: Subscriber, rights: _Rights) -> None:

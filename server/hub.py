@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import islice
+from typing import NamedTuple, get_args
 
 import msgspec
 
@@ -16,11 +18,13 @@ from conversation.events import (
     CueFeedback,
     CueRaised,
     CueWithheld,
+    Derived,
     Event,
     FinalTranscript,
     MetricsUpdated,
     NoticeCleared,
     NoticeShown,
+    Observation,
     OverlapEnded,
     OverlapStarted,
     OverlapUpdated,
@@ -45,6 +49,12 @@ QUEUE_MESSAGES = 256
 """Messages a dashboard may be behind; beyond it is disconnected and comes back (4408)."""
 UNSHOWN = (ClockAdvanced, ProsodyFrame, UtteranceScored)
 """Kinds of event that no dashboard is told of."""
+SHOWN_TYPES = tuple(
+    str(kind.__struct_config__.tag)
+    for kind in get_args(Observation) + get_args(Derived)
+    if kind not in UNSHOWN
+)
+"""Wire names of all others."""
 _AGENTS_OWN = (
     CueFeedback,
     CueWithheld,
@@ -97,6 +107,25 @@ class Subscriber:
             self.overrun = self.overrun or not droppable
 
 
+class _Sight:
+    """Which events an audience may see, asked in their order."""
+
+    def __init__(self, audience: Audience) -> None:
+        self._all = audience is Audience.AGENT
+        self._cue_id: str | None = None
+        """Of the cue about the customer's needs that is shown."""
+
+    def sees(self, event: Event) -> bool:
+        if self._all:
+            return True
+        if isinstance(event, CueRaised) and event.rule in NEED_CUES:
+            self._cue_id = event.id
+            return True
+        if isinstance(event, CueCleared):
+            return event.id == self._cue_id
+        return not isinstance(event, (CueRaised, *_AGENTS_OWN))
+
+
 class Feed:
     """The numbered events that one audience may see, and what they add up to."""
 
@@ -104,45 +133,41 @@ class Feed:
         self.audience = audience
         self.seq = 0
         self.view = CallView()
-        self._shown: dict[int, Event] = {}
-        """By number; what a later event has replaced is left out."""
-        self._newest: dict[str, int] = {}
-        """Numbers of those that a later one will replace."""
         self.subscribers: set[Subscriber] = set()
-        self._need_cue_ids: set[str] = set()
+        self._sight = _Sight(audience)
 
     def publish(self, event: Event) -> None:
         """Send an event on, when this audience may see it."""
-        if self.audience is Audience.WATCH and not self._is_for_watchers(event):
+        if not self._sight.sees(event):
             return
         self.seq += 1
         self.view = fold(self.view, event)
-        self._keep(event)
         if self.subscribers:
             message = msgspec.json.encode({"type": "event", "seq": self.seq, "event": event})
             for subscriber in self.subscribers:
                 subscriber.put(message)
 
-    def _is_for_watchers(self, event: Event) -> bool:
-        if isinstance(event, CueRaised) and event.rule in NEED_CUES:
-            self._need_cue_ids.add(event.id)
-            return True
-        if isinstance(event, CueCleared):
-            return event.id in self._need_cue_ids
-        return not isinstance(event, (CueRaised, *_AGENTS_OWN))
 
-    @property
-    def shown(self) -> list[Event]:
-        """What a new dashboard is told first, in order."""
-        return list(self._shown.values())
+def opening_of(events: Iterable[Event], audience: Audience, seq: int) -> list[Event]:
+    """Return what led to an audience's event number `seq`, but for what was replaced since.
 
-    def _keep(self, event: Event) -> None:
+    Args:
+        events: the call's, in the order of its journal; later ones do no harm.
+        audience: whose screen it is.
+        seq: how many of them, of those that it may see.
+    """
+    sight = _Sight(audience)
+    told: dict[int, Event] = {}
+    newest: dict[str, int] = {}
+    seen = (event for event in events if not isinstance(event, UNSHOWN) and sight.sees(event))
+    for number, event in enumerate(islice(seen, seq)):
         name = _replaces(event)
         if name is not None:
-            self._shown.pop(self._newest.pop(name, 0), None)
+            told.pop(newest.pop(name, -1), None)
             if not isinstance(event, _LASTING):
-                self._newest[name] = self.seq
-        self._shown[self.seq] = event
+                newest[name] = number
+        told[number] = event
+    return list(told.values())
 
 
 def _replaces(event: Event) -> str | None:
@@ -163,6 +188,24 @@ def _replaces(event: Event) -> str | None:
         case MetricsUpdated():
             return "metrics"
     return None
+
+
+class Snapshot(NamedTuple):
+    """Where a call stood when a dashboard came; any thread may write it as a message."""
+
+    audience: Audience
+    seq: int
+    head: dict[str, object]
+    view: CallView
+
+    def as_view(self) -> bytes:
+        """Return it as the state of the call."""
+        return msgspec.json.encode({**self.head, "view": self.view})
+
+    def as_events(self, events: Iterable[Event]) -> bytes:
+        """Return it as the events that led to that state, taken from all of the journal's."""
+        told = opening_of(events, self.audience, self.seq)
+        return msgspec.json.encode({**self.head, "events": told})
 
 
 class LiveCall:
@@ -198,10 +241,6 @@ class LiveCall:
         """How many screens show the call."""
         return sum(len(feed.subscribers) for feed in self._feeds.values())
 
-    def agent_events(self) -> list[Event]:
-        """Return what a new dashboard of the agent is told first."""
-        return self._feeds[Audience.AGENT].shown
-
     def card(self, team: str | None) -> bytes:
         """Return the call's card on the wall, as JSON."""
         return msgspec.json.encode(card_of(self.view, team))
@@ -229,27 +268,19 @@ class LiveCall:
         """Return the message that carries the report's address."""
         return msgspec.json.encode(self._report())
 
-    def subscribe(
-        self, audience: Audience = Audience.AGENT, *, as_view: bool = False
-    ) -> tuple[Subscriber, bytes]:
-        """Return a subscriber and the snapshot that its first event follows.
-
-        Args:
-            audience: Whose screen it is.
-            as_view: The snapshot is the state (`view`) instead of the events that led to it.
-        """
+    def subscribe(self, audience: Audience = Audience.AGENT) -> tuple[Subscriber, Snapshot]:
+        """Return a subscriber for an audience and the snapshot that its first event follows."""
         subscriber, feed = Subscriber(), self._feeds[audience]
         feed.subscribers.add(subscriber)
         self._tell_watchers()
-        snapshot = {
+        head = {
             "type": "snapshot",
             "seq": feed.seq,
             "call_id": self.call_id,
             "position_ms": self.position_ms,
             "watchers": self._watchers,
-            **({"view": feed.view} if as_view else {"events": feed.shown}),
         }
-        return subscriber, msgspec.json.encode(snapshot)
+        return subscriber, Snapshot(audience, feed.seq, head, feed.view)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Forget a dashboard."""

@@ -171,10 +171,18 @@ class Server:
 class Source:
     """One call: sends its recording, and after a lost socket what was not acknowledged."""
 
-    def __init__(self, server: Server, call_id: str, pcm: bytes, speed: float) -> None:
+    def __init__(
+        self,
+        server: Server,
+        call_id: str,
+        pcm: bytes,
+        speed: float,
+        block_ms: int = BLOCK_MS,
+    ) -> None:
         self._server = server
         self._pcm = pcm
         self._speed = speed
+        self._block_ms = block_ms
         self.call_id = call_id
         self.began_s = 0.0
         """When its first sample was spoken."""
@@ -228,11 +236,11 @@ class Source:
     async def _send(self, connection: ClientConnection) -> None:
         while not self._stopping:
             begin = self.sent_ms * _BYTES_PER_MS % len(self._pcm)
-            block = self._pcm[begin : begin + BLOCK_MS * _BYTES_PER_MS]
+            block = self._pcm[begin : begin + self._block_ms * _BYTES_PER_MS]
             spoken_ms = self.sent_ms + len(block) // _BYTES_PER_MS
             due_s = self.began_s + spoken_ms / 1_000 / self._speed
             # What was recorded while the socket was lost goes at three times the pace.
-            least_s = BLOCK_MS / 1_000 / self._speed / 3
+            least_s = self._block_ms / 1_000 / self._speed / 3
             await asyncio.sleep(max(least_s, due_s - time.monotonic()))
             await connection.send(block)
             self.sent_ms = spoken_ms

@@ -89,6 +89,38 @@ describe("reduce", () => {
     expect(at("trouble", 124).alerts.map(({ answer }) => answer)).toEqual(["acknowledged"]);
   });
 
+  it("bounds a long call as the server does", () => {
+    let view = initial;
+    for (let n = 0; n < 4_100; n += 1) {
+      const channel = n % 3 ? "customer" : "agent";
+      const start_ms = n * 2_000 + ((n * 7_919) % 1_000);
+      const end_ms = start_ms + 700 + ((n * 104_729) % 500);
+      view = reduce(view, {
+        type: "speech_ended",
+        at_ms: end_ms,
+        channel,
+        start_ms,
+        end_ms,
+      } as CallEvent);
+    }
+    expect(view.speech.length).toBe(3_101);
+    expect(view.speech.reduce((sum, bar) => sum + (bar.end_ms ?? 0), 0)).toBe(14_816_886_296);
+  });
+
+  it("keeps the first act of each kind and the newest", () => {
+    const act = golden("upset").find((event) => event.type === "act_detected");
+    let view = initial;
+    for (let n = 0; n < 4_100; n += 1) {
+      view = reduce(view, {
+        ...act,
+        at_ms: n,
+        kind: n ? "open_question" : "greeting",
+      } as CallEvent);
+    }
+    expect(view.acts.length).toBeLessThanOrEqual(2_000);
+    expect(view.acts.slice(0, 2).map(({ kind }) => kind)).toEqual(["greeting", "open_question"]);
+  });
+
   it("measures how far the words are behind a speaker", () => {
     const view = { ...at("upset", 12), lines: [] };
     expect(transcriptDelay(view)).toBeGreaterThan(6_000);

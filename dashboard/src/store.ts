@@ -3,6 +3,7 @@
  * `server/call_view.py`; golden logs are folded on both sides and must agree to the byte.
  */
 import type {
+  ActDetected,
   Alert,
   AlertAcknowledged,
   AlertCleared,
@@ -35,6 +36,12 @@ const NEED_CUES: ReadonlySet<string> = new Set([
   "abuse",
   "vulnerable",
 ]);
+
+/** What a view has at most, however long the call lasts: see `server/call_view.py`. */
+const MOST_BARS = 4_000;
+const MOST_MARKS = 2_000;
+const MOST_LINES = 4_000;
+const MOST_ACTS = 2_000;
 
 /** Classes of overlap in which somebody cut in on somebody. */
 const BLAMED: ReadonlySet<OverlapClass> = new Set([
@@ -115,7 +122,7 @@ function apply(view: CallView, event: CallEvent): CallView {
     case "metrics_updated":
       return { ...view, metrics: event };
     case "act_detected":
-      return { ...view, acts: [...view.acts, event] };
+      return { ...view, acts: newestActs([...view.acts, event]) };
     case "partial_transcript":
       return hearPartial({ ...view, asr_level: event.asr_level }, event);
     case "final_transcript":
@@ -149,12 +156,12 @@ function voices(view: CallView, event: CallEvent): CallView {
   switch (event.type) {
     case "speech_started": {
       const bar: Bar = { channel: event.channel, start_ms: event.start_ms, end_ms: null };
-      return { ...view, speech: [...view.speech, bar] };
+      return { ...view, speech: bounded([...view.speech, bar]) };
     }
     case "speech_ended": {
       const { channel, start_ms, end_ms } = event;
       const closed = view.speech.filter((bar) => bar.channel !== channel || bar.end_ms !== null);
-      return { ...view, speech: [...closed, { channel, start_ms, end_ms }] };
+      return { ...view, speech: bounded([...closed, { channel, start_ms, end_ms }]) };
     }
     case "raised_voice_started":
     case "raised_voice_ended": {
@@ -164,7 +171,7 @@ function voices(view: CallView, event: CallEvent): CallView {
         start_ms: event.begin_ms,
         end_ms: event.type === "raised_voice_ended" ? event.end_ms : null,
       };
-      return { ...view, raised: put(view.raised, bar) };
+      return { ...view, raised: put(view.raised, bar).slice(-MOST_MARKS) };
     }
     case "overlap_started":
     case "overlap_updated":
@@ -176,13 +183,55 @@ function voices(view: CallView, event: CallEvent): CallView {
         end_ms: event.type === "overlap_ended" ? event.end_ms : null,
         overlap_class: event.type === "overlap_started" ? null : event.overlap_class,
       };
-      return { ...view, overlaps: put(view.overlaps, mark) };
+      return { ...view, overlaps: put(view.overlaps, mark).slice(-MOST_MARKS) };
     }
     case "audio_gap":
       return { ...view, missing: missing(view.missing, event) };
     default:
       return view;
   }
+}
+
+/** Bridge the shorter half of the silences in the older half when there are too many bars. */
+function bounded(bars: readonly Bar[]): readonly Bar[] {
+  if (bars.length <= MOST_BARS) return bars;
+  const older = bars.slice(0, MOST_BARS / 2);
+  const ends = new Map<Channel, number>();
+  const gaps: number[] = [];
+  for (const { channel, start_ms, end_ms } of older) {
+    if (end_ms === null) continue;
+    gaps.push(start_ms - (ends.get(channel) ?? start_ms));
+    ends.set(channel, end_ms);
+  }
+  gaps.sort((a, b) => a - b);
+  const longest = gaps[Math.floor(gaps.length / 2)] ?? 0;
+  const places = new Map<Channel, number>();
+  const coarse: Bar[] = [];
+  for (const bar of older) {
+    const place = places.get(bar.channel);
+    const before = place === undefined ? undefined : coarse[place];
+    if (place === undefined || !before || bar.end_ms === null) {
+      if (bar.end_ms !== null) places.set(bar.channel, coarse.length);
+      coarse.push(bar);
+    } else if (bar.start_ms - (before.end_ms ?? 0) > longest) {
+      places.set(bar.channel, coarse.length);
+      coarse.push(bar);
+    } else {
+      coarse[place] = { ...before, end_ms: bar.end_ms };
+    }
+  }
+  return [...coarse, ...bars.slice(MOST_BARS / 2)];
+}
+
+/** Leave out the older half but for the first of each kind when there are too many. */
+function newestActs(acts: readonly ActDetected[]): readonly ActDetected[] {
+  if (acts.length <= MOST_ACTS) return acts;
+  const firsts = new Map<string, ActDetected>();
+  for (const act of acts.slice(0, MOST_ACTS / 2)) {
+    const kind = `${act.channel} ${act.kind}`;
+    if (!firsts.has(kind)) firsts.set(kind, act);
+  }
+  return [...firsts.values(), ...acts.slice(MOST_ACTS / 2)];
 }
 
 function missing(known: readonly Bar[], gap: AudioGap): readonly Bar[] {
@@ -229,7 +278,7 @@ function finalLine(event: FinalTranscript): Line {
 function place(lines: readonly Line[], line: Line): readonly Line[] {
   if (lines.some((other) => other.id === line.id)) return put(lines, line);
   const before = lines.findLastIndex((other) => other.start_ms <= line.start_ms);
-  return lines.toSpliced(before + 1, 0, line);
+  return lines.toSpliced(before + 1, 0, line).slice(-MOST_LINES);
 }
 
 function cue(view: CallView, event: CueRaised | CueCleared): CallView {
