@@ -306,9 +306,9 @@ def _cut_loop(decoded: Decoded) -> Decoded:
     """Keep the words up to the first repeated n-gram, once."""
     words = [word.text for word in decoded.words] or decoded.text.split()
     keep = words_before_loop(words)
-    return Decoded(
+    return msgspec.structs.replace(
+        decoded,
         text=" ".join(words[:keep]),
         words=decoded.words[:keep],
-        no_speech_probability=decoded.no_speech_probability,
         flags=(*decoded.flags, "loop"),
     )

@@ -24,6 +24,8 @@ class Shown:
         self.end_ms = begin_ms
         self.stabiliser = Stabiliser(settings)
         self.rev = 0
+        self.news = False
+        """Whether a pass changed the words since they were published."""
 
 
 def without_echo(result: JobResult, begin_ms: int, last_word: str) -> JobResult:

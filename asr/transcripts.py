@@ -101,8 +101,12 @@ class TranscriptLog:
     def _partial(self, result: JobResult, shown: Shown, at_ms: int, end_ms: int) -> Transcripts:
         if result.error is not None or not result.text:
             return []
-        if not shown.stabiliser.push(result.text, end_ms, result.words):
+        changed = shown.stabiliser.push(result.text, end_ms, result.words)
+        shown.news = shown.news or changed
+        unsure = (result.no_speech_probability or 0.0) > self._settings.no_speech_limit
+        if not shown.news or (unsure and not shown.stabiliser.stable):
             return []
+        shown.news = False
         return [partial_transcript(self._channel, result, shown, at_ms, end_ms, self.level)]
 
     def _final(

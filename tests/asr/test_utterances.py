@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -311,6 +312,37 @@ def test_a_partial_that_loops_is_not_shown_and_the_next_hears_more_context() -> 
     assert line.tracker.receive(looped, 1_500) == []
     (second,) = line.run(1_750)
     assert (first.extra_frames, second.extra_frames) == (0, 500)
+
+
+def test_where_nobody_may_have_spoken_partials_wait_until_two_passes_agree() -> None:
+    line = Line()
+    line.tracker.observe(SpeechStarted(at_ms=1_096, channel=AGENT, start_ms=1_000))
+    jobs = line.run(2_500)[:4]
+    heard = ["they did", "to the other", "to the other one", "to the other one"]
+    shown = [
+        line.tracker.receive(
+            msgspec.structs.replace(answer(job, text), no_speech_probability=0.8, words=()), 2_500
+        )
+        for job, text in zip(jobs, heard, strict=True)
+    ]
+    assert shown[:2] == [[], []]
+    (agreed,) = shown[2]
+    assert isinstance(agreed, PartialTranscript)
+    assert (agreed.stable, agreed.tail, agreed.rev) == ("to the other", "one", 1)
+
+
+def test_a_lone_word_that_waited_is_shown_once_somebody_clearly_speaks() -> None:
+    line = Line()
+    line.tracker.observe(SpeechStarted(at_ms=1_096, channel=AGENT, start_ms=1_000))
+    jobs = line.run(2_500)[:2]
+    results = [
+        msgspec.structs.replace(answer(job, "Yes"), no_speech_probability=doubt, words=())
+        for job, doubt in zip(jobs, (0.8, 0.1), strict=True)
+    ]
+    assert line.tracker.receive(results[0], 2_500) == []
+    (seen,) = line.tracker.receive(results[1], 2_500)
+    assert isinstance(seen, PartialTranscript)
+    assert (seen.tail, seen.rev) == ("Yes", 1)
 
 
 def test_what_was_not_decoded_is_decoded_after_the_call_as_a_new_revision() -> None:
