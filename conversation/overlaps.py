@@ -47,6 +47,8 @@ from conversation.speech import PartySpeech
 _LOOK_BACK_MS = 100
 _MOST_UPDATES = 3
 _RESUMPTION_MS = 8_000
+_LONG_OVER_MS = 10_000
+"""Many times what an onset looks back."""
 
 
 class OverlapTracker:
@@ -68,6 +70,8 @@ class OverlapTracker:
         self.line = LineQuality(rtt_ms={c: settings.rtt_ms.of(c) for c in parties})
         self.evidence = OverlapEvidence(parties, settings, words)
         self.open: list[Candidate] = []
+        self._put_off: list[Candidate] = []
+        """Those that are long over and wait for the end of the call."""
 
     @property
     def settled(self) -> list[OverlapEnded]:
@@ -174,6 +178,8 @@ class OverlapTracker:
     def advance(self, now_ms: int) -> list[OverlapStarted | OverlapUpdated | OverlapEnded]:
         """Look at every open candidate at the grid time `now_ms`."""
         events: list[OverlapStarted | OverlapUpdated | OverlapEnded] = []
+        if self._settings.decide_at_end:
+            self._put_off_old(now_ms)
         for candidate in list(self.open):
             since = candidate.over_since_ms
             if (
@@ -202,12 +208,21 @@ class OverlapTracker:
                 events.append(self._settle(candidate, now_ms))
         return events
 
+    def _put_off_old(self, now_ms: int) -> None:
+        """Set aside what nothing that comes can change; else each step looks at all of a day's."""
+        for candidate in list(self.open):
+            since = candidate.over_since_ms
+            if since is not None and now_ms - since > _LONG_OVER_MS:
+                self.open.remove(candidate)
+                self._put_off.append(candidate)
+
     def _fresh(self, since_ms: int, now_ms: int) -> bool:
         return now_ms - since_ms <= self._settings.candidate_join_ms
 
     def finish(self, now_ms: int) -> list[OverlapEnded]:
         """Settle everything at once: the call, or known time, is over."""
         events = []
+        self.open, self._put_off = [*self._put_off, *self.open], []
         for candidate in sorted(self.open, key=lambda c: (c.onset_ms, c.id)):
             if not candidate.pause or self._cuts_in(candidate, now_ms):
                 events.append(self._settle(candidate, now_ms))
