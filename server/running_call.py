@@ -292,7 +292,16 @@ class RunningCall:
                 break
             await asyncio.sleep(_POLL_S)
             await do(self.session.poll)
-        await do(lambda: self.session.finish(self._reason, wait_s=0))
+        ending: list[Event] = []
+
+        def end() -> list[Event]:
+            ending.extend(self.session.end(self._reason, wait_s=0))
+            return []
+
+        await do(end)
+        # No other call waits for the pass, and a call has all of its end in the journal or nothing.
+        ending += await asyncio.to_thread(self.session.look_back, tuple(ending))
+        await do(lambda: ending)
 
     @property
     def _patience_s(self) -> float:

@@ -325,6 +325,11 @@ class CallSession:
         """
         if self._ended:
             return []
+        events = self.end(reason, wait_s=wait_s)
+        return events + self.look_back(events)
+
+    def end(self, reason: str, *, wait_s: float) -> list[Event]:
+        """Do what `finish` does but for the post-call pass, which `look_back` makes then."""
         self._ended = True
         self._hearing.live_calls.discard(self)
         events = self.end_audio()
@@ -333,9 +338,14 @@ class CallSession:
         events += self._receive(self._merger.rest())
         end_ms = max(ears.position_ms for ears in self._ears.values())
         end_ms = max(end_ms, self._merger.released_ms)
-        events += self._receive([CallEnded(at_ms=end_ms, reason=reason)])
-        events += self._core.final_pass(self._heard(events))
-        return events
+        return events + self._receive([CallEnded(at_ms=end_ms, reason=reason)])
+
+    def look_back(self, newest: Sequence[Event]) -> list[Event]:
+        """Make the post-call pass; `newest` are events of `end` that no journal has yet.
+
+        It takes seconds after a call of hours, and may have a thread of its own.
+        """
+        return list(self._core.final_pass(self._heard(newest)))
 
     def _heard(self, newest: Sequence[Event]) -> list[Observation]:
         """Return all observations of the call, `newest` among them."""
