@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import geometric_mean
 from typing import Any
 
 import msgspec
@@ -303,12 +304,22 @@ def _with_punctuation(words: Sequence[DecodedWord]) -> tuple[DecodedWord, ...]:
 
 
 def _cut_loop(decoded: Decoded) -> Decoded:
-    """Keep the words up to the first repeated n-gram, once."""
+    """Keep the words up to the first repeated n-gram, once, and their own probability.
+
+    Each repeat makes the next more probable: of a loop over six voices the tokens had 0.7, the
+    three words that began it 0.17.
+    """
     words = [word.text for word in decoded.words] or decoded.text.split()
     keep = words_before_loop(words)
+    kept = decoded.words[:keep]
     return msgspec.structs.replace(
         decoded,
         text=" ".join(words[:keep]),
-        words=decoded.words[:keep],
+        words=kept,
+        probability=(
+            geometric_mean([max(word.probability, 1e-6) for word in kept])
+            if kept
+            else decoded.probability
+        ),
         flags=(*decoded.flags, "loop"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asr.engine import Decoded, _cut_loop
+from asr.engine import Decoded, DecodedWord, _cut_loop
 from asr.guard import drop_reason, echoes, is_loop, words_before_loop
 from asr.languages import language_words
 from asr.settings import AsrSettings
@@ -62,7 +62,20 @@ def test_a_loop_is_cut_after_its_first_round() -> None:
     assert words_before_loop(["nothing", "repeats"]) == 2
 
 
-def test_what_is_left_of_a_loop_is_as_doubtful_as_the_loop() -> None:
+def test_what_is_left_of_a_loop_is_as_doubtful_as_its_own_words() -> None:
+    pairs = zip("I know what I know what I know what".split(), [0.04, 0.57, 0.22, *[0.9] * 6],
+                strict=True)  # fmt: skip
+    words = tuple(
+        DecodedWord(text=text, start_s=0.0, end_s=0.0, probability=p) for text, p in pairs
+    )
+    loop = Decoded(text=" ".join(w.text for w in words), words=words, probability=0.7,
+                   no_speech_probability=0.8)  # fmt: skip
+    left = _cut_loop(loop)
+    assert left.text == "I know what"
+    assert left.probability == pytest.approx(0.171, abs=0.001)
+
+
+def test_what_is_left_of_a_loop_without_word_times_is_as_doubtful_as_the_loop() -> None:
     loop = Decoded(text="I do know I do know I do know I do know", probability=0.4,
                    no_speech_probability=0.7)  # fmt: skip
     left = _cut_loop(loop)
