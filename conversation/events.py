@@ -212,7 +212,7 @@ class ProsodyFrame(Event, frozen=True, kw_only=True, tag="prosody_frame"):
     alpha_db: float
     slope_db_oct: float
     f0_st: float | None
-    """Fundamental frequency in semitones re 55 Hz."""
+    """75th percentile of the fundamental frequency in semitones re 55 Hz."""
     f0_delta_st: float | None
     z_tilt: float | None
     score: float | None

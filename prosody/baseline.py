@@ -22,13 +22,13 @@ COLD, WARM, READY = "cold", "warm", "ready"
 
 @dataclass(frozen=True, slots=True)
 class WindowValues:
-    """What the usable frames of one window say; medians, and bands of the summed spectrum."""
+    """What the usable frames of one window say: bands of the summed spectrum, level and pitch."""
 
     alpha_db: float
     slope_db_oct: float
     level_db: float
     f0_st: float | None = None
-    """Semitones re 55 Hz; None while pitch is unknown."""
+    """75th percentile in semitones re 55 Hz; None while pitch is unknown."""
 
 
 class Baseline:
@@ -44,6 +44,7 @@ class Baseline:
         }
         self._initial: list[WindowValues] = []
         self._usable_ms = 0
+        self._spread_ms = 0
         self._median: dict[str, float] = {}
         self._mad: dict[str, float] = {}
 
@@ -70,6 +71,7 @@ class Baseline:
 
     def learn(self, values: WindowValues, usable_ms: int) -> None:
         """Take in one usable window in which the voice was not raised."""
+        self._spread_ms = min(self._spread_ms + usable_ms, self._settings.spread_memory_ms)
         if self._usable_ms < self._settings.ready_ms:
             self._usable_ms += usable_ms
             self._initial.append(values)
@@ -101,19 +103,32 @@ class Baseline:
     def reset_to_warm(self) -> None:
         """Trust the baseline less, and learn again, after a hold or a pause."""
         if self._usable_ms > self._settings.cold_ms:
-            self._usable_ms = self._settings.cold_ms
+            self._usable_ms = self._spread_ms = self._settings.cold_ms
             self._initial = self._initial[-_KEPT_WINDOWS:]
 
     def replace(self, recent: Sequence[WindowValues]) -> None:
         """Take the newest windows for the usual voice: the line or the talker has changed."""
-        self._usable_ms = self._settings.cold_ms
+        self._usable_ms = self._spread_ms = self._settings.cold_ms
         self._initial = list(recent)
         self._median.clear()
         self._mad.clear()
         self._fit()
 
     def _scale(self, name: str) -> float:
-        return max(1.4826 * self._mad[name], self._floors[name])
+        spread = 1.4826 * self._mad[name]
+        if name == "f0_st":
+            spread = self._expected_spread(spread)
+        return max(spread, self._floors[name])
+
+    def _expected_spread(self, heard_st: float) -> float:
+        """Spread of pitch in semitones, between what was heard and what is usual of anybody.
+
+        The mean of both variances, each weighted by its number of phrases.
+        """
+        settings = self._settings
+        heard, usual = self._spread_ms / settings.phrase_ms, settings.f0_usual_phrases
+        variance = heard * heard_st**2 + usual * settings.f0_usual_spread_st**2
+        return float((variance / (heard + usual)) ** 0.5)
 
     def _fit(self) -> None:
         quantile = self._settings.initial_quantile

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from statistics import median
 
 import msgspec
 import numpy as np
@@ -184,13 +183,17 @@ class PitchCascade:
             return None
         return sum(step < self._settings.steady_st for step in steps) / len(steps)
 
-    def median(self, hops: Hops, end_ms: int, z_tilt: float | None) -> tuple[float | None, bool]:
-        """Return the median pitch of a window, and whether it was dropped as an octave error."""
+    def high(self, hops: Hops, end_ms: int, z_tilt: float | None) -> tuple[float | None, bool]:
+        """Return the pitch that a window's upper quarter exceeds, and whether it was dropped.
+
+        Effort shows on stressed syllables; the falls at the ends of phrases, which the median
+        follows, are low however loud the voice. Dropped is what looks like an octave error.
+        """
         settings = self._settings
         voiced = self.contour(hops)
         if len(voiced) < settings.min_voiced_frames:
             return None, False
-        f0, tilt = median(voiced), z_tilt or 0.0
+        f0, tilt = float(np.percentile(voiced, 75)), z_tilt or 0.0
         last = self._last
         if (
             last is not None

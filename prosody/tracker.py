@@ -284,14 +284,14 @@ class ChannelTracker:
         load: Load,
         flags: list[str],
     ) -> float | None:
-        """Median pitch of the window, or None while the gate is shut or pitch is unsure."""
+        """High pitch of the window, or None while the gate is shut or pitch is unsure."""
         limits = gate_limits(load, self.channel, self._settings)
         need = Need(self._baseline.state == READY, z_tilt, active=self._raised.active)
         if limits is None or not self._pitch.wanted(need, limits):
             return None
         position = due_ms * self._rate // 1000
         self._pitch.feed(tick, position, lambda begin, end: self.buffer.read(begin, end)[0])
-        f0, octave_error = self._pitch.median(hops, (tick + 1) * TICK_MS, z_tilt)
+        f0, octave_error = self._pitch.high(hops, (tick + 1) * TICK_MS, z_tilt)
         if octave_error:
             flags.append("octave_error")
         return f0
