@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 from swift_f0 import PitchStream, SwiftF0
+from swift_f0.core import LEFT_FRAMES
 
-from prosody.features import HOP_MS, TICK_MS
+from prosody.features import HOP_MS
 from prosody.settings import ProsodySettings
 from prosody.usable import Hops
 
@@ -141,17 +142,17 @@ class PitchCascade:
         self.ticks += 1
         return True
 
-    def feed(self, tick: int, position: int, read: Callable[[int, int], Samples]) -> None:
-        """Run the stream up to `position`, opening it 1.5 s back when it is shut.
+    def feed(self, first_hop: int, position: int, read: Callable[[int, int], Samples]) -> None:
+        """Run the stream up to `position`, opening it just before `first_hop` when it is shut.
 
         Args:
-            tick: the tick that is judged.
+            first_hop: the first frame whose pitch is needed.
             position: absolute sample up to which audio may be used.
             read: returns the samples of [begin, end).
         """
         settings = self._settings
         hop = self._rate * HOP_MS // 1000
-        earliest = max(0, (tick * TICK_MS - settings.window_ms) // HOP_MS)
+        earliest = max(0, first_hop - LEFT_FRAMES)
         if self._track is None or self._fed < earliest * hop:
             self.close()
             self._track = PitchTrack(

@@ -290,7 +290,8 @@ class ChannelTracker:
         if limits is None or not self._pitch.wanted(need, limits):
             return None
         position = due_ms * self._rate // 1000
-        self._pitch.feed(tick, position, lambda begin, end: self.buffer.read(begin, end)[0])
+        first = int(hops[0]) if len(hops) else (tick + 1) * HOPS_PER_TICK
+        self._pitch.feed(first, position, lambda begin, end: self.buffer.read(begin, end)[0])
         f0, octave_error = self._pitch.high(hops, (tick + 1) * TICK_MS, z_tilt)
         if octave_error:
             flags.append("octave_error")
