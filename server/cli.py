@@ -312,8 +312,19 @@ def _check_sides(settings: HearingSettings, microphones: MicrophonePair) -> None
 
 
 def _until_ctrl_c(microphones: MicrophonePair) -> Iterator[AudioChunk | AudioGap]:
-    with contextlib.suppress(KeyboardInterrupt):
-        yield from microphones.items()
+    """Yield until Ctrl+C or SIGTERM, wherever that comes; a second one ends at once."""
+    over = threading.Event()
+
+    def end(*_: object) -> None:
+        over.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    for item in microphones.items():
+        if over.is_set():
+            return
+        yield item
 
 
 @app.command()
