@@ -393,6 +393,7 @@ def test_a_coach_reads_disputes_and_withdraws_without_a_mouse(stage: Stage, page
 def test_the_timeline_zooms_says_its_words_and_leads_to_them(stage: Stage, page: Page) -> None:
     stage.past("done", events_of("upset"), "Dana Whitfield")
     page.goto(stage.address())
+    expect(page.get_by_text("Waiting for a call")).to_be_visible()
     page.goto(f"http://127.0.0.1:{stage.port}/v1/calls/done/report.html")
     picture = page.locator(".scroll svg").first
     width = "e => e.getBoundingClientRect().width"
