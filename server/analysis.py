@@ -26,7 +26,7 @@ _ROUND_S = 0.02
 
 LANES = min(4, os.cpu_count() or 1)
 """Threads that calls are worked on. Models and spectra leave the interpreter to another lane for
-more than half of that time, so four is more than it can feed (our measurement)."""
+about half of that time (profiled), so there is little for more than a few to do (our choice)."""
 
 Accept = Callable[[], Sequence[SpeechProbability]]
 """Takes a turn's audio; returns where its voice activity waits."""

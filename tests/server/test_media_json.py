@@ -406,7 +406,7 @@ def plivo_models() -> Any:
     """The models of Plivo's package, whose other modules need more of Plivo's packages."""
     package = importlib.util.find_spec("plivo_stream")
     if package is None or package.origin is None:
-        pytest.skip("the plivo-stream-sdk package is not installed")
+        pytest.skip("plivo-stream-sdk is not installed; `make test` installs it")
     path = Path(package.origin).with_name("types.py")
     spec = importlib.util.spec_from_file_location("plivo_types", path)
     assert spec is not None
