@@ -19,6 +19,7 @@ from conversation.events import AudioGap, Channel, ChannelQuality, SpeechEnded, 
 _RESTART_AFTER_GAP_MS = 200
 """Voice activity starts anew after a longer gap (`protocols.md` section 2)."""
 _STEPS = WINDOW_MS // STEP_MS
+_NO_VOICE = (0.0,) * _STEPS
 _NOTHING_DB = -120.0
 """Level of what leaks in: edges of speech do not rest on it."""
 _LONGEST_WAIT_MS = 30_000
@@ -30,11 +31,11 @@ FrontEndEvent = SpeechStarted | SpeechEnded | ChannelQuality | AudioGap
 class _Window:
     """A window that waits for its score, or for the other channel."""
 
-    __slots__ = ("begin_ms", "level_db", "probability", "steps")
+    __slots__ = ("begin_ms", "level_db", "probabilities", "steps")
 
     def __init__(self, begin_ms: int, level_db: float, steps: tuple[float, ...]) -> None:
         self.begin_ms = begin_ms
-        self.probability = 0.0
+        self.probabilities = _NO_VOICE
         self.level_db = level_db
         self.steps = steps
 
@@ -190,14 +191,14 @@ class ChannelFrontEnd:
 
     def _judge(self, window: _Window) -> list[FrontEndEvent]:
         events: list[FrontEndEvent] = []
-        probability, steps = window.probability, window.steps
+        probabilities, steps = window.probabilities, window.steps
         end_ms = window.begin_ms + WINDOW_MS
         if self._gate is not None:
             events += self._gate.due(self.channel, window.begin_ms, end_ms)
             if not self._gate.own(self.channel, window.begin_ms, steps):
-                probability, steps = 0.0, (_NOTHING_DB,) * len(steps)
-        self._scored.append((window.begin_ms, probability))
-        events += self._segmenter.push(window.begin_ms, probability, window.level_db, steps)
+                probabilities, steps = _NO_VOICE, (_NOTHING_DB,) * len(steps)
+        self._scored.append((window.begin_ms, sum(probabilities) / len(probabilities)))
+        events += self._segmenter.push(window.begin_ms, probabilities, window.level_db, steps)
         self._watermark_ms = end_ms
         return events
 
@@ -238,8 +239,8 @@ class ChannelFrontEnd:
     def _settle(self) -> None:
         """Note the voice activity of every window that was heard."""
         if self._unheard:
-            for probability in self._vad.take():
-                self._unheard.popleft().probability = probability
+            for probabilities in self._vad.take():
+                self._unheard.popleft().probabilities = probabilities
 
 
 def _db(power: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -14,7 +14,7 @@ from asr.jobs import Advice, Job, JobResult, Transcriber
 from asr.pool import WorkerPool
 from asr.settings import AsrSettings
 from audio.settings import AudioSettings
-from audio.vad import SileroVad, SpeechProbability, VadStream
+from audio.vad import SpeechProbability, VadStream, VoiceActivity
 from conversation.events import Channel
 from conversation.settings import ConversationSettings
 from prosody.score import Load
@@ -58,12 +58,12 @@ class Hearing:
         settings: HearingSettings | None = None,
         *,
         transcriber: Transcriber | None = None,
-        vad: SileroVad | None = None,
+        vad: VoiceActivity | None = None,
     ) -> None:
         self.settings = settings or HearingSettings()
         self.rules = RuleSource(self.settings.rules, self.settings.conversation.locale)
         """What each new call takes its cue rules from."""
-        self._vad = vad or SileroVad()
+        self._vad = vad or VoiceActivity()
         self._given = transcriber
         self._pool: WorkerPool | None = None
         self._router: _Router | None = None

@@ -25,7 +25,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
-from audio.vad import SileroVad
+from audio.vad import VoiceActivity
 from bench.floor.hear import front_end_version, hear, keep, kept, observations
 from bench.floor.line import CONDITIONS, Condition, extra_rtt_ms, through_the_line
 from bench.floor.peer import peer_predictions, peer_python
@@ -84,8 +84,8 @@ def cases(split: str, calls: int, conditions: Sequence[Condition], jobs: int = 1
 
 
 @cache
-def _tools() -> tuple[SpeechBank, SileroVad]:
-    vad = SileroVad()
+def _tools() -> tuple[SpeechBank, VoiceActivity]:
+    vad = VoiceActivity()
     vad.load()
     return SpeechBank(), vad
 

@@ -22,7 +22,7 @@ from audio.bleed import BleedGate
 from audio.channel import ChannelFrontEnd
 from audio.chunks import AudioChunk
 from audio.settings import AudioSettings
-from audio.vad import SileroVad, VadStream
+from audio.vad import VadStream, VoiceActivity
 from bench.floor.line import LINE_HZ, Channels
 from bench.floor.script import PARTIES, Script
 from conversation.events import (
@@ -52,7 +52,7 @@ def front_end_version() -> str:
     return digest.hexdigest()[:12]
 
 
-def hear(channels: Channels, vad: SileroVad) -> list[Event]:
+def hear(channels: Channels, vad: VoiceActivity) -> list[Event]:
     """Run both channels through the front end in blocks; return its events in order."""
     settings = AudioSettings()
     gate = BleedGate(settings.bleed)

@@ -13,7 +13,6 @@ from bench.floor.script import PARTIES, Samples, Script
 from bench.speech_bank import RATE_HZ
 
 LINE_HZ = 8_000
-_SPEECH_DB = -26.0
 Channels = dict[str, Samples]
 
 
@@ -22,7 +21,7 @@ class Condition(msgspec.Struct, frozen=True):
 
     name: str
     snr_db: float = 36.0
-    """Speech over stationary pink noise."""
+    """Speech over stationary pink noise, both as they are on the line."""
     mulaw: bool = False
     bleed_db: float | None = None
     """Level of each channel in the other, with a lag drawn from 20 to 600 ms."""
@@ -55,13 +54,24 @@ def through_the_line(script: Script, condition: Condition) -> Channels:
         if condition.bleed_db is not None:
             lag = int(random.integers(20, 601)) * LINE_HZ // 1000
             samples[lag:] += other[:-lag] * np.float32(10 ** (condition.bleed_db / 20))
-        noise = _pink(random, len(samples)) * 10 ** ((_SPEECH_DB - condition.snr_db) / 20)
+        level_db = _speech_db(script, party, clean[party])
+        noise = _pink(random, len(samples)) * 10 ** ((level_db - condition.snr_db) / 20)
         samples = (samples + noise).astype(np.float32)
         if condition.mulaw:
             coded = np.frombuffer(encode_mulaw(samples), dtype=np.uint8)
             samples = (MULAW_TABLE[coded] / 32768.0).astype(np.float32)
         channels[party] = samples
     return channels
+
+
+def _speech_db(script: Script, party: str, samples: Samples) -> float:
+    """Return the level of what `party` says, as it is after the band of the line."""
+    spoken = [
+        samples[begin * LINE_HZ // 1000 : end * LINE_HZ // 1000]
+        for begin, end in script.speech(party)
+    ]
+    power = np.square(np.concatenate([*spoken, np.zeros(1)]), dtype=np.float64).mean()
+    return float(10 * np.log10(power + 1e-12))
 
 
 def _channel(script: Script, party: str) -> Samples:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from audio.channel import ChannelFrontEnd
 from audio.chunks import AudioChunk
 from audio.settings import AudioSettings
-from audio.vad import SileroVad, VadStream
+from audio.vad import VadStream, VoiceActivity
 from bench.prosody.line import LINE_RATE_HZ
 from conversation.events import Channel, SpeechEnded, SpeechStarted
 from prosody.settings import ProsodySettings
@@ -26,7 +26,7 @@ class Listener:
     """Voice activity and prosody of one or two lines."""
 
     def __init__(self) -> None:
-        self._vad = SileroVad()
+        self._vad = VoiceActivity()
         self._vad.load()
 
     def speech(self, channel: Channel, samples: Samples) -> list[SpeechEvent]:

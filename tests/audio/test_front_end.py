@@ -10,7 +10,7 @@ import pytest
 from audio.capture import MicrophonePair
 from audio.channel import ChannelFrontEnd
 from audio.chunks import AudioChunk
-from audio.segments import WINDOW_MS, SpeechSegmenter
+from audio.segments import STEP_MS, WINDOW_MS, SpeechSegmenter
 from audio.settings import AudioSettings
 from audio.vad import WINDOW_SAMPLES
 from conversation.events import AudioGap, Channel, SpeechEnded, SpeechStarted
@@ -28,11 +28,11 @@ class LoudIsSpeech:
     def feed(self, samples: np.ndarray) -> None:
         self._waiting = np.concatenate([self._waiting, samples])
 
-    def take(self) -> list[float]:
+    def take(self) -> list[tuple[float, ...]]:
         whole = len(self._waiting) // WINDOW_SAMPLES * WINDOW_SAMPLES
         windows = self._waiting[:whole].reshape(-1, WINDOW_SAMPLES)
         self._waiting = self._waiting[whole:]
-        return [float(np.abs(window).max() > 0.01) for window in windows]
+        return [(float(np.abs(window).max() > 0.01),) * 4 for window in windows]
 
     def drop_pending(self) -> None:
         self._waiting = np.zeros(0, dtype=np.float32)
@@ -48,18 +48,33 @@ def gap(begin_ms: int, end_ms: int) -> AudioGap:
     )
 
 
-def test_the_noise_floor_follows_a_line_that_gets_noisier_after_the_first_window() -> None:
+def stepped(pattern: str) -> list[SpeechStarted | SpeechEnded]:
+    """Return what a channel makes of steps of 8 ms: `#` is speech, `.` is none."""
     segmenter = SpeechSegmenter(Channel.AGENT, AudioSettings())
     events: list[SpeechStarted | SpeechEnded] = []
-    at_ms = 0
-    for level_db, seconds in ((-70.0, 30), (-40.0, 60)):
-        for _ in range(seconds * 1000 // WINDOW_MS):
-            events += segmenter.push(at_ms, 0.0, level_db)
-            at_ms += WINDOW_MS
-    for _ in range(10):
-        events += segmenter.push(at_ms, 0.9, -38.0)
-        at_ms += WINDOW_MS
-    assert events == []
+    sure = [0.9 if step == "#" else 0.1 for step in pattern]
+    for first in range(0, len(sure), 4):
+        events += segmenter.push(first * STEP_MS, sure[first : first + 4], -30.0)
+    return events
+
+
+def test_speech_is_dated_to_its_first_and_last_step() -> None:
+    started, ended = stepped("." * 13 + "#" * 31 + "." * 20)
+    assert isinstance(started, SpeechStarted)
+    assert isinstance(ended, SpeechEnded)
+    assert (started.start_ms, ended.start_ms, ended.end_ms) == (104, 104, 352)
+    assert started.at_ms - started.start_ms <= 96 + WINDOW_MS
+
+
+@pytest.mark.parametrize(("hole", "segments"), [(11, 1), (12, 2)])
+def test_a_hole_of_96_ms_parts_speech(hole: int, segments: int) -> None:
+    events = stepped("#" * 20 + "." * hole + "#" * 20 + "." * 20)
+    assert sum(isinstance(event, SpeechEnded) for event in events) == segments
+
+
+@pytest.mark.parametrize(("pattern", "heard"), [("###...", False), ("####.", True)])
+def test_most_of_96_ms_is_speech_before_it_counts(pattern: str, heard: bool) -> None:
+    assert bool(stepped("." * 8 + pattern * 8)) is heard
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 44_100])
