@@ -27,7 +27,7 @@ _ASSETS = Path(__file__).parent / "assets"
 MODEL_PATH = _ASSETS / "silero_vad_16k_op15.onnx"
 MODEL_SHA256 = "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49"
 LINE_MODEL_PATH = _ASSETS / "voice_on_the_line.onnx"
-LINE_MODEL_SHA256 = "22f15272e02bc1616ddcb40fe25abbf28b960d68ce06ab0e9f1738c8137a328e"
+LINE_MODEL_SHA256 = "6718522533c64fa99339315434c87df0f38b70b123c5ce11996f4ded8a6589db"
 _BANDS, _UNITS = 8, 48
 _FLOORS = 2 * (_BANDS + 1)
 _SILENT_LINE = np.zeros((1, _FLOORS + 1 + _UNITS), dtype=np.float32)

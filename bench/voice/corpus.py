@@ -172,33 +172,53 @@ def _noise(length: int, random: np.random.Generator, voices: dict[str, list[Sign
 
 
 def _sounds(length: int, random: np.random.Generator) -> Signal:
-    """Return clicks, bursts, tones and music, in units of the speech level; mostly nothing."""
+    """Return what else a handset carries, in units of the speech level; in every third call none.
+
+    Clicks, bursts that swell or fade, rustling and breath, tones, and music.
+    """
     out = np.zeros(length)
-    if random.random() < 0.65:
+    if random.random() < 0.3:
         return out
-    for _ in range(int(random.integers(1, 12))):
+    for _ in range(int(random.integers(1, 30))):
         first = int(random.integers(0, length - 11 * RATE_HZ))
-        kind = random.random()
-        gain = 10 ** (random.uniform(-14, 6) / 20)
-        if kind < 0.35:
-            for _ in range(int(random.integers(1, 10))):
-                click = random.standard_normal(800) * np.exp(-np.arange(800) / 120) * 2
-                out[first : first + 800] += gain * click
-                first += int(random.integers(1_200, 6_000))
-        elif kind < 0.65:
-            burst = random.standard_normal(int(random.uniform(0.04, 0.5) * RATE_HZ))
-            burst = _band(burst, random.uniform(100, 1_500), random.uniform(1_600, 7_000))
-            out[first : first + len(burst)] += gain * burst * np.hanning(len(burst)) * 2
-        elif kind < 0.9:
-            time = np.arange(int(random.uniform(0.08, 1.5) * RATE_HZ)) / RATE_HZ
-            tone = sum(np.sin(2 * np.pi * random.uniform(350, 1_700) * time) for _ in range(2))
-            out[first : first + len(tone)] += gain * tone / 2
-        else:
-            tune = _music(str(random.choice(sorted(str(p) for p in _MUSIC.glob("*.wav")))))
-            begin = int(random.integers(0, len(tune) - 11 * RATE_HZ))
-            part = tune[begin : begin + int(random.uniform(3, 10) * RATE_HZ)]
-            out[first : first + len(part)] += gain * part
+        sound = _sound(random)
+        out[first : first + len(sound)] += sound * 10 ** (random.uniform(-30, 6) / 20)
     return out
+
+
+def _sound(random: np.random.Generator) -> Signal:
+    kind = random.choice(
+        ["clicks", "burst", "rustling", "tone", "music"], p=[0.2, 0.35, 0.22, 0.17, 0.06]
+    )
+    if kind == "clicks":
+        out = np.zeros(RATE_HZ)
+        for _ in range(int(random.integers(1, 8))):
+            first = int(random.integers(0, len(out) - 800))
+            out[first : first + 800] += random.standard_normal(800) * np.exp(-np.arange(800) / 120)
+        return out * 2
+    if kind == "tone":
+        time = np.arange(int(random.uniform(0.08, 1.5) * RATE_HZ)) / RATE_HZ
+        return np.asarray(
+            sum(np.sin(2 * np.pi * random.uniform(350, 1_700) * time) for _ in range(2)) / 2
+        )
+    if kind == "music":
+        tune = _music(str(random.choice(sorted(str(p) for p in _MUSIC.glob("*.wav")))))
+        begin = int(random.integers(0, len(tune) - 11 * RATE_HZ))
+        return tune[begin : begin + int(random.uniform(3, 10) * RATE_HZ)]
+    lasts_s = random.uniform(0.04, 0.6) if kind == "burst" else random.uniform(0.3, 2.5)
+    noise = random.standard_normal(int(lasts_s * RATE_HZ))
+    low_hz = float(np.exp(random.uniform(np.log(60), np.log(1_500))))
+    noise = _band(noise, low_hz, low_hz * random.uniform(1.5, 12) + 200)
+    noise /= np.sqrt(np.mean(np.square(noise))) + 1e-9
+    shape = np.hanning(len(noise))
+    if kind == "burst" and random.random() < 0.6:
+        shape = np.exp(-np.arange(len(noise)) / (len(noise) * random.uniform(0.1, 0.5)))
+    if kind == "rustling":
+        knots = random.uniform(0.0, 1.0, int(lasts_s * random.uniform(4, 25)) + 2) ** 2
+        shape = shape * np.interp(
+            np.linspace(0, len(knots) - 1, len(noise)), range(len(knots)), knots
+        )
+    return np.asarray(noise * shape * 1.5)
 
 
 @cache
