@@ -10,6 +10,9 @@ from typing import Any
 
 import msgspec
 
+NEVER_ENDING = -1.5
+"""Log odds of an end from which on a word hardly ever ends a sentence (our choice)."""
+
 
 class FloorWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One language's lists; see `lexicon/en.toml` for what each holds."""
@@ -31,6 +34,13 @@ class FloorWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def ending(self, word: str) -> float | None:
         """Return the log odds that a sentence is finished after `word`, None for a rare word."""
         return next((odds for odds, words in self.endings if word in words), None)
+
+    def goes_on(self, word: str) -> bool:
+        """Whether a clause that has come to `word` is not over."""
+        if word in self.backchannel_words:
+            return False
+        odds = self.ending(word)
+        return word in self.open_words or (odds is not None and odds <= NEVER_ENDING)
 
     @property
     def known(self) -> bool:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import msgspec
 
-from conversation.backchannels import Listener, backchannel_score
+from conversation.backchannels import Listener, backchannel_score, is_backchannel_text
 from conversation.completeness import (
     going_on_completeness,
     lexical_completeness,
@@ -28,6 +28,8 @@ _WENT_ON = 0.2
 """Completeness of a clause that was gone on with (C)."""
 _WENT_ON_MS = 400
 """Speech after a stop that is going on (C)."""
+_BRIEF_MS = 150
+"""Less speech after a stop is no word (C)."""
 _CLAUSE_MS = 6_000
 _LEAK_MS = 1_300
 """Longest lag of an echo and 500 ms."""
@@ -214,11 +216,12 @@ class OverlapEvidence:
         stop_ms = candidate.stop_ms
         if candidate.other_on or stop_ms is None:
             return
+        stop_ms = self._last_stop_ms(candidate, stop_ms, now_ms)
         lexical = lexical_completeness(self.clause(candidate.over, stop_ms) or "", self._words)
         tail_db = self._parties[candidate.over].tail_db(stop_ms)
         candidate.lexical = lexical
         candidate.p_complete = stopped_completeness(
-            candidate.until_ms - candidate.onset_ms, lexical, tail_db
+            max(stop_ms, candidate.until_ms) - candidate.onset_ms, lexical, tail_db
         )
         if lexical is not None:
             candidate.source = "words"
@@ -232,6 +235,20 @@ class OverlapEvidence:
         until_ms = min(self._known_ms(now_ms), candidate.resumed_ms + 2 * self._settings.keep_ms)
         spoken_ms = self._parties[candidate.over].speech_ms(candidate.resumed_ms, until_ms)
         return spoken_ms >= _WENT_ON_MS
+
+    def _last_stop_ms(self, candidate: Candidate, stop_ms: int, now_ms: int) -> int:
+        """Return when the other stopped for good: after a few more words, unless those listen."""
+        theirs, resumed_ms = self._parties[candidate.over], candidate.resumed_ms
+        if resumed_ms is None or theirs.speaking:
+            return stop_ms
+        until_ms = min(self._known_ms(now_ms), resumed_ms + self._settings.keep_ms)
+        spans = theirs.spans_between(resumed_ms, until_ms)
+        if sum(end - begin for begin, end in spans) < _BRIEF_MS:
+            return stop_ms
+        said = theirs.words_between(resumed_ms - 50, spans[-1][1] + 50)
+        if is_backchannel_text(" ".join(w.text for w in said), self._words):
+            return stop_ms
+        return spans[-1][1]
 
     def _stop_ms(self, candidate: Candidate, end_ms: int) -> int | None:
         """Return when the other stopped after the overlap ended; None when it went on."""

@@ -136,6 +136,32 @@ def test_who_goes_on_after_a_breath_was_not_finished_and_is_not_to_blame() -> No
     assert OverlapClass.SUCCESSFUL in stated or OverlapClass.TALK_OVER in stated
 
 
+def stated(live: list[Derived]) -> list[OverlapClass]:
+    return [e.overlap_class for e in live if isinstance(e, OverlapUpdated) and e.by is AGENT]
+
+
+def test_who_stops_while_the_newcomer_draws_breath_talked_on_until_then() -> None:
+    newcomer = speech(AGENT, 16_000, 16_250) + speech(AGENT, 16_850, 19_500)
+    live, settled = judge(speech(CUSTOMER, 10_000, 16_650), newcomer)
+    assert classes(settled) == [(AGENT, "successful")]
+    assert OverlapClass.SUCCESSFUL in stated(live)
+    live, settled = judge(speech(CUSTOMER, 10_000, 16_250), newcomer)
+    assert classes(settled) == [(AGENT, "terminal_overlap")]
+    assert OverlapClass.SUCCESSFUL not in stated(live)
+
+
+def test_who_says_a_few_more_words_within_a_second_had_not_finished() -> None:
+    cut = speech(CUSTOMER, 10_000, 16_200), speech(AGENT, 16_000, 20_000)
+    live, settled = judge(*cut, speech(CUSTOMER, 16_750, 17_050))
+    assert classes(settled) == [(AGENT, "successful")]
+    assert OverlapClass.SUCCESSFUL in stated(live)
+    _, settled = judge(*cut, speech(CUSTOMER, 16_750, 16_850))
+    assert classes(settled) == [(AGENT, "terminal_overlap")], "a click is no word"
+    listening = words(CUSTOMER, 16_750, 17_050, "okay")
+    _, settled = judge(*cut, speech(CUSTOMER, 16_750, 17_050), listening)
+    assert classes(settled) == [(AGENT, "terminal_overlap")], "who listens has finished"
+
+
 def test_coming_in_while_the_other_is_thinking_is_for_the_report_only() -> None:
     thinking = (
         speech(CUSTOMER, 10_000, 16_000),

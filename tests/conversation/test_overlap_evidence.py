@@ -79,6 +79,7 @@ def test_who_stopped_soon_may_have_been_finishing_and_who_stopped_late_was_not()
     assert stopped_completeness(410, None, None) == pytest.approx(0.5)
     assert stopped_completeness(700, None, None) < 0.1
     assert stopped_completeness(5_000, None, None) == stopped_completeness(800, None, None)
+    assert stopped_completeness(20, None, None) == stopped_completeness(200, None, None)
 
 
 def test_words_voice_and_timing_are_weighed_against_each_other_when_somebody_stops() -> None:
@@ -116,3 +117,13 @@ def test_the_beginning_of_a_phrase_is_no_other_word_yet() -> None:
     unfinished = backchannel_score(650, "of", all_words=False)
     assert unfinished == pytest.approx(backchannel_score(650, None))
     assert backchannel_score(650, "of") < unfinished
+
+
+def test_one_word_that_may_be_misheard_says_less_than_one_that_a_clause_goes_on_after() -> None:
+    def score(length_ms: int, text: str) -> float:
+        return backchannel_score(length_ms, text, all_words=False)
+
+    assert score(850, "before") < 0.1
+    assert score(850, "reck") > 0.3 > score(1_000, "reck")
+    assert score(850, "i see") == score(850, "okay"), "a phrase of signals holds no such word"
+    assert score(850, "okay") > score(850, "okay reck") > score(850, "okay because")
