@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from audio.vad import SpeechProbability
 from server.watchdog import Busy
 
-_MANY_CALLS = 12
-"""Live calls from which on rounds keep a distance; fewer would fill none."""
+MANY_CALLS = 12
+"""Live calls from which on rounds, and commits, keep a distance; fewer would fill none."""
 _ROUND_S = 0.02
 """Least time from one round to the next while there are many calls (our choice): it adds at most
 20 ms to a cue, and more calls share what a round costs."""
@@ -123,7 +123,7 @@ class Analysis:
         self._lanes.shutdown()
 
     def _round(self) -> None:
-        if self._live_calls() >= _MANY_CALLS:
+        if self._live_calls() >= MANY_CALLS:
             time.sleep(max(0.0, self._began_s + _ROUND_S - time.monotonic()))
         self._began_s = time.monotonic()
         with self._lock:

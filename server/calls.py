@@ -18,7 +18,7 @@ from conversation.settings import ConversationSettings
 from reports.model import PRACTICE_SOURCE
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
-from server.analysis import Analysis, Wakeups
+from server.analysis import MANY_CALLS, Analysis, Wakeups
 from server.expected import ExpectedCalls
 from server.experiment import arm_of
 from server.hearing import Hearing, read_hotwords
@@ -52,6 +52,7 @@ class Calls:
         self.metrics = metrics or Metrics()
         self.metrics.watch(self._measures)
         self.journal = journal
+        self.journal.gather_while(lambda: len(self.running) >= MANY_CALLS)
         self.ingest = ingest or IngestSettings()
         self.expected = ExpectedCalls()
         self.running: dict[str, RunningCall] = {}

@@ -155,7 +155,12 @@ class CallMeter:
 
     def _came_s(self, at_ms: int) -> float | None:
         """When the audio of a moment came; None when that is not remembered."""
-        return next((came_s for end_ms, came_s in self._arrivals if end_ms >= at_ms), None)
+        found: float | None = None
+        for end_ms, came_s in reversed(self._arrivals):
+            if end_ms < at_ms:
+                break
+            found = came_s
+        return found
 
 
 class _Watched(Collector):
