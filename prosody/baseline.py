@@ -55,6 +55,10 @@ class Baseline:
             return COLD
         return WARM if self._usable_ms < self._settings.ready_ms else READY
 
+    def knows(self, name: str) -> bool:
+        """Whether anything was learnt of the usual `name`."""
+        return name in self._median
+
     def delta(self, name: str, value: float | None) -> float | None:
         """Difference from the median of `name`, or None while either is unknown."""
         if value is None or name not in self._median or self.state == COLD:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import inf
 
 import msgspec
 import numpy as np
@@ -95,6 +96,8 @@ class GateLimits(msgspec.Struct, frozen=True):
     refresh: bool = True
     max_share: float = 1.0
     """Largest share of the usable ticks after warm-up that may have pitch."""
+    warm_ticks: float = inf
+    """Most usable ticks of the warm-up that may have it."""
 
 
 class PitchCascade:
@@ -112,6 +115,7 @@ class PitchCascade:
         self._idle = 0
         self._ready_ticks = 0
         self._spent_ticks = 0
+        self._warm_ticks = 0
         self.ticks = 0
         """Usable ticks that had pitch, since the beginning."""
 
@@ -123,7 +127,7 @@ class PitchCascade:
             self._ready_ticks += 1
         reason = (
             settings.f0_always_on
-            or not need.ready
+            or (not need.ready and self._warm_ticks < limits.warm_ticks)
             or (need.z_tilt is not None and need.z_tilt >= limits.z_tilt)
             or need.active
             or (limits.refresh and self._since >= settings.gate_refresh_ticks)
@@ -139,6 +143,7 @@ class PitchCascade:
             return False
         self._since = 0
         self._spent_ticks += need.ready
+        self._warm_ticks += not need.ready
         self.ticks += 1
         return True
 

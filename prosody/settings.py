@@ -58,8 +58,9 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Whether voices are measured at all."""
     spectral_backend: str = "numpy"
     """`numpy`, or `librosa` at the price of its start-up; equal to 1e-5 dB."""
-    many_calls: int = 30
-    """Live calls from which pitch is rationed (`reliability.md` section 11)."""
+    many_calls: int = 12
+    """Live calls beyond which pitch is rationed. In full it takes half a second's work of a call, and
+    more in the first minute: twice as many calls were seconds late on two cores (C)."""
 
     rate: RateSettings = RateSettings()
     """Speaking rate and pauses."""
@@ -236,5 +237,8 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """`gate_z_tilt` while many calls share the processor."""
     many_pitch_share: float = 0.15
     """Largest share of windows with pitch then."""
+    many_warm_ticks: int = 20
+    """Usable ticks of the warm-up that have pitch then: some five seconds of speech, three phrases,
+    a third of the warm-up (C)."""
     tilt_only_extra: float = 1.0
     """Added to the thresholds where tilt is judged alone."""
