@@ -59,8 +59,8 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     spectral_backend: str = "numpy"
     """`numpy`, or `librosa` at the price of its start-up; equal to 1e-5 dB."""
     many_calls: int = 12
-    """Live calls beyond which pitch is rationed: in full it is a third of what a call costs, and more
-    in the first minute, so that with twenty calls on two cores cues were seconds late (C)."""
+    """Live calls beyond which pitch is rationed: in full it is a third of what a call costs, and
+    more in the first minute, so that with twenty calls on two cores cues were seconds late (C)."""
 
     rate: RateSettings = RateSettings()
     """Speaking rate and pauses."""
