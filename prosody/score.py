@@ -47,8 +47,9 @@ def gate_limits(load: Load, channel: Channel, settings: ProsodySettings) -> Gate
         return GateLimits(
             settings.many_gate_z_tilt,
             refresh=False,
+            ticks=settings.many_warm_ticks,
             max_share=settings.many_pitch_share,
-            warm_ticks=settings.many_warm_ticks,
+            feed_every=settings.many_feed_ticks,
         )
     return None
 

@@ -240,5 +240,8 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     many_warm_ticks: int = 20
     """Usable ticks of the warm-up that have pitch then: some five seconds of speech, three phrases,
     a third of the warm-up (C)."""
+    many_feed_ticks: int = 3
+    """Ticks that pitch takes in at once then: a second of speech so fed costs 11 ms of a core, tick
+    by tick 23, and pitch is up to half a second late (C)."""
     tilt_only_extra: float = 1.0
     """Added to the thresholds where tilt is judged alone."""

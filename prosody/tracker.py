@@ -293,7 +293,12 @@ class ChannelTracker:
             return None
         position = due_ms * self._rate // 1000
         first = int(hops[0]) if len(hops) else (tick + 1) * HOPS_PER_TICK
-        self._pitch.feed(first, position, lambda begin, end: self.buffer.read(begin, end)[0])
+        self._pitch.feed(
+            first,
+            position,
+            lambda begin, end: self.buffer.read(begin, end)[0],
+            every=limits.feed_every,
+        )
         f0, octave_error = self._pitch.high(hops, (tick + 1) * TICK_MS, z_tilt)
         if octave_error:
             flags.append("octave_error")

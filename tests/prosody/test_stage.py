@@ -223,8 +223,7 @@ def test_with_many_calls_the_warm_up_has_a_ration_of_pitch() -> None:
         stage.push_audio(AudioChunk(Channel.CUSTOMER, 0, voice(4), RATE))
         stage.finish(4_000)
         ticks[load] = stage.pitch_ticks
-    # The gate closes two ticks after the last that had a reason.
-    assert ticks[Load.MANY] == 5 + ProsodySettings().gate_close_ticks
+    assert ticks[Load.MANY] == 5
     assert ticks[Load.FULL] == stage.usable_ticks > 12
 
 
