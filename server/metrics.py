@@ -122,7 +122,9 @@ class Metrics:
 
     def lags_of_late(self, now_s: float) -> list[float]:
         """Return how long audio of live calls that was analysed in the last second had waited."""
-        return [lag_s for at_s, lag_s in self.lags_s if now_s - at_s <= _LAG_OVER_S]
+        while self.lags_s and now_s - self.lags_s[0][0] > _LAG_OVER_S:
+            self.lags_s.popleft()
+        return [lag_s for _, lag_s in self.lags_s]
 
     def cue(self, rule: str, latency_s: float) -> None:
         """Note how long after the audio of its evidence a cue went out."""
