@@ -117,6 +117,8 @@ class PitchCascade:
         self._idle = 0
         self._ready_ticks = 0
         self._unfed_ticks = 0
+        self.denied = False
+        """Whether the newest usable tick would have had pitch if the ration were not spent."""
         self.ticks = 0
         """Usable ticks that had pitch, since the beginning."""
 
@@ -135,11 +137,9 @@ class PitchCascade:
         )
         self._idle = 0 if reason else self._idle + 1
         ration = limits.ticks + limits.max_share * self._ready_ticks
-        if (
-            self._idle > settings.gate_close_ticks
-            or (self._track is None and not reason)
-            or (self.ticks >= ration and not need.active)
-        ):
+        spent = self.ticks >= ration and not need.active
+        self.denied = spent and reason
+        if spent or self._idle > settings.gate_close_ticks or (self._track is None and not reason):
             self.close()
             return False
         self._since = 0

@@ -226,7 +226,7 @@ class ChannelTracker:
         if snr_db < settings.snr_reduced_db:
             flags.append("low_snr")
         pitch_allowed = gate_limits(load, self.channel, settings) is not None
-        if load is Load.MANY and not baseline.knows("f0_st"):
+        if load is Load.MANY and (self._pitch.denied or not baseline.knows("f0_st")):
             pitch_allowed = False
         score = fuse(z_tilt, baseline.z("f0_st", f0), snr_db, settings, pitch_allowed=pitch_allowed)
         score = self._adjust(score, level_delta, end_ms, load, flags)
