@@ -2,10 +2,10 @@
 
 Without recognition, against a real server process over real sockets:
 
-* 50 calls at real time for three minutes (one that is refused comes back), an agent's dashboard on each and ten supervisors' walls:
+* 50 calls at real time for three minutes, an agent's dashboard on each and ten supervisors' walls:
   how late cues and other events come, counted from the moment that the last sample of their
   evidence was spoken (so it includes the 100 ms blocks that the source sends), and what processor
-  and memory that takes;
+  and memory that takes; a call that is refused while they all begin comes back;
 * one call of ten hours, as fast as the server takes it (`speed`), in blocks of a second, with
   pitch rationed as it is among many calls: how its memory grows an hour, by a straight line
   through its second half.
