@@ -136,7 +136,7 @@ class ChannelTracker:
         """Return the samples of a tick with the tail before it, and which frames are whole."""
         end = (tick + 1) * self._bank.tick
         samples, known = self.buffer.read(end - self._bank.block, end)
-        hops: Mask = np.all(known.reshape(-1, self._bank.hop), axis=1)
+        hops: Mask = np.logical_and.reduce(known.reshape(-1, self._bank.hop), axis=1)
         return samples, hops[:-1] & hops[1:]
 
     def leaks_from(

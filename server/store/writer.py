@@ -79,10 +79,11 @@ class GroupWriter:
         """Wait for events; empty when the journal is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
-            rest_s = self._began_s + _COMMIT_EVERY_S - time.monotonic()
-            if rest_s > 0 and self.gathers():
-                self._changed.wait_for(self._is_full, rest_s)
-            self._began_s = time.monotonic()
+        rest_s = self._began_s + _COMMIT_EVERY_S - time.monotonic()
+        if rest_s > 0 and self.gathers() and not self._closing:
+            time.sleep(rest_s)  # not on the condition, which every batch would wake
+        self._began_s = time.monotonic()
+        with self._changed:
             batches: list[_Batch] = []
             count = 0
             while self._waiting and count < BATCH_EVENTS:
@@ -91,9 +92,6 @@ class GroupWriter:
             self._waiting_events -= count
             self._changed.notify_all()
         return batches
-
-    def _is_full(self) -> bool:
-        return self._closing or self._waiting_events >= BATCH_EVENTS
 
     def _commit(self, batches: list[_Batch]) -> None:
         try:
