@@ -12,7 +12,8 @@
 
 A level is entered after 2 s over its threshold, its further steps after 5 s more each, one rung
 at a time and in this order; one rung is left after 10 s below 80 % of the rung's own threshold
-and of all lower ones. `streaming-asr.md` section 7, `reliability.md` section 5.
+and of all lower ones. While the analysis sheds too (`server.shed`) it is at rung 5 or above: words
+go before voices. `streaming-asr.md` section 7, `reliability.md` section 5.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """Age of the newest audio of a partial when it is answered, 95th percentile."""
     queue_age_ms: float
     """Age of the oldest final that waits."""
+    analysis_sheds: bool = False
+    """Whether what hears and cues is behind too, so that words go first."""
 
 
 class Ladder:
@@ -88,6 +91,9 @@ class Ladder:
 
     def update(self, load: Load, now_ms: int) -> bool:
         """Take the present load; return whether the rung changed."""
+        if load.analysis_sheds and self.level < LEVELS[-1]:
+            self.rung, self._over_ms, self._calm_ms = LEVELS.index(LEVELS[-1]), None, None
+            return True
         if self._climbs(load, now_ms):
             self.rung += 1
         elif self._descends(load, now_ms):
@@ -123,8 +129,10 @@ class Ladder:
         return any(self._over(load, higher) for higher in range(level, LEVELS[-1] + 1))
 
     def _descends(self, load: Load, now_ms: int) -> bool:
-        if self.rung == 0 or any(
-            self._over(load, level, _CALM) for level in range(1, self.level + 1)
+        if (
+            self.rung == 0
+            or load.analysis_sheds
+            or any(self._over(load, level, _CALM) for level in range(1, self.level + 1))
         ):
             self._calm_ms = None
             return False

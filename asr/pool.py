@@ -141,6 +141,15 @@ class WorkerPool:
         with self._changed:
             return self._scheduler.advice(call_id, channel)
 
+    @property
+    def analysis_sheds(self) -> bool:
+        """Whether what hears and cues is behind, so that words are shed before it."""
+        return self._scheduler.analysis_sheds
+
+    @analysis_sheds.setter
+    def analysis_sheds(self, sheds: bool) -> None:
+        self._scheduler.analysis_sheds = sheds
+
     def submit(self, job: Job) -> None:
         """Queue a job; a partial replaces one of the same channel that has not begun."""
         with self._changed:

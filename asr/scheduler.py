@@ -83,6 +83,8 @@ class Scheduler:
         self._answers: list[JobResult] = []
         self.available = True
         """Whether any worker lives; while none does finals fail at once."""
+        self.analysis_sheds = False
+        """Whether what hears and cues is behind."""
         self.waits: dict[JobKind, Histogram] = {kind: Histogram() for kind in JobKind}
         self.runs: dict[JobKind, Histogram] = {kind: Histogram() for kind in JobKind}
         self.skipped_ms = 0
@@ -194,6 +196,7 @@ class Scheduler:
             busy_share=self._busy,
             partial_age_ms=max([partial_age, *waits]),
             queue_age_ms=now_ms - oldest,
+            analysis_sheds=self.analysis_sheds,
         )
 
     def advice(self, call_id: str, channel: Channel) -> Advice:

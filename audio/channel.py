@@ -226,8 +226,8 @@ class ChannelFrontEnd:
             return
         heard = self._unscored[: whole * WINDOW_SAMPLES].reshape(whole, _STEPS, -1)
         self._unscored = self._unscored[whole * WINDOW_SAMPLES :]
-        powers = np.square(heard, dtype=np.float64).mean(axis=-1)
-        levels_db = _db(powers.mean(axis=-1)).tolist()
+        powers = _mean(np.square(heard, dtype=np.float64))
+        levels_db = _db(_mean(powers)).tolist()
         for level_db, steps in zip(levels_db, _db(powers).tolist(), strict=True):
             window = _Window(self._window_ms, level_db, tuple(steps))
             if self._gate is not None:
@@ -241,6 +241,11 @@ class ChannelFrontEnd:
         if self._unheard:
             for probabilities in self._vad.take():
                 self._unheard.popleft().probabilities = probabilities
+
+
+def _mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the mean of the last axis, as `np.mean` to the bit, in half the time."""
+    return np.asarray(np.add.reduce(values, axis=-1) / values.shape[-1])
 
 
 def _db(power: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

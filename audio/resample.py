@@ -55,12 +55,15 @@ class StreamingResampler:
         self._block = max(1, from_hz * _BLOCK_MS // 1000)
         self._waiting = np.zeros(0, dtype=np.float32)
         self._stream: Any = None
+        self._splits_freely = False
+        """Quick quality is the same to the bit however it is fed; the filters are not."""
         if self._passes:
             return
         if from_hz % ANALYSIS_RATE_HZ == 0:
             self._stream = _Decimator(from_hz)
         else:
             quality = _LIVE_QUALITY.get(from_hz, "HQ")
+            self._splits_freely = quality == "QQ"
             self._stream = soxr.ResampleStream(
                 from_hz, ANALYSIS_RATE_HZ, 1, dtype="float32", quality=quality
             )
@@ -71,6 +74,10 @@ class StreamingResampler:
             return samples
         self._waiting = np.concatenate([self._waiting, samples])
         whole = len(self._waiting) // self._block * self._block
+        if self._splits_freely and whole:
+            made: Samples = self._stream.resample_chunk(self._waiting[:whole])
+            self._waiting = self._waiting[whole:]
+            return made
         out = [
             self._stream.resample_chunk(self._waiting[i : i + self._block])
             for i in range(0, whole, self._block)

@@ -200,6 +200,13 @@ class RecognitionChanged(Event, frozen=True, kw_only=True, tag="recognition_chan
     """False while no worker process can be had."""
 
 
+class AnalysisChanged(Event, frozen=True, kw_only=True, tag="analysis_changed"):
+    """The analysis of all calls sheds work or takes it up again; cues from timing go on."""
+
+    level: int
+    """0 as specified, 4 voices judged without pitch, 5 new calls refused as well."""
+
+
 class ProsodyFrame(Event, frozen=True, kw_only=True, tag="prosody_frame"):
     """Voice measures of one 240 ms tick, relative to the speaker's own baseline."""
 
@@ -406,6 +413,7 @@ Observation = (
     | PartialTranscript
     | FinalTranscript
     | RecognitionChanged
+    | AnalysisChanged
     | ProsodyFrame
     | RaisedVoiceStarted
     | RaisedVoiceEnded

@@ -46,13 +46,18 @@ def fact_against(name: str, compare: Callable[[Any, Any], bool], value: Value) -
 
 
 def all_of(parts: Sequence[Node]) -> Node:
-    """Return `and` of any number of parts."""
+    """Return `and` of any number of parts; what was false last is asked first."""
+    false = parts[0]
 
     def node(facts: Mapping[str, FactValue], history: History) -> Value:
+        nonlocal false
+        if false(facts, history) is False:
+            return False
         known: Value = True
         for part in parts:
             value = part(facts, history)
             if value is False:
+                false = part
                 return False
             if value is None:
                 known = None

@@ -28,6 +28,8 @@ class Watch(msgspec.Struct):
     waiting_since_ms: int | None = None
     waited_ms: int = 0
     active: bool = False
+    floor: float = 0.0
+    """Confidence below which an act is not seen by this rule."""
     told: set[str] = msgspec.field(default_factory=set)
     """What was already said of this episode: `shown`, and reasons for withholding."""
 
@@ -35,12 +37,8 @@ class Watch(msgspec.Struct):
     def of(cls, rule: CueRule, kinds: Collection[str]) -> Watch:
         """Parse the expressions of a rule that was checked before."""
         clear = Expression(rule.clear_when, kinds, clears=True)
-        return cls(rule, Expression(rule.when, kinds), clear)
-
-    @property
-    def act_floor(self) -> float:
-        """Confidence below which an act is not seen by this rule."""
-        return 0.0 if self.rule.latency_class == "A" else self.rule.confidence_floor
+        floor = 0.0 if rule.latency_class == "A" else rule.confidence_floor
+        return cls(rule, Expression(rule.when, kinds), clear, floor=floor)
 
     def advance(
         self,
@@ -52,7 +50,7 @@ class Watch(msgspec.Struct):
         in_grace: bool,
     ) -> bool:
         """Move the rule forward and tell whether it is a candidate now."""
-        history.floor = self.act_floor
+        history.floor = self.floor
         if self.when.evaluate(facts, history) is not True:
             if self.active:
                 self.active, self.held_ms, self.waited_ms = False, 0, 0
@@ -70,7 +68,7 @@ class Watch(msgspec.Struct):
 
     def is_clear(self, facts: Mapping[str, FactValue], history: CallHistory) -> bool:
         """Return True when the clear condition holds."""
-        history.floor = self.act_floor
+        history.floor = self.floor
         return self.clear.evaluate(facts, history) is True
 
     def values(self, facts: Mapping[str, FactValue]) -> dict[str, FactValue]:
@@ -82,7 +80,7 @@ class Watch(msgspec.Struct):
         """Return kind, start, end and words of the newest occurrence that triggered the rule."""
         if self.rule.latency_class == "A":
             return None
-        history.floor = self.act_floor
+        history.floor = self.floor
         return history.newest(self.when.triggers)
 
     def evidence(

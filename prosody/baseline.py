@@ -9,10 +9,10 @@ Pure state; nothing outlives the call.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from statistics import median
 
 from prosody.settings import ProsodySettings
 
@@ -54,6 +54,10 @@ class Baseline:
         if self._usable_ms < self._settings.cold_ms or not self._median:
             return COLD
         return WARM if self._usable_ms < self._settings.ready_ms else READY
+
+    def knows(self, name: str) -> bool:
+        """Whether anything was learnt of the usual `name`."""
+        return name in self._median
 
     def delta(self, name: str, value: float | None) -> float | None:
         """Difference from the median of `name`, or None while either is unknown."""
@@ -132,9 +136,9 @@ class Baseline:
 
     def _fit(self) -> None:
         quantile = self._settings.initial_quantile
-        alpha_limit = float(np.quantile([v.alpha_db for v in self._initial], quantile))
+        alpha_limit = _quantile([v.alpha_db for v in self._initial], quantile)
         pitched = [v.f0_st for v in self._initial if v.f0_st is not None]
-        f0_limit = float(np.quantile(pitched, quantile)) if pitched else 0.0
+        f0_limit = _quantile(pitched, quantile) if pitched else 0.0
         kept = [
             v
             for v in self._initial
@@ -143,9 +147,19 @@ class Baseline:
         for name in self._floors:
             known = [x for v in kept if (x := getattr(v, name)) is not None]
             if known:
-                median = float(np.median(known))
-                self._median[name] = median
-                self._mad[name] = float(np.median(np.abs(np.array(known) - median)))
+                middle = median(known)
+                self._median[name] = middle
+                self._mad[name] = median([abs(x - middle) for x in known])
+
+
+def _quantile(values: list[float], share: float) -> float:
+    """Return the value below which a share of them lies, interpolated as `np.quantile`."""
+    ordered = sorted(values)
+    at = (len(ordered) - 1) * share
+    low = math.floor(at)
+    left, right = ordered[low], ordered[min(low + 1, len(ordered) - 1)]
+    part, step = at - low, right - left
+    return left + step * part if part < 0.5 else right - step * (1 - part)
 
 
 _KEPT_WINDOWS = 12

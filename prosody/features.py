@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 HOPS_PER_TICK = 15
 HOP_MS = 16
@@ -105,7 +104,8 @@ class SpectralBank:
             )
             spectrum = np.ascontiguousarray(np.swapaxes(spectrum, -1, -2))
         else:
-            frames = sliding_window_view(audio, self.frame, axis=-1)[..., :: self.hop, :]
+            hops = audio.reshape(*audio.shape[:-1], -1, self.hop)
+            frames = np.concatenate([hops[..., :-1, :], hops[..., 1:, :]], axis=-1)
             spectrum = np.fft.rfft(frames * self._window, axis=-1)
         clipped = (np.abs(blocks) >= clip_level).astype(np.int64)
         per_hop = clipped.reshape(*blocks.shape[:-1], -1, self.hop).sum(axis=-1)

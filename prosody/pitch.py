@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import inf
 
 import msgspec
 import numpy as np
@@ -93,8 +94,12 @@ class GateLimits(msgspec.Struct, frozen=True):
 
     z_tilt: float
     refresh: bool = True
+    ticks: float = inf
+    """Usable ticks that may have pitch, in the warm-up first, before `max_share` counts."""
     max_share: float = 1.0
-    """Largest share of the usable ticks after warm-up that may have pitch."""
+    """Largest share of the usable ticks after warm-up that may have pitch besides."""
+    feed_every: int = 1
+    """Ticks that an open stream takes in at once; three cost as much as one and a half alone."""
 
 
 class PitchCascade:
@@ -111,7 +116,9 @@ class PitchCascade:
         self._since = 0
         self._idle = 0
         self._ready_ticks = 0
-        self._spent_ticks = 0
+        self._unfed_ticks = 0
+        self.denied = False
+        """Whether the newest usable tick would have had pitch if the ration were not spent."""
         self.ticks = 0
         """Usable ticks that had pitch, since the beginning."""
 
@@ -123,32 +130,37 @@ class PitchCascade:
             self._ready_ticks += 1
         reason = (
             settings.f0_always_on
-            or not need.ready
+            or (not need.ready and self.ticks < limits.ticks)
             or (need.z_tilt is not None and need.z_tilt >= limits.z_tilt)
             or need.active
             or (limits.refresh and self._since >= settings.gate_refresh_ticks)
         )
         self._idle = 0 if reason else self._idle + 1
-        spent = self._spent_ticks > limits.max_share * self._ready_ticks and not need.active
-        if (
-            self._idle > settings.gate_close_ticks
-            or (self._track is None and not reason)
-            or (need.ready and limits.max_share < 1.0 and spent)
-        ):
+        ration = limits.ticks + limits.max_share * self._ready_ticks
+        spent = self.ticks >= ration and not need.active
+        self.denied = spent and reason
+        if spent or self._idle > settings.gate_close_ticks or (self._track is None and not reason):
             self.close()
             return False
         self._since = 0
-        self._spent_ticks += need.ready
         self.ticks += 1
         return True
 
-    def feed(self, first_hop: int, position: int, read: Callable[[int, int], Samples]) -> None:
+    def feed(
+        self,
+        first_hop: int,
+        position: int,
+        read: Callable[[int, int], Samples],
+        *,
+        every: int = 1,
+    ) -> None:
         """Run the stream up to `position`, opening it just before `first_hop` when it is shut.
 
         Args:
             first_hop: the first frame whose pitch is needed.
             position: absolute sample up to which audio may be used.
             read: returns the samples of [begin, end).
+            every: an open stream runs at one in so many calls, and then takes in all since.
         """
         settings = self._settings
         hop = self._rate * HOP_MS // 1000
@@ -159,6 +171,10 @@ class PitchCascade:
                 earliest, self._rate, fmin_hz=settings.f0_min_hz, fmax_hz=settings.f0_max_hz
             )
             self._fed = earliest * hop
+        elif self._unfed_ticks + 1 < every:
+            self._unfed_ticks += 1
+            return
+        self._unfed_ticks = 0
         for at, semitones, confidence in self._track.push(read(self._fed, position)):
             if confidence >= settings.voiced_confidence:
                 self._f0[at] = semitones

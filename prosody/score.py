@@ -45,7 +45,11 @@ def gate_limits(load: Load, channel: Channel, settings: ProsodySettings) -> Gate
         return GateLimits(settings.gate_z_tilt)
     if load is Load.MANY and channel is not Channel.AGENT:
         return GateLimits(
-            settings.many_gate_z_tilt, refresh=False, max_share=settings.many_pitch_share
+            settings.many_gate_z_tilt,
+            refresh=False,
+            ticks=settings.many_warm_ticks,
+            max_share=settings.many_pitch_share,
+            feed_every=settings.many_feed_ticks,
         )
     return None
 

@@ -58,8 +58,9 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Whether voices are measured at all."""
     spectral_backend: str = "numpy"
     """`numpy`, or `librosa` at the price of its start-up; equal to 1e-5 dB."""
-    many_calls: int = 30
-    """Live calls from which pitch is rationed (`reliability.md` section 11)."""
+    many_calls: int = 12
+    """Live calls beyond which pitch is rationed: in full it is a third of what a call costs, and
+    more in the first minute, so that with twenty calls on two cores cues were seconds late (C)."""
 
     rate: RateSettings = RateSettings()
     """Speaking rate and pauses."""
@@ -236,5 +237,11 @@ class ProsodySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """`gate_z_tilt` while many calls share the processor."""
     many_pitch_share: float = 0.15
     """Largest share of windows with pitch then."""
+    many_warm_ticks: int = 20
+    """Usable ticks of the warm-up that have pitch then: some five seconds of speech, three phrases,
+    a third of the warm-up (C)."""
+    many_feed_ticks: int = 3
+    """Ticks that pitch takes in at once then: a second of speech so fed costs 11 ms of a core, tick
+    by tick 23, and pitch is up to half a second late (C)."""
     tilt_only_extra: float = 1.0
     """Added to the thresholds where tilt is judged alone."""

@@ -136,7 +136,7 @@ class ChannelTracker:
         """Return the samples of a tick with the tail before it, and which frames are whole."""
         end = (tick + 1) * self._bank.tick
         samples, known = self.buffer.read(end - self._bank.block, end)
-        hops: Mask = np.all(known.reshape(-1, self._bank.hop), axis=1)
+        hops: Mask = np.logical_and.reduce(known.reshape(-1, self._bank.hop), axis=1)
         return samples, hops[:-1] & hops[1:]
 
     def leaks_from(
@@ -226,6 +226,8 @@ class ChannelTracker:
         if snr_db < settings.snr_reduced_db:
             flags.append("low_snr")
         pitch_allowed = gate_limits(load, self.channel, settings) is not None
+        if load is Load.MANY and (self._pitch.denied or not baseline.knows("f0_st")):
+            pitch_allowed = False
         score = fuse(z_tilt, baseline.z("f0_st", f0), snr_db, settings, pitch_allowed=pitch_allowed)
         score = self._adjust(score, level_delta, end_ms, load, flags)
         scored = ScoredTick(
@@ -291,7 +293,12 @@ class ChannelTracker:
             return None
         position = due_ms * self._rate // 1000
         first = int(hops[0]) if len(hops) else (tick + 1) * HOPS_PER_TICK
-        self._pitch.feed(first, position, lambda begin, end: self.buffer.read(begin, end)[0])
+        self._pitch.feed(
+            first,
+            position,
+            lambda begin, end: self.buffer.read(begin, end)[0],
+            every=limits.feed_every,
+        )
         f0, octave_error = self._pitch.high(hops, (tick + 1) * TICK_MS, z_tilt)
         if octave_error:
             flags.append("octave_error")

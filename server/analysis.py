@@ -1,8 +1,9 @@
 """Analysis off the event loop: whatever calls have waiting is heard in one round.
 
 A round accepts the audio of every call that waits, scores all voice activity at once, which is
-cheaper, and then lets the calls say what follows, each on one of a few lanes. What it returns to
-the event loop shares wake-ups. None of it can change a result, only when it comes.
+cheaper, and then lets the calls say what follows, each on one of a few lanes. Many calls go through
+in two halves, so that one is scored while the other is worked on. What it returns to the event loop
+shares wake-ups. None of it can change a result, only when it comes.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 
 from audio.vad import SpeechProbability
 from server.watchdog import Busy
 
-_MANY_CALLS = 12
-"""Live calls from which on rounds keep a distance; fewer would fill none."""
+MANY_CALLS = 12
+"""Live calls from which on rounds, and commits, keep a distance; fewer would fill none."""
 _ROUND_S = 0.02
 """Least time from one round to the next while there are many calls (our choice): it adds at most
 20 ms to a cue, and more calls share what a round costs."""
@@ -27,6 +29,10 @@ _ROUND_S = 0.02
 LANES = min(4, os.cpu_count() or 1)
 """Threads that calls are worked on. Models and spectra leave the interpreter to another lane for
 about half of that time (profiled), so there is little for more than a few to do (our choice)."""
+
+_LANES_OF_MANY = max(1, min(LANES, (os.cpu_count() or 1) - 1))
+"""Threads for many calls: they leave a core to event loop and journal, and their pitch is rationed,
+so that two threads on two cores took a tenth more of them (measured) and were no sooner done."""
 
 Accept = Callable[[], Sequence[SpeechProbability]]
 """Takes a turn's audio; returns where its voice activity waits."""
@@ -123,24 +129,51 @@ class Analysis:
         self._lanes.shutdown()
 
     def _round(self) -> None:
-        if self._live_calls() >= _MANY_CALLS:
+        many = self._live_calls() >= MANY_CALLS
+        if many:
             time.sleep(max(0.0, self._began_s + _ROUND_S - time.monotonic()))
         self._began_s = time.monotonic()
         with self._lock:
             turns = list(self._waiting)
             self._waiting.clear()
-        heard: list[SpeechProbability] = []
-        for turn in turns:
-            with self._busy[0]:
-                heard += turn.accept()
-        with self._busy[0]:
-            self._score(heard)
         by_call: defaultdict[str, list[Turn]] = defaultdict(list)
         for turn in turns:
             by_call[turn.call_id].append(turn)
-        calls = deque(by_call.values())
-        helping = [self._lanes.submit(_work, calls, busy) for busy in self._busy[1 : len(by_call)]]
-        _work(calls, self._busy[0])
+        calls = list(by_call.values())
+        if not many:
+            self._score_now(self._accept(calls))
+            self._work(calls, len(self._busy))
+            return
+        # The model of voice activity leaves the interpreter to what is done meanwhile.
+        first, second = calls[::2], calls[1::2]
+        scoring = self._lanes.submit(self._score, self._accept(first))
+        heard = self._accept(second)
+        self._wait_for(scoring)
+        scoring = self._lanes.submit(self._score, heard)
+        self._work(first, _LANES_OF_MANY)
+        self._wait_for(scoring)
+        self._work(second, _LANES_OF_MANY)
+
+    def _accept(self, calls: Iterable[list[Turn]]) -> list[SpeechProbability]:
+        heard: list[SpeechProbability] = []
+        for turn in chain.from_iterable(calls):
+            with self._busy[0]:
+                heard += turn.accept()
+        return heard
+
+    def _score_now(self, heard: list[SpeechProbability]) -> None:
+        with self._busy[0]:
+            self._score(heard)
+
+    def _wait_for(self, scoring: Future[None]) -> None:
+        with self._busy[0]:
+            scoring.result()
+
+    def _work(self, calls: Sequence[list[Turn]], lanes: int) -> None:
+        left = deque(calls)
+        busy = self._busy[1 : min(len(calls), lanes)]
+        helping = [self._lanes.submit(_work, left, each) for each in busy]
+        _work(left, self._busy[0])
         for lane in helping:
             lane.result()
 

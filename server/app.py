@@ -40,6 +40,7 @@ from server.problems import HANDLERS, HEADERS
 from server.promise_routes import PROMISE_ROUTES
 from server.rule_routes import RULE_ROUTES
 from server.settings import Settings
+from server.shed import RETRY_AFTER_MS
 from server.sign_in import me, new_ticket, open_local_session, sign_in, sign_out, ways_in
 from server.static_files import asset_route
 from server.store.figures import calls_without_figures
@@ -76,6 +77,10 @@ async def livez() -> str:
 async def readyz(state: State) -> Response[str]:
     """Answer whether calls can be taken now: a recogniser alive, a database that can be written."""
     calls: Calls = state.calls
+    if calls.overloaded:
+        headers = {"Retry-After": str(RETRY_AFTER_MS // 1_000)}
+        said = "not ready: the analysis is too far behind for another call"
+        return Response(said, status_code=503, headers=headers)
     if not calls.ready:
         return Response("not ready: draining, or no recogniser is there", status_code=503)
     try:
@@ -154,6 +159,7 @@ def create_app(
                 group.create_task(_expire_hourly(calls, settings.retention)),
                 group.create_task(_work_out_figures(calls, aside)),
                 group.create_task(calls.metrics.watch_loop()),
+                group.create_task(calls.watch_load()),
                 *(group.create_task(work()) for work in lasting),
             ]
             yield

@@ -19,6 +19,7 @@ from conversation.events import (
     AlertAcknowledged,
     AlertCleared,
     AlertRaised,
+    AnalysisChanged,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -168,6 +169,8 @@ class CallView(_Part, frozen=True, kw_only=True):
     bleed: str | None = None
     asr_level: int = 0
     """Degradation of the recogniser: 0 none, 2 no partial words, 3 finals late."""
+    analysis_level: int = 0
+    """Degradation of the analysis: 4 voices judged without pitch, 5 new calls refused as well."""
     asr_available: bool = True
     """False while no recogniser can be had."""
     speech: tuple[Bar, ...] = ()
@@ -220,6 +223,8 @@ def fold(view: CallView, event: Event) -> CallView:
             view = _hear(view, event)
         case RecognitionChanged():
             view = replace(view, asr_level=event.level, asr_available=event.available)
+        case AnalysisChanged():
+            view = replace(view, analysis_level=event.level)
         case NoticeShown() | NoticeCleared():
             view = replace(view, notices=_notices(view.notices, event))
         case CueRaised() | CueCleared():

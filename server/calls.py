@@ -18,12 +18,13 @@ from conversation.settings import ConversationSettings
 from reports.model import PRACTICE_SOURCE
 from server.adapters.contract import CallOpened, IngestError, Item, call_id_of
 from server.adapters.settings import IngestSettings
-from server.analysis import Analysis, Wakeups
+from server.analysis import MANY_CALLS, Analysis, Wakeups
 from server.expected import ExpectedCalls
 from server.experiment import arm_of
 from server.hearing import Hearing, read_hotwords
 from server.hub import LiveCall
 from server.ingest import IngestDecoder, Start
+from server.memory import memory_share
 from server.metrics import Metrics, gauge, gauges
 from server.mutes import muted_rules
 from server.opening import open_session, reopen_session
@@ -32,6 +33,7 @@ from server.resume import heard_again_from_ms
 from server.rules_folder import RuleSource
 from server.running_call import GRACE_S, RunningCall, Source
 from server.session import CallSession
+from server.shed import LEVELS, RETRY_AFTER_MS, ShedLadder, Signals, percentile_95, watch
 from server.store import CallIdTaken, CallSource, Journal, Unfinished
 from server.store.practice import practice_of
 
@@ -52,6 +54,7 @@ class Calls:
         self.metrics = metrics or Metrics()
         self.metrics.watch(self._measures)
         self.journal = journal
+        self.journal.gather_while(lambda: len(self.running) >= MANY_CALLS)
         self.ingest = ingest or IngestSettings()
         self.expected = ExpectedCalls()
         self.running: dict[str, RunningCall] = {}
@@ -61,6 +64,7 @@ class Calls:
         self._taking_up = asyncio.Lock()
         self._by_vendor_id: dict[tuple[str, str], str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._shed = ShedLadder()
         self._analysis = Analysis(hearing.score, lambda: len(self.running))
         self._wakeups: Wakeups | None = None
 
@@ -72,7 +76,26 @@ class Calls:
     def ready(self) -> bool:
         """Whether a call that comes in now would be heard in full."""
         pool = self._hearing.pool
-        return not self.draining and (pool is None or pool.ready)
+        return not self.draining and not self.overloaded and (pool is None or pool.ready)
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether no further call is taken, since the analysis is far behind."""
+        return self._shed.level >= LEVELS[-1]
+
+    async def watch_load(self) -> None:
+        """Leave out work for ever while the analysis is behind."""
+        await watch(self._shed, self._signals, self._apply_level)
+
+    def _signals(self, now_s: float) -> Signals:
+        waiting = [call.waiting_s(now_s) for call in self.running.values()]
+        lags = [*self.metrics.lags_of_late(now_s), *waiting]
+        return Signals(lag_s=percentile_95(lags), memory_share=memory_share())
+
+    def _apply_level(self, level: int) -> None:
+        self._hearing.shed_level = level
+        if self._hearing.pool is not None:
+            self._hearing.pool.analysis_sheds = level > 0
 
     def _measures(self) -> Iterator[Metric]:
         """Return what is to be seen of the calls at this moment."""
@@ -82,9 +105,10 @@ class Calls:
         dashboards = {"call": shown, "wall": self.metrics.walls}
         yield gauges("dashboards", "Open event sockets.", "kind", dashboards)
         pool = self._hearing.pool
+        recognition = 0 if pool is None else pool.advice("", Channel.AGENT).level
+        level = max(self._shed.level, recognition)
+        yield gauge("shed_level", "What is left out: 1 to 3 words, 4 pitch, 5 new calls.", level)
         if pool is not None:
-            level = pool.advice("", Channel.AGENT).level
-            yield gauge("shed_level", "How much recognition leaves out, 0 to 3.", level)
             yield gauge("asr_jobs", "Decodes that wait or run.", pool.pending)
             yield gauge("asr_workers", "Recogniser processes.", len(pool.pids))
 
@@ -259,12 +283,12 @@ class Calls:
     ) -> RunningCall:
         if self.draining:
             raise IngestError("draining", 1012, "This server is being restarted; come back soon.")
-        if len(self.running) >= self.ingest.max_calls:
+        if self.overloaded or len(self.running) >= self.ingest.max_calls:
             raise IngestError(
                 "overloaded",
                 4503,
                 "This server has no room for another call.",
-                retry_after_ms=5_000,
+                retry_after_ms=RETRY_AFTER_MS,
             )
         call_id = wanted_id or f"c_{secrets.token_hex(8)}"
         now = datetime.now(UTC).astimezone()

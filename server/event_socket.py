@@ -117,11 +117,14 @@ async def _tell(socket: WebSocket[Any, Any, Any], subscriber: Subscriber, rights
         if not await rights.hold():
             await socket.close(4403, "forbidden")
             return
-        try:
-            async with asyncio.timeout(_CHECK_RIGHTS_EVERY_S):
-                message = await subscriber.queue.get()
-        except TimeoutError:
-            continue
+        if subscriber.queue.empty():
+            try:
+                async with asyncio.timeout(_CHECK_RIGHTS_EVERY_S):
+                    message = await subscriber.queue.get()
+            except TimeoutError:
+                continue
+        else:
+            message = subscriber.queue.get_nowait()
         if subscriber.overrun:
             await socket.close(4408, "too slow")
             return

@@ -71,6 +71,8 @@ class Hearing:
         """Scores what was said; None before `load()` and where its encoder is not installed."""
         self.live_calls: weakref.WeakSet[object] = weakref.WeakSet()
         """Live sessions that share this object; they enter and leave by themselves."""
+        self.shed_level = 0
+        """What is left out while the analysis is behind (`server.shed`); the shell sets it."""
 
     def load(self, *, wait_for_recogniser_s: float = 60.0) -> None:
         """Load all models.
@@ -125,6 +127,8 @@ class Hearing:
     @property
     def prosody_load(self) -> Load:
         """How much of the processor the prosody of one live call may have."""
+        if self.shed_level:
+            return Load.SHED
         many = len(self.live_calls) > self.settings.prosody.many_calls
         return Load.MANY if many else Load.FULL
 

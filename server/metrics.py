@@ -30,6 +30,11 @@ _LAGS_S = (0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0)
 """With the steps of the shed ladder, 150 and 250 ms."""
 _ARRIVALS = 2_048
 """Messages whose arrival is remembered, 40 s of the smallest."""
+_LAGS_KEPT = 4_096
+"""More than a second of 200 calls has."""
+_LAG_OVER_S = 1.0
+_AHEAD_MS = 1_000
+"""Audio that is further ahead of the clock than this is replayed; nobody waits for its cues."""
 _STALL_EVERY_S = 0.1
 
 
@@ -42,6 +47,8 @@ class Metrics:
         """Refused sign-ins and credentials, by the place where they were shown."""
         self.dropped: Counter[str] = Counter()
         """What a full queue lost, by queue."""
+        self.lags_s: deque[tuple[float, float]] = deque(maxlen=_LAGS_KEPT)
+        """When audio of live calls was analysed, and how long it had waited, in seconds."""
         self.walls = 0
         """Supervisor walls that are open."""
         self.watch(self._own)
@@ -113,6 +120,12 @@ class Metrics:
         if commit_s is not None:
             self._commit_s.observe(commit_s)
 
+    def lags_of_late(self, now_s: float) -> list[float]:
+        """Return how long audio of live calls that was analysed in the last second had waited."""
+        while self.lags_s and now_s - self.lags_s[0][0] > _LAG_OVER_S:
+            self.lags_s.popleft()
+        return [lag_s for _, lag_s in self.lags_s]
+
     def cue(self, rule: str, latency_s: float) -> None:
         """Note how long after the audio of its evidence a cue went out."""
         self._cue_s.labels(rule).observe(latency_s)
@@ -126,6 +139,8 @@ class CallMeter:
         self._adapter = adapter
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=_ARRIVALS)
         """Stream time up to which a message reached, and when it came."""
+        self._first: tuple[int, float] | None = None
+        self._heard_ms = 0
 
     def arrived(self, items: Sequence[object], now_s: float) -> None:
         """Note a message of the source."""
@@ -133,16 +148,23 @@ class CallMeter:
         if ends_ms:
             self._metrics.arrived(self._adapter)
             self._arrivals.append((max(ends_ms), now_s))
+            self._first = self._first or self._arrivals[0]
 
     def published(
-        self, events: Sequence[Event], position_ms: int, began_s: float, now_s: float
+        self, events: Sequence[Event], heard_ms: int | None, began_s: float, now_s: float
     ) -> None:
-        """Note what went out, analysed at `began_s` and committed since."""
-        came_s = self._came_s(position_ms)
-        self._metrics.took(
-            lag_s=None if came_s is None else began_s - came_s,
-            commit_s=now_s - began_s if events else None,
-        )
+        """Note what went out, analysed at `began_s` and committed since.
+
+        `heard_ms` is the end of the audio that was analysed, None when there was none.
+        """
+        lag_s: float | None = None
+        if heard_ms is not None:
+            self._heard_ms = heard_ms
+            came_s = self._came_s(heard_ms)
+            lag_s = None if came_s is None else began_s - came_s
+        if lag_s is not None and self._keeps_pace(heard_ms or 0, began_s):
+            self._metrics.lags_s.append((began_s, lag_s))
+        self._metrics.took(lag_s=lag_s, commit_s=now_s - began_s if events else None)
         for event in events:
             if isinstance(event, AudioGap):
                 self._metrics.missing(event)
@@ -150,12 +172,31 @@ class CallMeter:
                 came_s = self._came_s(event.at_ms)
                 if came_s is not None:
                     self._metrics.cue(event.rule, now_s - came_s)
-        while self._arrivals and self._arrivals[0][0] < position_ms - 10_000:
+        while self._arrivals and self._arrivals[0][0] < self._heard_ms - 10_000:
             self._arrivals.popleft()
+
+    def waiting_s(self, now_s: float) -> float:
+        """Return for how long the oldest audio has waited that is not analysed yet."""
+        came_s = self._came_s(self._heard_ms + 1)
+        if came_s is None or not self._keeps_pace(self._heard_ms, now_s):
+            return 0.0
+        return now_s - came_s
+
+    def _keeps_pace(self, at_ms: int, now_s: float) -> bool:
+        """Whether audio comes as it is spoken; a source that replays is far ahead of the clock."""
+        if self._first is None:
+            return False
+        first_ms, first_s = self._first
+        return at_ms - first_ms <= (now_s - first_s) * 1_000 + _AHEAD_MS
 
     def _came_s(self, at_ms: int) -> float | None:
         """When the audio of a moment came; None when that is not remembered."""
-        return next((came_s for end_ms, came_s in self._arrivals if end_ms >= at_ms), None)
+        found: float | None = None
+        for end_ms, came_s in reversed(self._arrivals):
+            if end_ms < at_ms:
+                break
+            found = came_s
+        return found
 
 
 class _Watched(Collector):

@@ -254,6 +254,10 @@ class RunningCall:
         for _, source in list(self._legs.values()):
             await source.drain()
 
+    def waiting_s(self, now_s: float) -> float:
+        """Return for how long its oldest audio has waited for the analysis; the loop's clock."""
+        return self._meter.waiting_s(now_s)
+
     async def run(self, analysis: Analysis, wakeups: Wakeups) -> None:
         """Analyse until the call ends; every event is committed before it is published."""
         try:
@@ -276,12 +280,13 @@ class RunningCall:
             await do(self.session.opening_events)
         while (items := await self._queue.get(self._patience_s)) is not None:
             audio = [item for item in items if isinstance(item, AudioChunk | AudioGap)]
+            heard_ms = max((item.end_ms for item in audio), default=None)
             if not items:
                 await do(self.session.poll)
             elif len(audio) == len(items):
-                await do(self.session.settle, partial(self.session.accept, audio))
+                await do(self.session.settle, partial(self.session.accept, audio), heard_ms)
             else:
-                await do(partial(self._feed, items))
+                await do(partial(self._feed, items), None, heard_ms)
         if self._parked:
             self._marked_s = 0.0
             await do(self.session.poll)
@@ -313,6 +318,7 @@ class RunningCall:
         wakeups: Wakeups,
         work: Callable[[], list[Event]],
         accept: Accept | None = None,
+        heard_ms: int | None = None,
     ) -> None:
         """Take a turn in the analysis; publish its events once they are committed."""
         loop = asyncio.get_running_loop()
@@ -345,7 +351,7 @@ class RunningCall:
         events, analysed_s = await published
         self.acked_ms = self._mark.acked_ms
         self.live.publish(events, self.session.position_ms)
-        self._meter.published(events, self.session.position_ms, analysed_s, loop.time())
+        self._meter.published(events, heard_ms, analysed_s, loop.time())
 
     def _next_mark(self) -> Mark | None:
         """Say once a second how far the call has come, when that has changed.

@@ -27,6 +27,7 @@ from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from audio.vad import SpeechProbability
 from conversation.conversation import Conversation
 from conversation.events import (
+    AnalysisChanged,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -98,6 +99,7 @@ class CallSession:
         self._look_ahead_ms = look_ahead_ms
         self._listen(clock)
         self._advice = Advice(hop_ms=self._asr.hop_ms)
+        self._shed_level = 0
         if clock is Clock.LIVE:
             hearing.live_calls.add(self)
         self._merger: Merger = Merger()
@@ -159,6 +161,8 @@ class CallSession:
             self._advice = msgspec.structs.replace(
                 self._advice, level=known.level, available=known.available
             )
+        elif isinstance(known, AnalysisChanged):
+            self._shed_level = known.level
         elif isinstance(known, CapturePaused | CaptureResumed):
             self._paused = isinstance(known, CapturePaused) and known.mode == "manual"
         elif isinstance(known, ProsodyFrame):
@@ -362,6 +366,7 @@ class CallSession:
             self._merger.add(self._decodes.advance(watermark_ms, look_ahead_ms=look_ahead_ms))
             return self._release(min(watermark_ms, self._decodes.watermark_ms))
         self._take_advice()
+        self._take_shed_level()
         self._prosody.load = self._hearing.prosody_load
         self._merger.add(self._prosody.advance(watermark_ms))
         self._merger.add(self._decodes.advance(watermark_ms, self._merger.released_ms))
@@ -398,6 +403,13 @@ class CallSession:
             )
             self._merger.add([changed])
         self._advice = advice
+
+    def _take_shed_level(self) -> None:
+        """Say so when the analysis leaves out more, or less, from here on."""
+        level = self._hearing.shed_level
+        if level != self._shed_level:
+            self._shed_level = level
+            self._merger.add([AnalysisChanged(at_ms=self._merger.released_ms, level=level)])
 
     def _drain(self, wait_s: float) -> None:
         if isinstance(self._decodes, VirtualDecodes):

@@ -5,7 +5,7 @@ Without recognition, against a real server process over real sockets:
 * 50 calls at real time for three minutes, an agent's dashboard on each and ten supervisors' walls:
   how late cues and other events come, counted from the moment that the last sample of their
   evidence was spoken (so it includes the 100 ms blocks that the source sends), and what processor
-  and memory that takes;
+  and memory that takes; a call that is refused while they all begin comes back;
 * one call of ten hours, as fast as the server takes it (`speed`), in blocks of a second, with
   pitch rationed as it is among many calls: how its memory grows an hour, by a straight line
   through its second half.
@@ -100,6 +100,7 @@ async def _many_calls() -> list[Row]:
             for viewer in viewers:
                 await viewer.source.started.wait()
                 group.create_task(viewer.run())
+            refused = sum(len(source.refused) for source in sources)
             walls = [group.create_task(_wall(server, wall_messages)) for _ in range(_WALLS)]
             await asyncio.sleep(_WARM_UP_S)
             for viewer in viewers:
@@ -124,6 +125,7 @@ async def _many_calls() -> list[Row]:
             value = float(np.percentile(values, percent)) if values else None
             figures.append((f"{name}_latency_p{percent}_ms", value, "ms", len(values)))
     figures += [
+        ("refused_at_first", float(refused), "calls", _CALLS),
         ("cpu_percent", busy, "% of a core", 1),
         ("cpu_ms_per_call_second", busy * 10 / _CALLS, "ms", _CALLS),
         ("clients_cpu_percent", sending, "% of a core", 1),

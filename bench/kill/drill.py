@@ -218,6 +218,7 @@ class Source:
         answer = json.loads(await connection.recv())
         if answer["type"] != "started":
             self.refused.append(answer["code"])
+            await asyncio.sleep(answer.get("retry_after_ms", 0) / 1_000)
             return answer["code"] == "call_ended"
         if self.started.is_set():
             self.resumed_s.append(time.monotonic() - self._server.ready_at_s)

@@ -64,6 +64,7 @@ export const initial: CallView = {
   hand_since_ms: null,
   bleed: null,
   asr_level: 0,
+  analysis_level: 0,
   asr_available: true,
   speech: [],
   raised: [],
@@ -129,6 +130,8 @@ function apply(view: CallView, event: CallEvent): CallView {
       return { ...view, lines: place(view.lines, finalLine(event)) };
     case "recognition_changed":
       return { ...view, asr_level: event.level, asr_available: event.available };
+    case "analysis_changed":
+      return { ...view, analysis_level: event.level };
     case "notice_shown":
     case "notice_cleared":
       return { ...view, notices: notices(view.notices, event) };

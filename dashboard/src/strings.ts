@@ -54,6 +54,7 @@ export const strings = {
   delay: (seconds: string) => `Transcript ${seconds} s behind`,
   noRecogniser: "No words now: the recogniser cannot be had. Timing cues are on",
   overloaded: "Overloaded: transcript paused, timing cues on",
+  shedding: "Overloaded: raised voices less sure, timing cues on",
   noAudio: (who: Channel, seconds: number) =>
     `No audio from the ${strings.channel[who].toLowerCase()} for ${seconds} s`,
   noAudioAtAll: (seconds: number) => `No audio is arriving for ${seconds} s`,

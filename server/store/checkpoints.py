@@ -46,12 +46,17 @@ def open_checkpoint(connection: sa.Connection, call_id: str, source: CallSource)
     connection.execute(sa.insert(CHECKPOINTS).values(source=msgspec.json.encode(source), **row))
 
 
+_MARK = (
+    sa.update(CHECKPOINTS)
+    .where(CHECKPOINTS.c.call_id == sa.bindparam("of_call"))
+    .values(acked_ms=sa.bindparam("acked"), position_ms=sa.bindparam("position"))
+)
+
+
 def write_marks(connection: sa.Connection, marks: list[tuple[str, Mark]]) -> None:
     """Note how far calls have come."""
     connection.execute(
-        sa.update(CHECKPOINTS)
-        .where(CHECKPOINTS.c.call_id == sa.bindparam("of_call"))
-        .values(acked_ms=sa.bindparam("acked"), position_ms=sa.bindparam("position")),
+        _MARK,
         [
             {"of_call": call_id, "acked": mark.acked_ms, "position": mark.position_ms}
             for call_id, mark in marks

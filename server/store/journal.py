@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +63,10 @@ class Journal:
             with self.engine.begin() as connection:
                 end_abandoned(connection)
         self._writer = GroupWriter(self.engine)
+
+    def gather_while(self, many: Callable[[], bool]) -> None:
+        """Let the events of many calls share commits for as long as `many` says so."""
+        self._writer.gathers = many
 
     def close(self) -> None:
         """Commit what is queued and close the database."""

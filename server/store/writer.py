@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -16,7 +17,12 @@ from server.store.tables import EVENTS
 QUEUE_EVENTS = 4_096
 """Events that may wait; beyond it the analysis waits (`reliability.md` section 4)."""
 BATCH_EVENTS = 256
-"""A transaction closes when it has about so many events; it never waits for more."""
+"""A transaction closes when it has about so many events."""
+_COMMIT_EVERY_S = 0.02
+"""Least time from the begin of one commit to that of the next, so that the events of many calls
+share what a commit costs, while many are live; the first after a pause does not wait (our
+choice)."""
+_INSERT = sa.insert(EVENTS)
 
 Rows = Sequence[dict[str, Any]]
 CallMark = tuple[str, Mark]
@@ -37,6 +43,9 @@ class GroupWriter:
         self._waiting: deque[_Batch] = deque()
         self._waiting_events = 0
         self._closing = False
+        self._began_s = 0.0
+        self.gathers: Callable[[], bool] = lambda: False
+        """Whether commits keep a distance now; set by who knows how many calls write."""
         self._thread = threading.Thread(target=self._run, name="journal")
         self._thread.start()
 
@@ -70,6 +79,11 @@ class GroupWriter:
         """Wait for events; empty when the journal is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
+        rest_s = self._began_s + _COMMIT_EVERY_S - time.monotonic()
+        if rest_s > 0 and self.gathers() and not self._closing:
+            time.sleep(rest_s)  # not on the condition, which every batch would wake
+        self._began_s = time.monotonic()
+        with self._changed:
             batches: list[_Batch] = []
             count = 0
             while self._waiting and count < BATCH_EVENTS:
@@ -98,6 +112,6 @@ class GroupWriter:
         marks = [batch.mark for batch in batches if batch.mark is not None]
         with self._engine.begin() as connection:
             if rows:
-                connection.execute(sa.insert(EVENTS), rows)
+                connection.execute(_INSERT, rows)
             if marks:
                 write_marks(connection, marks)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from conversation.events import (
     AlertAcknowledged,
     AlertCleared,
+    AnalysisChanged,
     AudioGap,
     CallEnded,
     CapturePaused,
@@ -126,10 +127,12 @@ def trouble() -> Script:
         ),
         RecognitionChanged(at_ms=10_600, level=1),
         AudioGap(at_ms=12_000, channel=C, begin_ms=10_500, end_ms=12_000, reason="pause"),
+        AnalysisChanged(at_ms=12_100, level=4),
         AudioGap(at_ms=16_000, channel=C, begin_ms=12_000, end_ms=16_000, reason="pause"),
         CaptureResumed(at_ms=16_000),
         NoticeCleared(at_ms=16_000, id="notice-1", rule="card_data"),
         RecognitionChanged(at_ms=16_100, level=0),
+        AnalysisChanged(at_ms=16_200, level=0),
     )
     s.say(A, 17.0, 20.0, "Thanks. I'll put you on hold for a moment.", ("hold_notice", "on hold"))
     hold = s.alert("sup_hold", 121.0, "On hold for 100 s, the third hold", "Find help")

@@ -213,6 +213,45 @@ def test_with_many_calls_the_customers_pitch_is_rationed_and_the_agent_has_none(
     assert grades
 
 
+def test_with_many_calls_the_warm_up_has_a_ration_of_pitch() -> None:
+    ticks = {}
+    for load in (Load.MANY, Load.FULL):
+        stage = ProsodyStage((Channel.CUSTOMER,), RATE, ProsodySettings(many_warm_ticks=5))
+        stage.load = load
+        spoken = SpeechStarted(at_ms=0, channel=Channel.CUSTOMER, start_ms=0)
+        stage.observe(Channel.CUSTOMER, spoken)
+        stage.push_audio(AudioChunk(Channel.CUSTOMER, 0, voice(4), RATE))
+        stage.finish(4_000)
+        ticks[load] = stage.pitch_ticks
+    assert ticks[Load.MANY] == 5
+    assert ticks[Load.FULL] == stage.usable_ticks > 12
+
+
+def test_who_was_not_heard_at_their_usual_pitch_is_judged_by_tilt_alone() -> None:
+    stage = ProsodyStage((Channel.CUSTOMER,), RATE, ProsodySettings())
+    stage.load = Load.SHED
+    spoken = SpeechStarted(at_ms=0, channel=Channel.CUSTOMER, start_ms=0)
+    stage.observe(Channel.CUSTOMER, spoken)
+    audio = voice(32, raised=(20, 30), tilt_db=14)
+    stage.push_audio(AudioChunk(Channel.CUSTOMER, 0, audio, RATE))
+    assert not starts(stage.advance(15_000))
+    stage.load = Load.MANY
+    assert starts(stage.finish(32_000))
+
+
+def test_a_voice_is_judged_by_tilt_once_its_ration_of_pitch_is_spent() -> None:
+    spare = ProsodySettings(many_warm_ticks=8, many_pitch_share=0.0)
+    stage = ProsodyStage((Channel.CUSTOMER,), RATE, spare)
+    stage.load = Load.MANY
+    spoken = SpeechStarted(at_ms=0, channel=Channel.CUSTOMER, start_ms=0)
+    stage.observe(Channel.CUSTOMER, spoken)
+    audio = voice(32, raised=(20, 30), tilt_db=14)
+    stage.push_audio(AudioChunk(Channel.CUSTOMER, 0, audio, RATE))
+    first = starts(stage.finish(32_000))[0]
+    assert first.begin_ms >= 19_500
+    assert first.f0_delta_st is None
+
+
 def test_when_shedding_no_pitch_is_computed_and_at_last_nothing_is_judged() -> None:
     stage, _ = loaded(Load.SHED, Channel.CUSTOMER)
     assert stage.pitch_ticks == 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
 from threading import Barrier, Event
+from typing import Any, cast
 
 import pytest
 
-from server.analysis import Analysis, Turn, Wakeups
+from server.analysis import MANY_CALLS, Analysis, Turn, Wakeups
 
 pytestmark = pytest.mark.unit
 
@@ -44,6 +46,42 @@ def test_what_waits_is_accepted_scored_once_and_worked_on() -> None:
     assert [entry for entry in done if "b" in entry] == ["accept b", "fail b"]
     assert sorted(entry for entry in done if "work" in entry) == ["work a", "work c"]
     assert sum(scored) == 4
+
+
+def test_half_of_many_calls_is_scored_while_the_other_half_is_worked_on() -> None:
+    done: list[str] = []
+    held, free, meet = Event(), Event(), Barrier(2)
+
+    def score(streams: Iterable[str]) -> None:
+        names = sorted(streams)
+        if names == ["b", "d"]:
+            meet.wait(5)
+        done.append(f"score {names}")
+
+    analysis = Analysis(cast(Any, score), lambda: MANY_CALLS, lanes=2)
+
+    def turn(name: str) -> Turn:
+        def work() -> None:
+            if name == "a":
+                meet.wait(5)
+            done.append(f"work {name}")
+
+        accept = cast(Any, lambda: [name])
+        return Turn(name, work, lambda error: done.append(repr(error)), accept)
+
+    def hold() -> None:
+        held.set()
+        assert free.wait(5)
+
+    analysis.put(Turn("held", hold, lambda error: None, None))
+    assert held.wait(5)
+    for name in "abcd":
+        analysis.put(turn(name))
+    free.set()
+    analysis.close()
+    assert not meet.broken
+    assert done.index("score ['a', 'c']") < done.index("work a") < done.index("work c")
+    assert done.index("score ['b', 'd']") < done.index("work b") < done.index("work d")
 
 
 def test_calls_are_worked_on_side_by_side_and_each_in_order() -> None:

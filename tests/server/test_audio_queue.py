@@ -23,16 +23,16 @@ def audio(begin_ms: int, length_ms: int, channel: Channel = Channel.AGENT) -> Au
     )
 
 
-def test_a_turn_has_a_tenth_of_a_second_of_each_channel() -> None:
+def test_a_turn_has_three_tenths_of_a_second_of_each_channel() -> None:
     async def scenario() -> None:
         queue = AudioQueue(2)
-        for at_ms in range(0, 400, 20):
+        for at_ms in range(0, 800, 20):
             await queue.put(
                 [audio(at_ms, 20), audio(at_ms, 20, Channel.CUSTOMER), HoldStarted(at_ms=0)]
             )
         turn = await queue.get(1)
         assert turn is not None
-        assert sum(isinstance(item, AudioChunk) for item in turn) == 10
+        assert sum(isinstance(item, AudioChunk) for item in turn) == 30
 
     asyncio.run(scenario())
 

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,7 +153,28 @@ def test_one_bad_batch_does_not_take_the_others_of_its_commit_with_it(journal: J
     assert journal.events("a") == journal.events("b") == [speech(5)]
 
 
-def test_many_calls_written_from_many_threads_keep_their_order(journal: Journal) -> None:
+def test_many_calls_share_commits_and_a_lone_one_does_not_wait(journal: Journal) -> None:
+    commits = Counter[bool]()
+    many = False
+    sa.event.listen(journal.engine, "commit", lambda _: commits.update([many]))
+    journal.gather_while(lambda: many)
+    for n in range(20):
+        journal.append("alone", n + 1, [speech(n)])
+    many, began_s, futures = True, time.monotonic(), []
+    for n in range(20):
+        futures.append(journal.submit(f"c{n}", 1, [speech(n)]))
+        time.sleep(0.001)
+    assert all(future.result(timeout=20) is None for future in futures)
+    assert commits[False] == 20
+    assert commits[True] <= (time.monotonic() - began_s) / 0.02 + 1
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_many_calls_written_from_many_threads_keep_their_order(
+    journal: Journal, many: bool
+) -> None:
+    journal.gather_while(lambda: many)
+
     def write(name: str) -> None:
         for n in range(1, 31):
             journal.append(name, n, [speech(n)])

@@ -59,6 +59,11 @@ describe("what is not known is said", () => {
       /^Transcript 5 s behind/,
     ],
     ["overload", said({ ...calm, asr_level: 2 }), /^Overloaded: transcript paused, timing cues on/],
+    [
+      "an analysis that is behind",
+      said({ ...calm, analysis_level: 4 }),
+      /^Overloaded: raised voices less sure, timing cues on/,
+    ],
     ["no recogniser", said({ ...calm, asr_available: false }), /^No words now/],
     ["one channel", said(at("one_channel", 3)), /^Direction unknown: one channel only/],
     ["leaking channels", said({ ...calm, bleed: "C" }), /^Channels leak/],

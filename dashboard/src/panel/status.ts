@@ -50,6 +50,7 @@ export function notes(view: CallView, link: Connection, quietMs: number): readon
   else if (live && (view.asr_level >= OVERLOADED_LEVEL || skipped))
     note("clock", strings.overloaded);
   else if (live && delay > DELAY_MS) note("clock", strings.delay((delay / 1000).toFixed(0)));
+  if (live && view.analysis_level > 0) note("clock", strings.shedding);
   if (mixed(view)) note("speech", strings.mixed);
   else if (view.bleed === "C") note("speech", strings.bleed);
   return found;

@@ -113,6 +113,13 @@ export interface RecognitionChanged {
   readonly available: boolean;
 }
 
+/** The analysis of all calls sheds work or takes it up again; cues from timing go on. */
+export interface AnalysisChanged {
+  readonly type: "analysis_changed";
+  readonly at_ms: number;
+  readonly level: number;
+}
+
 /** Voice measures of one 240 ms tick, relative to the speaker's own baseline. */
 export interface ProsodyFrame {
   readonly type: "prosody_frame";
@@ -511,7 +518,7 @@ export interface MetricsUpdated {
   readonly customer_word_sentiment: number | null;
 }
 
-export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | PaceMeasured | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAcknowledged | ClockAdvanced | CallEnded;
+export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | AnalysisChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | PaceMeasured | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAcknowledged | ClockAdvanced | CallEnded;
 
 export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared | MetricsUpdated;
 
@@ -593,6 +600,7 @@ export interface CallView {
   readonly hand_since_ms: number | null;
   readonly bleed: string | null;
   readonly asr_level: number;
+  readonly analysis_level: number;
   readonly asr_available: boolean;
   readonly speech: readonly (Bar)[];
   readonly raised: readonly (RaisedBar)[];
