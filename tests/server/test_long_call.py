@@ -35,6 +35,7 @@ from conversation.events import (
 from conversation.speech import Spans
 from server.call_view import CallView, fold, fold_all
 from server.hub import LiveCall
+from server.session import LOOKED_BACK_AT
 from tests.golden.files import events_of
 
 pytestmark = pytest.mark.unit
@@ -219,3 +220,13 @@ def test_the_pass_after_a_call_looks_at_what_is_near_each_overlap(
         assert len(judged) > minutes / 2
         per_minute.append(looked_at / minutes)
     assert per_minute[1] < 1.2 * per_minute[0]
+
+
+@pytest.mark.parametrize("name", ["upset", "hostile", "calm", "trouble"])
+def test_the_pass_after_a_call_needs_some_types_of_event_only(name: str) -> None:
+    heard = [event for event in events_of(name) if isinstance(event, Observation)]
+    assert isinstance(heard[0], CallStarted)
+    some = [event for event in heard if event.__struct_config__.tag in LOOKED_BACK_AT]
+    assert len(some) < len(heard)
+    core = Conversation.for_call(heard[0])
+    assert core.final_pass(some) == core.final_pass(heard)
