@@ -55,10 +55,10 @@ class Floor:
 
     def _note(self, now_ms: int) -> None:
         """Write down what the floor is from `now_ms` on, when that is new."""
-        at_ms = max(now_ms, self._changes_ms[-1])
-        floor = _FLOORS.index((self.state, self.holder))
-        if self._changes[-1] == floor:
+        if _FLOORS[self._changes[-1]] == (self.state, self.holder):
             return
+        floor = _FLOORS.index((self.state, self.holder))
+        at_ms = max(now_ms, self._changes_ms[-1])
         if at_ms == self._changes_ms[-1]:
             self._changes_ms.pop()
             self._changes.pop()
@@ -116,15 +116,14 @@ class Floor:
 
     def _contested(self, now_ms: int) -> bool:
         agent, customer = (self._parties[p] for p in PARTIES)
+        silent_ms = max(agent.silent_ms(now_ms), customer.silent_ms(now_ms))
+        if silent_ms >= self._settings.release_silence_ms:
+            return False
         begin_ms = now_ms - 2 * self._settings.contested_ms
         both = overlap_spans(
             agent.spans_between(begin_ms, now_ms), customer.spans_between(begin_ms, now_ms)
         )
-        silent = max(agent.silent_ms(now_ms), customer.silent_ms(now_ms))
-        return (
-            longest_stretch_ms(both, 200) >= self._settings.contested_ms
-            and silent < self._settings.release_silence_ms
-        )
+        return longest_stretch_ms(both, 200) >= self._settings.contested_ms
 
     def _try_take(self, party: Channel, now_ms: int) -> list[TurnStarted | TurnEnded]:
         if self.holder is party:

@@ -35,6 +35,18 @@ SUSPENDING = (HoldStarted, CapturePaused)
 _WORDS_MS = 600_000
 """Words before an overlap that are kept: many times what is looked at (our choice)."""
 RESUMING = (HoldEnded, CaptureResumed)
+HEARD = (
+    SpeechStarted,
+    SpeechEnded,
+    PartialTranscript,
+    FinalTranscript,
+    ProsodyFrame,
+    ChannelQuality,
+    AudioGap,
+    *SUSPENDING,
+    *RESUMING,
+)
+"""Kinds that say something of the floor; `observe` ignores all others."""
 
 
 class Interaction:

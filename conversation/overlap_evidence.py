@@ -269,14 +269,9 @@ class OverlapEvidence:
 
     def _utterance_spans(self, candidate: Candidate, now_ms: int) -> list[Span]:
         """Spans of the newcomer's utterance that began at its onset."""
-        chain: list[Span] = []
-        for span in self._parties[candidate.by].spans_between(
-            candidate.utterance_ms, self._known_ms(now_ms)
-        ):
-            if chain and span[0] - chain[-1][1] > self._settings.newcomer_join_ms:
-                break
-            chain.append(span)
-        return chain
+        return self._parties[candidate.by].run_between(
+            candidate.utterance_ms, self._known_ms(now_ms), self._settings.newcomer_join_ms
+        )
 
     def _keeps_listening(self, candidate: Candidate, length_ms: int) -> bool:
         """Whether the other goes on, and the newcomer says nothing for 1 s on either side."""

@@ -192,6 +192,8 @@ class OverlapTracker:
                 events += self._advance_pause(candidate, now_ms)
                 continue
             self.evidence.refresh(candidate, now_ms)
+            if self._settings.decide_at_end:
+                continue
             stated = self._stated(candidate, now_ms)
             if (
                 stated is not None
@@ -203,8 +205,7 @@ class OverlapTracker:
                 events.append(self._update(candidate, stated, now_ms))
             since = candidate.over_since_ms
             last_ms = None if since is None else max(since, candidate.resumed_ms or 0)
-            due = last_ms is not None and now_ms - last_ms >= self._settings.settle_ms
-            if due and not self._settings.decide_at_end:
+            if last_ms is not None and now_ms - last_ms >= self._settings.settle_ms:
                 events.append(self._settle(candidate, now_ms))
         return events
 

@@ -59,19 +59,25 @@ class Phrasebook:
         self._topics = {
             name: frozenset(str(words).split()) for name, words in tables.pop("topics", {}).items()
         }
-        self._templates: dict[str, list[tuple[str, Template]]] = {"agent": [], "customer": []}
+        self._index: dict[str, dict[str, list[tuple[str, Template]]]] = {
+            "agent": {},
+            "customer": {},
+        }
+        """By party and first word."""
         for kind, table in tables.items():
             party = kind.partition(".")[0]
-            if party not in self._templates:
+            if party not in self._index:
                 raise PackError(
                     f"the phrase {kind!r} belongs to nobody; call it 'agent.{kind}' "
                     f"or 'customer.{kind}'"
                 )
             for text in msgspec.convert(table, _Phrase).patterns:
                 template = pack.compile(text)
-                if isinstance(template[0][0], int) or template[0][1]:
+                first, optional = template[0]
+                if isinstance(first, int) or optional:
                     raise PackError(f"{kind!r}: pattern {text!r} must begin with a fixed word")
-                self._templates[party].append((kind, template))
+                for word in first:
+                    self._index[party].setdefault(word, []).append((kind, template))
         self.kinds = frozenset(tables)
         """History kinds that the phrases add."""
 
@@ -79,8 +85,9 @@ class Phrasebook:
         """Return the phrases in whitespace-separated words, each kind once, in order."""
         tokens = self._pack.tokens(words)
         found: dict[str, Found] = {}
-        for start in range(len(tokens)):
-            for kind, template in self._templates.get(speaker, ()):
+        index = self._index.get(speaker, {})
+        for start, token in enumerate(tokens):
+            for kind, template in index.get(token.text, ()):
                 if kind in found:
                     continue
                 end = match_at(template, tokens, start, self._pack.negators)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import overload
 
 from conversation.events import (
@@ -53,11 +54,6 @@ class Spans(Sequence[Span]):
             return list(zip(self._begins[at], self._ends[at], strict=True))
         return self._begins[at], self._ends[at]
 
-    @property
-    def last_end_ms(self) -> int | None:
-        """End of the newest stretch."""
-        return self._ends[-1] if self._ends else None
-
     def last_end_by(self, at_ms: int) -> int | None:
         """Return the end of the last stretch that was over at `at_ms`."""
         count = bisect_right(self._ends, at_ms)
@@ -72,13 +68,11 @@ class Spans(Sequence[Span]):
         first = bisect_right(self._ends, begin_ms)
         return first, max(first, bisect_left(self._begins, end_ms))
 
-    def between(self, begin_ms: int, end_ms: int) -> list[Span]:
-        """Return what lies inside [begin_ms, end_ms), in order."""
+    def between(self, begin_ms: int, end_ms: int) -> Iterator[Span]:
+        """Yield what lies inside [begin_ms, end_ms), in order."""
         first, behind = self._inside(begin_ms, end_ms)
-        return [
-            (max(self._begins[at], begin_ms), min(self._ends[at], end_ms))
-            for at in range(first, behind)
-        ]
+        for at in range(first, behind):
+            yield max(self._begins[at], begin_ms), min(self._ends[at], end_ms)
 
     def total_ms(self, begin_ms: int, end_ms: int) -> int:
         """Return how much of [begin_ms, end_ms) they cover."""
@@ -120,6 +114,9 @@ class _Tails:
         return self._tails[max(0, at - most) : at]
 
 
+_start_ms = attrgetter("start_ms")
+
+
 class PartySpeech:
     """Speech of one channel on the stream clock; spans are raw, without padding."""
 
@@ -128,6 +125,8 @@ class PartySpeech:
         self._join_ms = join_ms
         self.spans = Spans()
         self.open_ms: int | None = None
+        self.last_end_ms = -1_000_000
+        """End of the last closed span; a long time ago when there is none."""
         self.utterance_ms: int | None = None
         """Start of the present or last utterance."""
         self.words: list[Word] = []
@@ -164,6 +163,7 @@ class PartySpeech:
             self._tails.put(end_ms, tail_db)
         if self.open_ms is not None and end_ms > self.open_ms:
             self.spans.append(self.open_ms, end_ms)
+            self.last_end_ms = end_ms
         self.open_ms = None
 
     def hear(self, transcript: PartialTranscript | FinalTranscript) -> None:
@@ -171,16 +171,15 @@ class PartySpeech:
         if isinstance(transcript, FinalTranscript):
             if transcript.text is not None:
                 self.decoded_to_ms = max(self.decoded_to_ms, transcript.end_ms)
-            self.words.extend(transcript.words)
-            self.words.sort(key=lambda word: word.start_ms)
             for word in transcript.words:
+                insort(self.words, word, key=_start_ms)
                 insort(self._word_starts, word.start_ms)
         else:
             self.partial = transcript
 
     def forget_words(self, before_ms: int) -> None:
         """Let go of words that began before; nothing may ask for them any more."""
-        old = bisect_left(self.words, before_ms, key=lambda word: word.start_ms)
+        old = bisect_left(self.words, before_ms, key=_start_ms)
         del self.words[: max(0, min(old, len(self.words) - _LEAST_WORDS))]
 
     def words_since(self, begin_ms: int) -> int:
@@ -222,18 +221,23 @@ class PartySpeech:
         """Whether speech is open."""
         return self.open_ms is not None
 
-    @property
-    def last_end_ms(self) -> int:
-        """End of the last closed span; a long time ago when there is none."""
-        last_ms = self.spans.last_end_ms
-        return -1_000_000 if last_ms is None else last_ms
-
     def spans_between(self, begin_ms: int, end_ms: int) -> list[Span]:
         """Return speech inside [begin_ms, end_ms), open speech included."""
-        found = self.spans.between(begin_ms, end_ms)
+        return list(self._between(begin_ms, end_ms))
+
+    def run_between(self, begin_ms: int, end_ms: int, hole_ms: int) -> list[Span]:
+        """Return of that what comes before the first hole that is longer than `hole_ms`."""
+        run: list[Span] = []
+        for span in self._between(begin_ms, end_ms):
+            if run and span[0] - run[-1][1] > hole_ms:
+                break
+            run.append(span)
+        return run
+
+    def _between(self, begin_ms: int, end_ms: int) -> Iterator[Span]:
+        yield from self.spans.between(begin_ms, end_ms)
         if self.open_ms is not None and max(self.open_ms, begin_ms) < end_ms:
-            found.append((max(self.open_ms, begin_ms), end_ms))
-        return found
+            yield max(self.open_ms, begin_ms), end_ms
 
     def speech_ms(self, begin_ms: int, end_ms: int) -> int:
         """Return how much speech there is inside [begin_ms, end_ms)."""
@@ -243,12 +247,13 @@ class PartySpeech:
 
     def active_within(self, begin_ms: int, end_ms: int) -> bool:
         """Whether there is any speech inside [begin_ms, end_ms)."""
-        return bool(self.spans_between(begin_ms, end_ms))
+        return any(True for _ in self._between(begin_ms, end_ms))
 
     def silent_ms(self, now_ms: int) -> int:
         """Return the time since the last speech, 0 while speaking."""
-        known_ms = max(self.last_end_ms, self.unknown_until_ms)
-        return 0 if self.speaking else max(0, now_ms - known_ms)
+        if self.open_ms is not None:
+            return 0
+        return max(0, now_ms - max(self.last_end_ms, self.unknown_until_ms))
 
     def utterance_length_ms(self, now_ms: int) -> int:
         """Return the length of the present or last utterance up to `now_ms`."""
@@ -259,9 +264,10 @@ class PartySpeech:
 
     def words_between(self, begin_ms: int, end_ms: int) -> list[Word]:
         """Return final words whose middle lies inside [begin_ms, end_ms)."""
-        first = bisect_left(self.words, begin_ms - 5_000, key=lambda word: word.start_ms)
+        first = bisect_left(self.words, begin_ms - 5_000, key=_start_ms)
         chosen = []
-        for word in self.words[first:]:
+        for at in range(first, len(self.words)):
+            word = self.words[at]
             if word.start_ms >= end_ms:
                 break
             if begin_ms <= (word.start_ms + word.end_ms) // 2 < end_ms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from conversation.events import (
     Channel,
@@ -50,16 +51,17 @@ def steady_delivery(talk: Talk, note: str | None) -> ScorePart:
         for e in log.events
         if isinstance(e, RaisedVoiceEnded) and e.channel is Channel.AGENT
     ]
-    words = [w for f in log.finals if f.channel is Channel.AGENT for w in f.words]
+    said = [w for f in log.finals if f.channel is Channel.AGENT for w in f.words]
+    begins = sorted(word.start_ms for word in said)
     opportunities, evidence = [], []
     for begin_ms in range(0, log.end_ms, MINUTE_MS):
         span = (begin_ms, begin_ms + MINUTE_MS)
         spoken = intersect(log.speech[Channel.AGENT], [span])
-        own = [w for w in words if begin_ms <= w.start_ms < span[1]]
-        if total_ms(spoken) < MIN_SPEECH_MS or len(own) < MIN_WORDS:
+        words = bisect_left(begins, span[1]) - bisect_left(begins, begin_ms)
+        if total_ms(spoken) < MIN_SPEECH_MS or words < MIN_WORDS:
             continue
         spoken_ms = total_ms(bridged(list(spoken), PAUSE_IN_SPEECH_MS))
-        pace = len(own) * 60_000 / spoken_ms
+        pace = words * 60_000 / spoken_ms
         loud = any(begin < span[1] and end > begin_ms for begin, end in raised)
         steady = low <= pace <= high and not loud
         opportunities.append(Opportunity(*span, Channel.AGENT, steady))

@@ -5,8 +5,10 @@ Everything that callers said, or that comes from outside, passes through `escape
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from html import escape
+from operator import itemgetter
 
 from conversation.events import Channel
 from reports.audit_view import finer_talk, interrupters
@@ -253,28 +255,38 @@ def transcript(report: Report) -> str:
         {shown.at_ms for part in report.scorecard for shown in moments(report, part)}
         | {item.at_ms for item in to_practise(report)}
     )
-    rows = "".join(_line(part, report.acts, wanted, report) for part in report.transcript)
+    begins = sorted(part.start_ms for part in report.transcript)
+    acts = {
+        channel: sorted(
+            (
+                (act.start_ms, at, act)
+                for at, act in enumerate(report.acts)
+                if act.channel is channel
+            )
+        )
+        for channel in Channel
+    }
+    rows = ""
+    for number, part in enumerate(report.transcript):
+        later = bisect_right(begins, part.start_ms)
+        until_ms = begins[later] if later < len(begins) else report.call.duration_ms + 1
+        first = 0 if number == 0 else bisect_left(wanted, part.start_ms)
+        mine = acts[part.channel]
+        inside = mine[bisect_left(mine, (part.start_ms,)) : bisect_left(mine, (part.end_ms,))]
+        rows += _line(
+            part,
+            [act for _, _, act in sorted(inside, key=itemgetter(1))],
+            wanted[first : max(first, bisect_left(wanted, until_ms))],
+        )
     return (
         f"<section id='transcript'><h2>Transcript</h2><ol class='transcript'>{rows}</ol></section>"
     )
 
 
-def _line(
-    part: TranscriptPart, acts: Iterable[ActPart], wanted: Iterable[int], report: Report
-) -> str:
-    later = [p.start_ms for p in report.transcript if p.start_ms > part.start_ms]
-    until_ms = min(later, default=report.call.duration_ms + 1)
-    first = report.transcript[0] is part
-    anchors = "".join(
-        f"<i id='at-{at_ms}'></i>"
-        for at_ms in wanted
-        if (first or part.start_ms <= at_ms) and at_ms < until_ms
-    )
-    chips = "".join(
-        f"<span class='chip'>{escape(act_words(act.kind))}</span>"
-        for act in acts
-        if act.channel is part.channel and part.start_ms <= act.start_ms < part.end_ms
-    )
+def _line(part: TranscriptPart, acts: Iterable[ActPart], moments_ms: Iterable[int]) -> str:
+    """Write an utterance with its acts and the moments in it that other places link to."""
+    anchors = "".join(f"<i id='at-{at_ms}'></i>" for at_ms in moments_ms)
+    chips = "".join(f"<span class='chip'>{escape(act_words(act.kind))}</span>" for act in acts)
     words = spoken(part.text) if part.text is not None else "(not transcribed)"
     return (
         f"<li id='t-{escape(part.id)}' class='{part.channel}' data-at='{part.start_ms}' "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 Span = tuple[int, int]
+_end = itemgetter(1)
 
 
 def union(spans: Iterable[Span]) -> list[Span]:
@@ -21,7 +24,10 @@ def union(spans: Iterable[Span]) -> list[Span]:
 def intersect(left: Sequence[Span], right: Sequence[Span]) -> list[Span]:
     """Return the time that two unions share."""
     shared: list[Span] = []
-    i = j = 0
+    if not left or not right:
+        return shared
+    i = bisect_right(left, right[0][0], key=_end)
+    j = bisect_right(right, left[0][0], key=_end)
     while i < len(left) and j < len(right):
         begin, end = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
         if begin < end:

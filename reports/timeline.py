@@ -143,12 +143,11 @@ def _lanes(report: Report, frame: _Frame, *, linked: bool) -> str:
     }
     for speech in report.speech:
         span = (speech.begin_ms, speech.end_ms)
+        if not frame.holds(*span):
+            continue
         y = _LANE_Y[speech.channel]
         bars = [
-            *(
-                frame.bar(f"lane-{speech.channel}", s, y + _INSET, _LANE_HEIGHT - 2 * _INSET)
-                for s in [span]
-            ),
+            frame.bar(f"lane-{speech.channel}", span, y + _INSET, _LANE_HEIGHT - 2 * _INSET),
             *(
                 frame.bar(f"lane-{speech.channel}", s, y, _LANE_HEIGHT)
                 for s in intersect([span], raised[speech.channel])
@@ -168,8 +167,6 @@ def _lanes(report: Report, frame: _Frame, *, linked: bool) -> str:
 
 def _linked(report: Report, channel: Channel, span: Span, bars: str, linked: bool) -> str:
     """Give bars the words spoken as a tooltip, and a way to them in the transcript."""
-    if not bars:
-        return ""
     said = [
         part
         for part in report.transcript

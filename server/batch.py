@@ -284,7 +284,8 @@ def _serve(pipe: Connection, settings: HearingSettings) -> None:
         while True:
             pipe.send(_outcome(pipe.recv(), hearing))
     except (AudioError, AsrError) as error:
-        pipe.send(str(error))
+        with contextlib.suppress(OSError):  # a batch that is gone needs no word
+            pipe.send(str(error))
     except (EOFError, OSError):
         return
     finally:

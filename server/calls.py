@@ -32,7 +32,7 @@ from server.people.roles import Whose
 from server.resume import heard_again_from_ms
 from server.rules_folder import RuleSource
 from server.running_call import GRACE_S, RunningCall, Source
-from server.session import CallSession
+from server.session import LOOKED_BACK_AT, CallSession
 from server.shed import LEVELS, RETRY_AFTER_MS, ShedLadder, Signals, percentile_95, watch
 from server.store import CallIdTaken, CallSource, Journal, Unfinished
 from server.store.practice import practice_of
@@ -233,7 +233,7 @@ class Calls:
             unfinished.source.sample_rate_hz,
             self._hearing,
             unfinished.mark.position_ms,
-            partial(self.journal.events, unfinished.call_id),
+            partial(self.journal.events, unfinished.call_id, types=LOOKED_BACK_AT),
         )
         live = LiveCall(unfinished.call_id)
         live.publish(events, session.position_ms)
@@ -321,7 +321,7 @@ class Calls:
             hotwords=read_hotwords(opened.metadata),
             arm=arm_of(self._hearing.settings.experiment, call_id, opened.agent),
             muted_rules=muted_rules(self.journal, opened.agent, now),
-            journal=partial(self.journal.events, call_id),
+            journal=partial(self.journal.events, call_id, types=LOOKED_BACK_AT),
         )
         whose = Whose(agent=opened.agent, team=opened.metadata.get("team"))
         call = RunningCall(

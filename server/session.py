@@ -44,6 +44,7 @@ from conversation.events import (
     RecognitionChanged,
     RolesSwapped,
 )
+from conversation.interaction import HEARD
 from conversation.redaction import Redactor
 from prosody.rate import SpeakingRate
 from prosody.stage import ProsodyStage
@@ -61,6 +62,13 @@ _LONGEST_ACCEPTED_MS = 1_000
 """Audio that is accepted before it is judged, so that neither channel runs far ahead."""
 _VOICE_TICKS = 2_000
 """Ticks of 240 ms, of both sides, from which usual voices are learnt again: at least 4 minutes."""
+
+LOOKED_BACK_AT = tuple(
+    str(kind.__struct_config__.tag)
+    for kind in (CallStarted, *HEARD, CallEnded)
+    if kind is not PartialTranscript
+)
+"""Types of event that the post-call pass needs; a long call has as many of others again."""
 
 
 class Clock(Enum):
@@ -109,7 +117,8 @@ class CallSession:
         self._scorer = hearing.act_scorer(timely=clock is Clock.LIVE)
         self._core = Conversation.for_call(started)
         self._journal = journal
-        """Reads what earlier calls have returned; without it observations are kept in memory."""
+        """Reads what earlier calls have returned, of `LOOKED_BACK_AT` at least; without it
+        observations are kept in memory."""
         self._observations: list[Observation] = []
         self._voices: deque[ProsodyFrame] = deque(maxlen=_VOICE_TICKS)
         """What voices were like before this process took the call up."""

@@ -14,13 +14,15 @@ import os
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
 LOOP_STALL_S = 0.25
 ANALYSIS_STALL_S = 2.0
 ANALYSIS_HANG_S = 10.0
+_LATE_S = 0.5
+"""A look that comes later than this says that the process had no processor (our choice)."""
 EXIT_CODE = 70
 """What the service manager sees of a process that ended itself (`EX_SOFTWARE`)."""
 _EVERY_S = 0.05
@@ -77,11 +79,18 @@ class Watchdog:
         self._now_s = now_s
         self._stalled: set[str] = set()
         self._dumped_s: dict[str, float] = {}
+        self._looked_s: float | None = None
+        self._away: deque[tuple[float, float]] = deque(maxlen=256)
+        """When this thread was back after it had not run either, and for how long."""
         self.stalls: Counter[str] = Counter()
         """How often each has stalled."""
 
     def check(self) -> bool:
         """Look once; return whether everything goes on."""
+        now_s = self._now_s()
+        if self._looked_s is not None and now_s - self._looked_s > _LATE_S:
+            self._away.append((now_s, now_s - self._looked_s))
+        self._looked_s = now_s
         for each in self._watched:
             stuck_s = each.stuck_s()
             if stuck_s < each.stall_s:
@@ -91,10 +100,22 @@ class Watchdog:
                 self._stalled.add(each.name)
                 self.stalls[each.name] += 1
                 self._say(each, stuck_s)
-            if each.hang_s is not None and stuck_s >= each.hang_s:
+            if each.hang_s is not None and stuck_s - self._away_s(now_s, stuck_s) >= each.hang_s:
                 _LOG.critical("%s hangs: this process ends, to be started again", each.name)
                 self._give_up()
         return not self._stalled
+
+    def _away_s(self, now_s: float, stuck_s: float) -> float:
+        """Return how much of the last `stuck_s` no thread of this process could run.
+
+        A machine that is paused, or has no processor for this process, is no hang: to start
+        again would only cost more.
+        """
+        return sum(
+            min(lost_s, stuck_s - (now_s - back_s))
+            for back_s, lost_s in self._away
+            if now_s - back_s < stuck_s
+        )
 
     def _say(self, each: Watched, stuck_s: float) -> None:
         now_s = self._now_s()

@@ -13,10 +13,11 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from asr.errors import AsrError
 from asr.settings import AsrSettings
 from audio.sources import open_recording
 from server.analyze import SAMPLE
-from server.batch import BatchError, Task, analyze_many, analyze_one
+from server.batch import BatchError, Task, _serve, analyze_many, analyze_one
 from server.cli import app
 from server.commands.analyze import find_calls
 from server.hearing import Hearing, HearingSettings
@@ -120,3 +121,17 @@ def test_the_summary_is_a_table_of_every_call(calls: Path, tmp_path: Path) -> No
     assert rows[0]["seconds"] == "8.0"
     assert rows[1]["agent_interrupted"] == ""
     assert (out / "call4" / "transcript.vtt").read_text().startswith("WEBVTT")
+
+
+def test_a_process_whose_batch_is_gone_ends_without_a_word(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object) -> None:
+        raise AsrError("The recogniser has ended.")
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("server.batch.analyze_one", ended)
+    batch, process = multiprocessing.Pipe()
+    batch.send(tasks(calls, tmp_path / "out")[0])
+    batch.close()
+    _serve(process, SETTINGS)

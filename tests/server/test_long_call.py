@@ -12,6 +12,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from functools import cache
+from itertools import takewhile
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -31,8 +32,10 @@ from conversation.events import (
     SpeechEnded,
     SpeechStarted,
 )
+from conversation.speech import Spans
 from server.call_view import CallView, fold, fold_all
 from server.hub import LiveCall
+from server.session import LOOKED_BACK_AT
 from tests.golden.files import events_of
 
 pytestmark = pytest.mark.unit
@@ -192,3 +195,38 @@ def test_a_view_keeps_the_first_act_of_each_kind_and_the_newest_overlaps() -> No
         for number in range(2_500)
     ]
     assert [mark.begin_ms for mark in fold_all(cuts).overlaps] == list(range(500, 2_500))
+
+
+def test_the_pass_after_a_call_looks_at_what_is_near_each_overlap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at = 0
+    between = Spans.between
+
+    def counted(spans: Spans, begin_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
+        nonlocal looked_at
+        for span in between(spans, begin_ms, end_ms):
+            looked_at += 1
+            yield span
+
+    monkeypatch.setattr(Spans, "between", counted)
+    started = events_of("upset")[0]
+    assert isinstance(started, CallStarted)
+    per_minute: list[float] = []
+    for minutes in (10, 40):
+        heard = takewhile(lambda o, end_ms=minutes * MINUTE_MS: o.at_ms < end_ms, long_call())
+        looked_at = 0
+        judged = Conversation.for_call(started).final_pass([started, *heard])
+        assert len(judged) > minutes / 2
+        per_minute.append(looked_at / minutes)
+    assert per_minute[1] < 1.2 * per_minute[0]
+
+
+@pytest.mark.parametrize("name", ["upset", "hostile", "calm", "trouble"])
+def test_the_pass_after_a_call_needs_some_types_of_event_only(name: str) -> None:
+    heard = [event for event in events_of(name) if isinstance(event, Observation)]
+    assert isinstance(heard[0], CallStarted)
+    some = [event for event in heard if event.__struct_config__.tag in LOOKED_BACK_AT]
+    assert len(some) < len(heard)
+    core = Conversation.for_call(heard[0])
+    assert core.final_pass(some) == core.final_pass(heard)

@@ -59,6 +59,33 @@ def test_what_hangs_is_given_up() -> None:
     assert ends == [True]
 
 
+def test_a_process_that_was_stopped_does_not_hang() -> None:
+    now, began, ends = [0.0], [0.0], []
+    dog = Watchdog(
+        [Watched("analysis", lambda: now[0] - began[0], 2.0, 10.0)],
+        give_up=lambda: ends.append(now[0]),
+        dump=lambda: None,
+        now_s=lambda: now[0],
+    )
+
+    def live(until_s: float) -> None:
+        while now[0] < until_s and not ends:
+            now[0] += 0.25
+            dog.check()
+
+    live(4.0)
+    now[0] = 100.0
+    live(105.0)
+    assert ends == [], "9 s of work, and 96 s in which nothing ran"
+    live(110.0)
+    assert ends == [106.25]
+    ends.clear()
+    now[0] = began[0] = 200.0
+    dog.check()
+    live(210.0)
+    assert ends == [210.0], "what was lost before the work began is not counted for it"
+
+
 def test_work_that_is_done_is_not_stuck() -> None:
     busy = Busy()
     assert busy.stuck_s() == 0.0
