@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from server.store.checkpoints import Mark, write_marks
+from server.store.checkpoints import CallMark, write_marks
 from server.store.tables import EVENTS
+from server.store.tenancy import Job, for_job
 
 QUEUE_EVENTS = 4_096
 """Events that may wait; beyond it the analysis waits (`reliability.md` section 4)."""
@@ -19,7 +20,6 @@ BATCH_EVENTS = 256
 """A transaction closes when it has about so many events; it never waits for more."""
 
 Rows = Sequence[dict[str, Any]]
-CallMark = tuple[str, Mark]
 
 
 class _Batch(NamedTuple):
@@ -29,10 +29,13 @@ class _Batch(NamedTuple):
 
 
 class GroupWriter:
-    """Writes batches in the order of `submit`; a batch is committed whole or not at all."""
+    """Writes batches in the order of `submit`; a batch is committed whole or not at all.
+
+    Batches of all tenants go into one commit; their rows and marks say whose they are.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self._engine = for_job(engine, Job.COMMIT)
         self._changed = threading.Condition()
         self._waiting: deque[_Batch] = deque()
         self._waiting_events = 0
