@@ -3,7 +3,8 @@
 Every route says in `opt` what it needs: `action=Action.…`, `public=True`, or `vendor=True` for the
 sockets of telephony systems, which have signatures of their own. With `scope` beside the action a
 machine may come with an API key of that scope instead. One guard checks it; a route that
-says nothing is refused. Whose calls an action extends to, the handlers ask themselves.
+says nothing is refused. Whose calls an action extends to, the handlers ask themselves, of
+`request.state["journal"]`: in it there is nothing but the asker's tenant.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from litestar.handlers import BaseRouteHandler
 from server.auth import COOKIE, SECURE_COOKIE, SingleUser, is_loopback_host
 from server.people.accounts import Accounts
 from server.people.audit import Audit
-from server.people.keys import ApiKeys
+from server.people.keys import ApiKey, ApiKeys
 from server.people.limits import AttemptLimiter
-from server.people.roles import LOCAL_PERSON, Action, Person
+from server.people.roles import LOCAL_PERSON, Action, Person, reaches
 from server.people.sessions import Sessions, csrf_token
 
 CSRF_HEADER = "x-heartline-csrf"
@@ -49,7 +50,7 @@ class Access:
 
     def __init__(
         self,
-        engine: sa.Engine,
+        database: sa.Engine,
         local: SingleUser,
         audit: Audit,
         *,
@@ -57,11 +58,11 @@ class Access:
         now_s: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.accounts = Accounts(engine)
+        self.accounts = Accounts(database)
         self.sessions = Sessions(
-            engine, self.accounts, lambda: round(self.now().timestamp() * 1000)
+            database, self.accounts, lambda: round(self.now().timestamp() * 1000)
         )
-        self.keys = ApiKeys(engine)
+        self.keys = ApiKeys(database)
         self.attempts = AttemptLimiter()
         self.audit = audit
         self.local = local
@@ -90,18 +91,19 @@ class Access:
         person = self.sessions.person(cookie)
         return None if person is None else SignIn(person, cookie)
 
-    def may_send(self, authorization: str) -> bool:
-        """Whether a source's `Authorization` header lets it bring calls."""
+    def sender(self, authorization: str) -> str | None:
+        """Return for which tenant an `Authorization` header brings calls, None for none."""
         if self.local.is_key(authorization):
-            return True
-        return self.has_key(authorization, "ingest")
+            return LOCAL_PERSON.tenant
+        key = self.key_of(authorization, "ingest")
+        return None if key is None else key.tenant
 
-    def has_key(self, authorization: str, scope: str) -> bool:
-        """Whether an `Authorization` header carries an API key with a scope."""
+    def key_of(self, authorization: str, scope: str) -> ApiKey | None:
+        """Return the API key that an `Authorization` header carries, if it has a scope."""
         scheme, _, key = authorization.partition(" ")
         now_ms = round(self.now().timestamp() * 1000)
         found = self.keys.recognise(key, now_ms) if scheme.lower() == "bearer" else None
-        return found is not None and scope in found.scopes
+        return found if found is not None and scope in found.scopes else None
 
     def is_current(self, sign_in: SignIn) -> bool:
         """Whether somebody who was let in still is; asked again while a socket is open."""
@@ -158,15 +160,15 @@ async def may_do(connection: _ANY, handler: BaseRouteHandler) -> None:
         return
     access: Access = connection.app.state.access
     sign_in = await asyncio.to_thread(access.sign_in_of, connection)
-    scope = handler.opt.get("scope")
+    scope, action = handler.opt.get("scope"), handler.opt.get("action")
     if sign_in is None and scope is not None:
         header = connection.headers.get("authorization", "")
-        if await asyncio.to_thread(access.has_key, header, scope):
+        key = await asyncio.to_thread(access.key_of, header, scope)
+        if key is not None and isinstance(action, Action) and reaches(key.tenant, action):
             return
     if sign_in is None:
         connection.app.state.metrics.auth_failures["rest"] += 1
         raise NotAuthorizedException("Sign in first.")
-    action = handler.opt.get("action")
     if not isinstance(action, Action) or not sign_in.person.may(action):
         raise PermissionDeniedException("Your role does not include this.")
     if connection.scope.get("method") in _CHANGING and sign_in.session is not None:
@@ -176,3 +178,4 @@ async def may_do(connection: _ANY, handler: BaseRouteHandler) -> None:
         if site not in _SAME_SITE or not good:
             raise PermissionDeniedException("The page is too old; load it again.")
     connection.state["sign_in"] = sign_in
+    connection.state["journal"] = connection.app.state.calls.journal.of(sign_in.person.tenant)

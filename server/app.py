@@ -46,6 +46,7 @@ from server.static_files import asset_route
 from server.store.figures import calls_without_figures
 from server.store.retention import RetentionSettings, expire
 from server.store.tables import CALLS as TABLE_OF_CALLS
+from server.store.tenancy import Job, for_job, for_tenant, tenants_of
 from server.stream_routes import CALL_ROUTES, STREAM_SOCKETS
 from server.tone_routes import tone_router
 from server.trend_routes import TREND_ROUTES
@@ -85,15 +86,15 @@ async def readyz(state: State) -> Response[str]:
         return Response("not ready: draining, or no recogniser is there", status_code=503)
     try:
         async with asyncio.timeout(_DATABASE_S):
-            await asyncio.to_thread(_write_nothing, calls.journal.engine)
+            await asyncio.to_thread(_write_nothing, calls.journal.database)
     except (SQLAlchemyError, TimeoutError):
         return Response("not ready: the database cannot be written", status_code=503)
     return Response("ready", status_code=200)
 
 
-def _write_nothing(engine: sa.Engine) -> None:
+def _write_nothing(database: sa.Engine) -> None:
     """Do what a write needs, on no row."""
-    with engine.begin() as connection:
+    with for_job(database, Job.READINESS).begin() as connection:
         connection.execute(sa.update(TABLE_OF_CALLS).where(sa.false()).values(live=False))
 
 
@@ -108,29 +109,30 @@ async def panel() -> Response[str]:
 
 async def _expire_hourly(calls: Calls, retention: RetentionSettings) -> None:
     while True:
-        engine, now = calls.journal.engine, datetime.now(UTC)
+        database, now = calls.journal.database, datetime.now(UTC)
         try:
-            done = await asyncio.to_thread(expire, engine, retention, now=now)
+            done = await asyncio.to_thread(expire, database, retention, now=now)
         except SQLAlchemyError as error:
             _LOG.error("retention could not run: %s", type(error).__name__)
         else:
-            if done is not None:
-                _LOG.info("retention deleted %d calls, %d events", done.calls, done.events)
+            for one in done:
+                _LOG.info("retention deleted %d calls, %d events", one.calls, one.events)
         await asyncio.sleep(_RETENTION_EVERY_S)
 
 
 async def _work_out_figures(calls: Calls, aside: Aside) -> None:
     """Have the figures of finished calls ready before somebody asks for their trend."""
-    engine = calls.journal.engine
+    database = calls.journal.database
     while True:
         await asyncio.sleep(_FIGURES_EVERY_S)
         since_ms = round((datetime.now(UTC) - _FIGURES_BACK).timestamp() * 1000)
         try:
-            waiting = await asyncio.to_thread(
-                calls_without_figures, engine, since_ms, _FIGURES_AT_ONCE
-            )
-            if waiting:
-                await aside.run(MakeFigures(database_of(engine), waiting))
+            for tenant in await asyncio.to_thread(tenants_of, database):
+                waiting = await asyncio.to_thread(
+                    calls_without_figures, for_tenant(database, tenant), since_ms, _FIGURES_AT_ONCE
+                )
+                if waiting:
+                    await aside.run(MakeFigures(database_of(database), tenant, waiting))
         except (SQLAlchemyError, AsideError) as error:
             _LOG.error("figures could not be worked out: %s", type(error).__name__)
 

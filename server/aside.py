@@ -30,6 +30,7 @@ class MakeFigures(msgspec.Struct, frozen=True, tag="figures"):
     """Work out and keep the numbers of calls."""
 
     database: str
+    tenant: str
     call_ids: list[str]
 
 
@@ -37,6 +38,7 @@ class TryRules(msgspec.Struct, frozen=True, tag="rules"):
     """Replay calls under the rules as they are and as somebody would have them."""
 
     database: str
+    tenant: str
     call_ids: list[str]
     before: list[tuple[str, str]]
     """Name and text of the rule files that are in force."""
@@ -124,7 +126,8 @@ def database_of(engine: sa.Engine) -> str:
 
 def do(job: Job) -> Any:
     """Do a job."""
-    with closing(Journal(job.database, serving=False)) as journal:
+    with closing(Journal(job.database, serving=False)) as opened:
+        journal = opened.of(job.tenant)
         return _make_figures(journal, job) if isinstance(job, MakeFigures) else _try(journal, job)
 
 

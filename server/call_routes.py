@@ -17,7 +17,7 @@ from reports.model import Report, encode
 from reports.page_assets import content_security_policy
 from reports.wording import DISPUTE_WORDS
 from server.people.roles import GRANTS, LOCAL_PERSON, Action, Person, Reach
-from server.store import CallFilter, CallRow
+from server.store import CallFilter, CallRow, Journal
 from server.store.disputes import WITHDRAWN, add_dispute, disputes_of
 from server.store.figures import forget_figures
 from server.store.practice import practice_of
@@ -49,7 +49,7 @@ async def list_calls(
     )
     person: Person = request.state["sign_in"].person
     wanted = msgspec.structs.replace(within_reach(wanted, person), person=person.id)
-    find = state.calls.journal.find_calls
+    find = request.state["journal"].find_calls
     try:
         page = await asyncio.to_thread(find, wanted, limit=limit, cursor=cursor)
     except ValueError as error:
@@ -87,7 +87,7 @@ async def report_json(
 ) -> Response[bytes]:
     """Return a finished call's report as JSON."""
     await may_read(call_id, state, request)
-    report = await asyncio.to_thread(report_of, state, call_id)
+    report = await asyncio.to_thread(report_of, request.state["journal"], call_id)
     return Response(encode(report), media_type=MediaType.JSON)
 
 
@@ -101,8 +101,8 @@ async def report_html(
 ) -> Response[str]:
     """Return a finished call's report as a page."""
     await may_read(call_id, state, request)
-    report = await asyncio.to_thread(report_of, state, call_id)
-    disputed = await asyncio.to_thread(disputes_of, state.calls.journal.engine, call_id)
+    report = await asyncio.to_thread(report_of, request.state["journal"], call_id)
+    disputed = await asyncio.to_thread(disputes_of, request.state["journal"].engine, call_id)
     policy = f"{content_security_policy(served=True)}; frame-ancestors 'none'"
     page = render_html(report, served=True, disputed=disputed)
     return Response(page, media_type=MediaType.HTML, headers={"Content-Security-Policy": policy})
@@ -119,13 +119,13 @@ async def dispute(
     await may_read(call_id, state, request)
     if data.verdict not in (*DISPUTE_WORDS, WITHDRAWN):
         raise ValidationException(f"verdict is one of {', '.join(DISPUTE_WORDS)}, withdrawn.")
-    report = await asyncio.to_thread(report_of, state, call_id)
+    journal: Journal = request.state["journal"]
+    report = await asyncio.to_thread(report_of, journal, call_id)
     if data.span not in {event.id for event in report.interruptions.events}:
         raise NotFoundException("There is no such interruption in this call.")
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    engine = state.calls.journal.engine
-    await asyncio.to_thread(add_dispute, engine, call_id, data.span, data.verdict, at)
-    await asyncio.to_thread(forget_figures, engine, call_id)
+    await asyncio.to_thread(add_dispute, journal.engine, call_id, data.span, data.verdict, at)
+    await asyncio.to_thread(forget_figures, journal.engine, call_id)
 
 
 async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) -> None:
@@ -135,8 +135,9 @@ async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) 
     """
     person: Person = request.state["sign_in"].person
     reason = request.query_params.get("reason")
-    row = await asyncio.to_thread(state.calls.journal.call, call_id)
-    practice = await asyncio.to_thread(practice_of, state.calls.journal.engine, call_id)
+    journal: Journal = request.state["journal"]
+    row = await asyncio.to_thread(journal.call, call_id)
+    practice = await asyncio.to_thread(practice_of, journal.engine, call_id)
     if practice is not None:
         if row is None or practice.person != person.id:
             raise NotFoundException("There is no such call.")
@@ -146,20 +147,20 @@ async def may_read(call_id: str, state: State, request: Request[Any, Any, Any]) 
     if person.id != LOCAL_PERSON.id:
         audit = state.access.audit
         await asyncio.to_thread(
-            audit.add, person.id, "view_call", call_id, state.access.now(), reason or ""
+            audit.add, person, "view_call", call_id, state.access.now(), reason or ""
         )
 
 
-def report_of(state: State, call_id: str) -> Report:
+def report_of(journal: Journal, call_id: str) -> Report:
     """Build a call's report, with what is known since the call and beside the agent's own usual.
 
     Raises:
         NotFoundException: nothing is kept of it.
     """
-    report = stored_report(state.calls.journal, call_id)
+    report = stored_report(journal, call_id)
     if report is None:
         raise NotFoundException("There is no such call.")
-    return beside_usual(state.calls.journal, report)
+    return beside_usual(journal, report)
 
 
 CALL_LIST_ROUTES = (list_calls, report_json, report_html, dispute)

@@ -29,6 +29,7 @@ from server.metrics import Metrics, gauge, gauges
 from server.mutes import muted_rules
 from server.opening import open_session, reopen_session
 from server.people.roles import Whose
+from server.people.tenants import DEFAULT_TENANT, own_call_id
 from server.resume import heard_again_from_ms
 from server.rules_folder import RuleSource
 from server.running_call import GRACE_S, RunningCall, Source
@@ -54,6 +55,7 @@ class Calls:
         self.metrics = metrics or Metrics()
         self.metrics.watch(self._measures)
         self.journal = journal
+        """The default tenant's record; that of another comes from it."""
         self.journal.gather_while(lambda: len(self.running) >= MANY_CALLS)
         self.ingest = ingest or IngestSettings()
         self.expected = ExpectedCalls()
@@ -127,8 +129,10 @@ class Calls:
         """Rules that the settings switch off."""
         return frozenset(self._hearing.settings.conversation.disabled_rules)
 
-    async def attach(self, start: Start, source: Source) -> tuple[RunningCall, int, Sequence[Item]]:
-        """Open a native call, or let its source go on with it over another socket.
+    async def attach(
+        self, start: Start, source: Source, tenant: str = DEFAULT_TENANT
+    ) -> tuple[RunningCall, int, Sequence[Item]]:
+        """Open a tenant's native call, or let its source go on with it over another socket.
 
         Returns:
             The call, its epoch, and the gap between the two sockets if there is one.
@@ -137,21 +141,22 @@ class Calls:
             IngestError: `call_ended`, `unknown_call`, `format_changed`, `bad_start`, `draining`
                 or `overloaded`.
         """
-        call = await self._known(start.call_id)
+        journal, wanted_id = self.journal.of(tenant), _own_id(tenant, start.call_id)
+        call = await self._known(wanted_id)
         if call is not None and not call.over:
             if not call.native:
                 raise IngestError("call_ended", 4410, "This call_id belongs to another source.")
             items = await self._go_on(call, start)
             return call, await call.attach(source), items
         if start.resume_from_ms is not None:
-            await self._refuse_to_resume(start.call_id or "")
-        engine, name = self.journal.engine, start.call_id or ""
-        practised = await asyncio.to_thread(practice_of, engine, name) is not None
-        metadata = {k: v for k, v in start.metadata.items() if not practised or k != "team"}
+            await self._refuse_to_resume(journal, wanted_id or "")
+        practised = await asyncio.to_thread(practice_of, journal.engine, wanted_id or "")
+        metadata = {k: v for k, v in start.metadata.items() if practised is None or k != "team"}
         call = self._open(
-            start.call_id,
+            journal,
+            wanted_id,
             CallOpened(
-                source=PRACTICE_SOURCE if practised else "ingest",
+                source="ingest" if practised is None else PRACTICE_SOURCE,
                 channels=start.channels,
                 sample_rate_hz=start.sample_rate,
                 vendor_id=start.metadata.get("vendor_id"),
@@ -200,19 +205,19 @@ class Calls:
         return self.running.get(call_id)
 
     async def _take_up(self, unfinished: Unfinished) -> None:
-        call_id = unfinished.call_id
+        call_id, journal = unfinished.call_id, self.journal.of(unfinished.tenant)
         try:
-            session, live, seq = await asyncio.to_thread(self._reopen, unfinished)
+            session, live, seq = await asyncio.to_thread(self._reopen, unfinished, journal)
         except Exception as error:
             # What was said may stand in the message, so only the kind is logged.
             _LOG.error("call %s cannot go on: %s", call_id, type(error).__name__)
-            await asyncio.to_thread(self.journal.end_call, call_id, unfinished.mark.position_ms)
+            await asyncio.to_thread(journal.end_call, call_id, unfinished.mark.position_ms)
             return
-        whose = Whose(agent=unfinished.agent, team=unfinished.team)
+        whose = Whose(agent=unfinished.agent, team=unfinished.team, tenant=unfinished.tenant)
         call = RunningCall(
             session,
             live,
-            self.journal,
+            journal,
             source=unfinished.source,
             whose=whose,
             meter=self.metrics.call(session.started.source),
@@ -224,8 +229,10 @@ class Calls:
             self._by_vendor_id[started.source, started.vendor_id] = call_id
         self._run(call)
 
-    def _reopen(self, unfinished: Unfinished) -> tuple[CallSession, LiveCall, int]:
-        events = self.journal.events(unfinished.call_id)
+    def _reopen(
+        self, unfinished: Unfinished, journal: Journal
+    ) -> tuple[CallSession, LiveCall, int]:
+        events = journal.events(unfinished.call_id)
         if any(isinstance(event, CallEnded) for event in events):
             raise ValueError("This call has been ended.")
         session = reopen_session(
@@ -233,14 +240,14 @@ class Calls:
             unfinished.source.sample_rate_hz,
             self._hearing,
             unfinished.mark.position_ms,
-            partial(self.journal.events, unfinished.call_id, types=LOOKED_BACK_AT),
+            partial(journal.events, unfinished.call_id, types=LOOKED_BACK_AT),
         )
         live = LiveCall(unfinished.call_id)
         live.publish(events, session.position_ms)
         return session, live, len(events)
 
-    async def _refuse_to_resume(self, call_id: str) -> None:
-        events = await asyncio.to_thread(self.journal.events, call_id)
+    async def _refuse_to_resume(self, journal: Journal, call_id: str) -> None:
+        events = await asyncio.to_thread(journal.events, call_id)
         ended = [event.reason for event in events if isinstance(event, CallEnded)]
         if ended and ended[-1] != "source_lost":
             raise IngestError("call_ended", 4410, "This call was ended and cannot go on.")
@@ -261,7 +268,7 @@ class Calls:
             call_id = call_id_of(opened.vendor_id)
             if call_id is not None and self.journal.has_call(call_id):
                 call_id = None
-            call = self._open(call_id, opened)
+            call = self._open(self.journal, call_id, opened)
         elif call.session.sample_rate_hz != opened.sample_rate_hz:
             raise IngestError(
                 "unsupported_format", 4415, "All streams of a call must have one sample rate."
@@ -279,7 +286,11 @@ class Calls:
         return None
 
     def _open(
-        self, wanted_id: str | None, opened: CallOpened, decoder: IngestDecoder | None = None
+        self,
+        journal: Journal,
+        wanted_id: str | None,
+        opened: CallOpened,
+        decoder: IngestDecoder | None = None,
     ) -> RunningCall:
         if self.draining:
             raise IngestError("draining", 1012, "This server is being restarted; come back soon.")
@@ -290,14 +301,14 @@ class Calls:
                 "This server has no room for another call.",
                 retry_after_ms=RETRY_AFTER_MS,
             )
-        call_id = wanted_id or f"c_{secrets.token_hex(8)}"
+        call_id = wanted_id or own_call_id(journal.tenant, f"c_{secrets.token_hex(8)}")
         now = datetime.now(UTC).astimezone()
         started_at = now.isoformat(timespec="seconds")
         source = CallSource(sample_rate_hz=opened.sample_rate_hz)
         if decoder is not None:
             source = decoder.start.format
         try:
-            self.journal.open_call(
+            journal.open_call(
                 call_id,
                 started_at,
                 opened.agent,
@@ -320,14 +331,15 @@ class Calls:
             metadata=opened.metadata,
             hotwords=read_hotwords(opened.metadata),
             arm=arm_of(self._hearing.settings.experiment, call_id, opened.agent),
-            muted_rules=muted_rules(self.journal, opened.agent, now),
-            journal=partial(self.journal.events, call_id, types=LOOKED_BACK_AT),
+            muted_rules=muted_rules(journal, opened.agent, now),
+            journal=partial(journal.events, call_id, types=LOOKED_BACK_AT),
         )
-        whose = Whose(agent=opened.agent, team=opened.metadata.get("team"))
+        team = opened.metadata.get("team")
+        whose = Whose(agent=opened.agent, team=team, tenant=journal.tenant)
         call = RunningCall(
             session,
             LiveCall(call_id),
-            self.journal,
+            journal,
             decoder,
             source=source,
             whose=whose,
@@ -356,12 +368,12 @@ class Calls:
         for key in gone:
             del self._by_vendor_id[key]
 
-    async def find(self, call_id: str) -> LiveCall | None:
-        """Return what dashboards see of a call, also of one that ended before this process."""
+    async def find(self, call_id: str, journal: Journal) -> LiveCall | None:
+        """Return what dashboards see of a tenant's call, also of one that ended before."""
         running = await self._known(call_id)
-        if running is not None:
+        if running is not None and running.whose.tenant == journal.tenant:
             return running.live
-        events = await asyncio.to_thread(self.journal.events, call_id)
+        events = await asyncio.to_thread(journal.events, call_id)
         if not events:
             return None
         live = LiveCall(call_id)
@@ -389,6 +401,13 @@ class Calls:
     def close(self) -> None:
         """End the analysis."""
         self._analysis.close()
+
+
+def _own_id(tenant: str, call_id: str | None) -> str | None:
+    try:
+        return None if call_id is None else own_call_id(tenant, call_id)
+    except ValueError as error:
+        raise IngestError("bad_start", 4400, str(error)) from error
 
 
 __all__ = ["GRACE_S", "Calls", "RunningCall"]

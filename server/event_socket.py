@@ -82,7 +82,8 @@ async def call_events(
         if first.get("snapshot") == "view":
             told = snapshot.as_view()
         else:
-            told = await asyncio.to_thread(_told, state.calls.journal, call_id, snapshot)
+            journal = state.calls.journal.of(signed_in.person.tenant)
+            told = await asyncio.to_thread(_told, journal, call_id, snapshot)
         await socket.send_text(told.decode())
         if live.over:
             await socket.send_text(live.report_message().decode())
@@ -206,7 +207,8 @@ async def _reached(
     state: State, call_id: str, person: Person, audience: Audience
 ) -> LiveCall | None:
     """Return a call if the person may see it like this; None as if there were no such call."""
-    row = await asyncio.to_thread(state.calls.journal.call, call_id)
+    journal = state.calls.journal.of(person.tenant)
+    row = await asyncio.to_thread(journal.call, call_id)
     if row is None:
         return None
     needed = [Action.WATCH_LIVE if row.live else Action.READ_CONTENT]
@@ -216,7 +218,7 @@ async def _reached(
         needed.append(Action.COACH_SELF)
     if not all(person.may_with(action, row.whose) for action in needed):
         return None
-    live: LiveCall | None = await state.calls.find(call_id)
+    live: LiveCall | None = await state.calls.find(call_id, journal)
     return live
 
 

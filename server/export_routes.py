@@ -17,6 +17,7 @@ from reports.build import build_report
 from reports.exports import EXPORTS, export
 from server.call_routes import may_read
 from server.people.roles import Action
+from server.store import Journal
 
 PLACES = {
     "/transcript.vtt": "vtt",
@@ -47,7 +48,7 @@ async def report_csv(
 ) -> Response[bytes]:
     """Return the tables of a call: interruptions, cues, promises and scorecard, zipped."""
     await may_read(call_id, state, request)
-    files = await asyncio.to_thread(_files, state, call_id, "csv")
+    files = await asyncio.to_thread(_files, request.state["journal"], call_id, "csv")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -64,14 +65,15 @@ def _download(path: str, name: str) -> HTTPRouteHandler:
     ) -> Response[bytes]:
         """Return the call in this format."""
         await may_read(call_id, state, request)
-        (content,) = (await asyncio.to_thread(_files, state, call_id, name)).values()
+        files = await asyncio.to_thread(_files, request.state["journal"], call_id, name)
+        (content,) = files.values()
         return Response(content, media_type=media_type)
 
     return download
 
 
-def _files(state: State, call_id: str, name: str) -> dict[str, bytes]:
-    events = state.calls.journal.events(call_id)
+def _files(journal: Journal, call_id: str, name: str) -> dict[str, bytes]:
+    events = journal.events(call_id)
     if not events:
         raise NotFoundException("There is no such call.")
     return export(name, build_report(events), events)

@@ -18,6 +18,7 @@ from server.adapters.contract import IngestError, Item
 from server.adapters.pace import Rate, RateCheck, TextLimit, check_age
 from server.calls import RunningCall
 from server.ingest import read_start
+from server.people.tenants import DEFAULT_TENANT
 
 FIRST_MESSAGE_S = 10.0
 _CREDENTIAL_S = 5.0
@@ -66,8 +67,8 @@ async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
     call: RunningCall | None = None
     epoch = 0
     try:
-        first = await _first_message(socket, state)
-        call, epoch, items = await state.calls.attach(read_start(first), source)
+        tenant, first = await _first_message(socket, state)
+        call, epoch, items = await state.calls.attach(read_start(first), source, tenant)
         away_ms = call.away_ms
         await send(
             socket,
@@ -102,8 +103,8 @@ async def ingest(socket: WebSocket[Any, Any, Any], state: State) -> None:
             call.detach(epoch)
 
 
-async def _first_message(socket: WebSocket[Any, Any, Any], state: State) -> str | bytes:
-    """Return the first message of a source that may send audio.
+async def _first_message(socket: WebSocket[Any, Any, Any], state: State) -> tuple[str, str | bytes]:
+    """Return for which tenant a source may send audio, and its first message.
 
     Raises:
         IngestError: `unauthorized` or `start_timeout`.
@@ -111,24 +112,27 @@ async def _first_message(socket: WebSocket[Any, Any, Any], state: State) -> str 
     access: Access = state.access
     header = socket.headers.get("authorization")
     if header:
-        allowed = await asyncio.to_thread(access.may_send, header)
+        tenant = await asyncio.to_thread(access.sender, header)
     else:
         users = await asyncio.to_thread(access.accounts.any)
         allowed = state.calls.ingest.anonymous and not is_proxied(socket) and not users
+        tenant = DEFAULT_TENANT if allowed else None
     refused = IngestError(
         "unauthorized", 4401, "Send a key with the scope ingest as Authorization: Bearer KEY."
     )
-    if header and not allowed:
+    if header and tenant is None:
         raise refused
-    if not allowed:
+    if tenant is None:
         try:
             ticket = msgspec.json.decode(await _receive(socket, _CREDENTIAL_S), type=_Auth)
         except (TimeoutError, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise refused from error
-        if await asyncio.to_thread(access.redeem, ticket.ticket) is None:
+        signed_in = await asyncio.to_thread(access.redeem, ticket.ticket)
+        if signed_in is None:
             raise refused
+        tenant = signed_in.person.tenant
     try:
-        return await _receive(socket, FIRST_MESSAGE_S)
+        return tenant, await _receive(socket, FIRST_MESSAGE_S)
     except TimeoutError as error:
         raise IngestError("start_timeout", 4408, "No start message came within 10 s.") from error
 

@@ -37,7 +37,8 @@ async def landing(state: State, request: Request[Any, Any, Any]) -> Landing:
         users = await asyncio.to_thread(access.accounts.any)
         return Landing(me=None, users=users, live=None, ticket=None)
     wanted = within_reach(CallFilter(live=True), signed_in.person)
-    page = await asyncio.to_thread(state.calls.journal.find_calls, wanted, limit=1)
+    journal = state.calls.journal.of(signed_in.person.tenant)
+    page = await asyncio.to_thread(journal.find_calls, wanted, limit=1)
     return Landing(
         me=describe(signed_in),
         users=signed_in.person.id != LOCAL_PERSON.id,

@@ -66,7 +66,7 @@ def oidc_routes(oidc: Oidc, origins: tuple[str, ...]) -> list[HTTPRouteHandler]:
             raise NotAuthorizedException("This person is no user here; ask your administrator.")
         session = await asyncio.to_thread(access.sessions.open, person)
         add = access.audit.add
-        await asyncio.to_thread(add, person.id, "sign_in", person.name, access.now(), "oidc")
+        await asyncio.to_thread(add, person, "sign_in", person.name, access.now(), "oidc")
         answer = Redirect("/", status_code=302, cookies=[session_cookie(access, request, session)])
         answer.delete_cookie(_COOKIE, path="/v1/oidc")
         return answer

@@ -40,6 +40,7 @@ _TYPES = (
     "final_transcript", "act_detected", "cue_raised", "cue_cleared", "cue_withheld",
     "cue_feedback", "promise_made", "promise_reviewed", "overlap_ended",
 )  # fmt: skip
+_HIDDEN = frozenset({"customer", "started_ms", "tenant_id"})
 _MEMORY_BYTES = 4_000_000
 _PIECE_BYTES = 65_536
 _MOST_ENTRIES = 10_000
@@ -146,19 +147,21 @@ def export(
         archive.writestr("audit.json", _json(audit.entries(actor=person.id, limit=_MOST_ENTRIES)))
         with engine.connect() as connection:
             query = sa.select(CALLS).where(own_calls(person)).order_by(CALLS.c.started_ms)
-            rows = [dict(row) for row in connection.execute(query).mappings()]
-            hidden = {"customer", "started_ms"}
-            shown = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
-            archive.writestr("calls.json", _json(shown))
+            rows = connection.execute(query).mappings().all()
+            archive.writestr("calls.json", _json([_shown(row) for row in rows]))
             ids = sa.select(CALLS.c.call_id).where(own_calls(person))
             disputes = sa.select(DISPUTES).where(DISPUTES.c.call_id.in_(ids))
-            archive.writestr(
-                "disputes.json", _json([dict(r) for r in connection.execute(disputes).mappings()])
-            )
+            disputed = connection.execute(disputes).mappings()
+            archive.writestr("disputes.json", _json([_shown(row) for row in disputed]))
             for row in rows:
                 _write_call(archive, connection, row["call_id"], number=len(archive.namelist()))
     target.seek(0)
     return target
+
+
+def _shown(row: sa.RowMapping) -> dict[str, Any]:
+    """Return a row without what is not about the person."""
+    return {name: value for name, value in row.items() if name not in _HIDDEN}
 
 
 def pieces(archive: IO[bytes]) -> Iterator[bytes]:

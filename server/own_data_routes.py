@@ -39,18 +39,18 @@ def own_data_routes(retention: RetentionSettings) -> tuple[HTTPRouteHandler, ...
     """Return the routes, for calls that are kept so long."""
 
     @get("/v1/me/data", opt={"action": Action.READ_OWN_DATA})
-    async def my_data(state: State, request: Request[Any, Any, Any]) -> OwnData:
+    async def my_data(request: Request[Any, Any, Any]) -> OwnData:
         """Count what is stored about the asker."""
-        engine = state.calls.journal.engine
+        engine = request.state["journal"].engine
         return await asyncio.to_thread(own_data, engine, _person(request), retention)
 
     @get("/v1/me/data.zip", opt={"action": Action.READ_OWN_DATA}, media_type="application/zip")
     async def my_export(state: State, request: Request[Any, Any, Any]) -> Stream:
         """Return everything that is stored about the asker, in an archive."""
         person, access = _person(request), state.access
-        engine, now = state.calls.journal.engine, access.now()
+        engine, now = request.state["journal"].engine, access.now()
         archive = await asyncio.to_thread(export, engine, access.audit, person, retention, now)
-        await asyncio.to_thread(access.audit.add, person.id, "export_own_data", person.name, now)
+        await asyncio.to_thread(access.audit.add, person, "export_own_data", person.name, now)
         name = f"heartline-my-data-{now.date().isoformat()}.zip"
         return Stream(
             pieces(archive),
@@ -69,20 +69,20 @@ async def ask(state: State, request: Request[Any, Any, Any]) -> ErasureRequest:
         raise ValidationException("No calls carry your name, so there is nothing to erase.")
     asked = await asyncio.to_thread(
         ask_erasure,
-        state.calls.journal.engine,
+        request.state["journal"].engine,
         user_id=person.id,
         name=person.name,
         agent=person.agent,
         at=access.now().isoformat(timespec="seconds"),
     )
-    await asyncio.to_thread(access.audit.add, person.id, "ask_erasure", asked.id, access.now())
+    await asyncio.to_thread(access.audit.add, person, "ask_erasure", asked.id, access.now())
     return asked
 
 
 @get("/v1/erasure-requests", opt={"action": Action.DECIDE_ERASURE})
-async def list_requests(state: State) -> list[ErasureRequest]:
+async def list_requests(request: Request[Any, Any, Any]) -> list[ErasureRequest]:
     """List what people asked to have erased, newest first."""
-    return await asyncio.to_thread(erasure_requests, state.calls.journal.engine)
+    return await asyncio.to_thread(erasure_requests, request.state["journal"].engine)
 
 
 @post(
@@ -97,7 +97,7 @@ async def decide(
     request: Request[Any, Any, Any],
 ) -> ErasureRequest:
     """Erase what was asked for, for good, or decline it."""
-    access, engine = state.access, state.calls.journal.engine
+    access, engine = state.access, request.state["journal"].engine
     asked = await asyncio.to_thread(erasure_requests, engine)
     found = next((r for r in asked if r.id == request_id and r.state == OPEN), None)
     if found is None:
@@ -117,7 +117,7 @@ async def decide(
     at = now.isoformat(timespec="seconds")
     await asyncio.to_thread(settle_request, engine, request_id, state_now, at, certificate)
     what = "erase_on_request" if certificate else "decline_erasure"
-    actor = _person(request).id
+    actor = _person(request)
     await asyncio.to_thread(access.audit.add, actor, what, found.id, now, certificate or "")
     return msgspec.structs.replace(found, state=state_now, decided_at=at, certificate=certificate)
 

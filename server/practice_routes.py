@@ -24,7 +24,7 @@ from server.practice.desk import Case, Desk, NoSuchRun, Reply
 from server.practice.drill import drill
 from server.practice.scenario import Scenario, ScenarioError, load_scenario, shipped
 from server.practice.typed_run import ROLES
-from server.store import StoreError
+from server.store import Journal, StoreError
 from server.store.practice import runs_of
 
 _ASKS = {"action": Action.PRACTISE}
@@ -78,10 +78,10 @@ class Practice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/v1/practice", opt=_ASKS)
-async def list_practice(state: State, request: Request[Any, Any, Any]) -> Practice:
+async def list_practice(request: Request[Any, Any, Any]) -> Practice:
     """List the shipped scenarios, and the asker's own runs."""
     person: Person = request.state["sign_in"].person
-    rows = await asyncio.to_thread(runs_of, state.calls.journal.engine, person.id)
+    rows = await asyncio.to_thread(runs_of, request.state["journal"].engine, person.id)
     cases = [load_scenario(name)[0] for name in shipped()]
     return Practice(
         scenarios=tuple(Choice(id=c.id, title=c.title, goals=c.goals) for c in cases),
@@ -113,13 +113,14 @@ async def _scenario(data: Begin, state: State, request: Request[Any, Any, Any]) 
             if data.scenario not in shipped():
                 raise ValidationException(f"There is no such scenario; {', '.join(shipped())}.")
             return load_scenario(data.scenario)[0]
-        row = await asyncio.to_thread(state.calls.journal.call, str(data.call_id))
+        journal: Journal = request.state["journal"]
+        row = await asyncio.to_thread(journal.call, str(data.call_id))
         person: Person = request.state["sign_in"].person
         await may_read(str(data.call_id), state, request)
         own = person.agent is not None and row is not None and row.agent == person.agent
         if not own and person.id != LOCAL_PERSON.id:
             raise NotFoundException("There is no such call.")
-        report = await asyncio.to_thread(report_of, state, str(data.call_id))
+        report = await asyncio.to_thread(report_of, journal, str(data.call_id))
         return drill(report, str(data.event_id))[0]
     except ScenarioError as error:
         raise ValidationException(str(error)) from error

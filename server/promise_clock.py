@@ -19,12 +19,12 @@ _LOG = logging.getLogger("heartline.promises")
 
 
 async def keep_time(
-    engine: sa.Engine, settings: PromiseSettings, tell: Tell, *, every_s: float = EVERY_S
+    database: sa.Engine, settings: PromiseSettings, tell: Tell, *, every_s: float = EVERY_S
 ) -> None:
     """Go on for as long as the server does; a database that fails is tried again."""
     while True:
         try:
-            await asyncio.to_thread(tick, engine, settings, now=datetime.now(UTC), tell=tell)
+            await asyncio.to_thread(tick, database, settings, now=datetime.now(UTC), tell=tell)
         except SQLAlchemyError as error:
             _LOG.error("promises could not be looked at: %s", type(error).__name__)
         await asyncio.sleep(every_s)

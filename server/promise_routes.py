@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, patch
-from litestar.datastructures import State
 from litestar.exceptions import NotFoundException, ValidationException
 from litestar.params import FromPath, FromQuery, JSONBody
 
@@ -54,7 +53,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @get("/v1/promises", opt={"action": Action.READ_PROMISES})
 async def list_promises(
-    state: State,
     request: Request[Any, Any, Any],
     show: FromQuery[str] = "due",
     limit: FromQuery[int] = 200,
@@ -66,7 +64,7 @@ async def list_promises(
     wanted = _within_reach(request.state["sign_in"].person, _ASKED[show])
     if wanted is None:
         return Response([])
-    engine = state.calls.journal.engine
+    engine = request.state["journal"].engine
     try:
         page, after = await asyncio.to_thread(find, engine, wanted, limit=limit, after=cursor)
     except PromiseError as error:
@@ -92,11 +90,10 @@ def _within_reach(person: Person, statuses: Sequence[str] | None) -> PromiseFilt
 async def answer_promise(
     promise_id: FromPath[str],
     data: JSONBody[Answer],
-    state: State,
     request: Request[Any, Any, Any],
 ) -> Promised:
     """Confirm, correct, reject, keep, cancel or open again a promise of one's own."""
-    engine = state.calls.journal.engine
+    engine = request.state["journal"].engine
     promise = await asyncio.to_thread(get_promise, engine, promise_id)
     person: Person = request.state["sign_in"].person
     if promise is None or not _is_own(person, promise):

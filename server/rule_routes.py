@@ -16,7 +16,7 @@ from server.aside import AsideError, Trial, TryRules, database_of
 from server.call_routes import within_reach
 from server.people.roles import GRANTS, Action, Person, Reach
 from server.rule_edits import Changes, Draft, described, draft, save
-from server.store import CallFilter
+from server.store import CallFilter, Journal
 
 MOST_CALLS = 50
 """Calls of one trial; each takes about a second of a core."""
@@ -47,11 +47,12 @@ async def try_rules(
         raise ValidationException(f"calls is 1 to {MOST_CALLS}, not {data.calls}.")
     wanted = await _draft(state, data)
     person: Person = request.state["sign_in"].person
-    journal = state.calls.journal
+    journal: Journal = request.state["journal"]
     which = within_reach(CallFilter(live=False), person)
     page = await asyncio.to_thread(journal.find_calls, which, limit=data.calls)
     job = TryRules(
         database=database_of(journal.engine),
+        tenant=journal.tenant,
         call_ids=[row.call_id for row in page.calls],
         before=wanted.before,
         after=wanted.after,
@@ -80,7 +81,7 @@ async def save_rules(
     person: Person = request.state["sign_in"].person
     what = ", ".join(f"{rule}.{key}" for rule, keys in data.changes.items() for key in keys)
     audit, now = state.access.audit, state.access.now()
-    await asyncio.to_thread(audit.add, person.id, "edit_rules", rules.sha256[:12], now, what)
+    await asyncio.to_thread(audit.add, person, "edit_rules", rules.sha256[:12], now, what)
 
 
 async def _draft(state: State, data: Proposal) -> Draft:

@@ -140,8 +140,8 @@ def running_server(
     user, journal = SingleUser(), Journal(database)
     folder = database.parent if isinstance(database, Path) else Path(settings.server.data)
     secret = read_secret(folder)
-    audit = Audit(journal.engine, secret)
-    access = Access(journal.engine, user, audit, origins=frozenset(listen.origins))
+    audit = Audit(journal.database, secret)
+    access = Access(journal.database, user, audit, origins=frozenset(listen.origins))
     try:
         listen.check(has_users=access.accounts.any())
     except SettingsError:
@@ -151,7 +151,7 @@ def running_server(
         journal.close()
         raise
     calls = Calls(hearing, journal, settings.ingest)
-    lasting = follow_journal(journal.engine, settings, secret, calls.metrics)
+    lasting = follow_journal(journal.database, settings, secret, calls.metrics)
     calls.rule_source.adopt(folder / "rules")
     server = _Server(
         uvicorn.Config(

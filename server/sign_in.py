@@ -82,7 +82,7 @@ async def sign_in(
         access.attempts.failed(data.name, address, access.now_s())
         raise NotAuthorizedException(_WRONG)
     session = await asyncio.to_thread(access.sessions.open, person)
-    await asyncio.to_thread(access.audit.add, person.id, "sign_in", person.name, access.now())
+    await asyncio.to_thread(access.audit.add, person, "sign_in", person.name, access.now())
     return _with_cookie(access, request, session)
 
 

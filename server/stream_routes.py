@@ -241,7 +241,7 @@ async def swap_roles(
     """Exchange the agent's and the customer's side of a running call, from the next sample on."""
     calls: Calls = state.calls
     call = calls.running.get(call_id)
-    row = await asyncio.to_thread(calls.journal.call, call_id)
+    row = await asyncio.to_thread(request.state["journal"].call, call_id)
     person: Person = request.state["sign_in"].person
     reached = row is not None and person.may_with(Action.SWAP_ROLES, row.whose)
     if call is None or call.over or not reached:

@@ -42,10 +42,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/v1/trends/scopes", opt={"action": Action.READ_TRENDS})
-async def scopes(state: State, request: Request[Any, Any, Any]) -> list[Scope]:
+async def scopes(request: Request[Any, Any, Any]) -> list[Scope]:
     """List whose trends the asker may see; what concerns themselves comes first."""
     person: Person = request.state["sign_in"].person
-    return await asyncio.to_thread(_scopes, state.calls.journal.engine, person)
+    return await asyncio.to_thread(_scopes, request.state["journal"].engine, person)
 
 
 @get("/v1/trends", opt={"action": Action.READ_TRENDS})
@@ -60,7 +60,7 @@ async def trends(
     if days not in DAYS:
         raise ValidationException(f"days is one of {', '.join(map(str, DAYS))}, not {days}.")
     person: Person = request.state["sign_in"].person
-    journal: Journal = state.calls.journal
+    journal: Journal = request.state["journal"]
     offered = await asyncio.to_thread(_scopes, journal.engine, person)
     found = next((s for s in offered if s.kind == kind and (kind == "own" or s.name == name)), None)
     if found is None:
@@ -71,7 +71,7 @@ async def trends(
     figures = await asyncio.to_thread(read_figures, journal.engine, ids)
     missing = [call_id for call_id in ids if call_id not in figures]
     for at in range(0, len(missing), _AT_ONCE):
-        job = MakeFigures(database_of(journal.engine), missing[at : at + _AT_ONCE])
+        job = MakeFigures(database_of(journal.engine), journal.tenant, missing[at : at + _AT_ONCE])
         try:
             await state.aside.run(job)
         except AsideError as error:
@@ -82,7 +82,7 @@ async def trends(
     follow = team_trend if kind == "team" else agent_trend
     if kind != "own":
         audit, at_time = state.access.audit, state.access.now()
-        await asyncio.to_thread(audit.add, person.id, f"view_{kind}_trend", title, at_time)
+        await asyncio.to_thread(audit.add, person, f"view_{kind}_trend", title, at_time)
     return await asyncio.to_thread(follow, list(figures.values()), title, now, days)
 
 

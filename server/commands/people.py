@@ -13,11 +13,12 @@ import sqlalchemy as sa
 import typer
 from rich.table import Table
 
-from server.commands.shared import OUT, ConfigFile, DataFolder, read_settings
+from server.commands.shared import OUT, ConfigFile, DataFolder, TenantName, read_settings
 from server.people.accounts import Accounts
 from server.people.audit import Audit, read_secret
 from server.people.keys import SCOPES, ApiKeys
 from server.people.roles import Role
+from server.people.tenants import DEFAULT_TENANT
 from server.store import StoreError, open_database
 
 _ACTOR = "command line"
@@ -43,14 +44,15 @@ def add_user(
     password: Password,
     team: Teams = None,
     agent: Annotated[str | None, typer.Option(help="Name that their calls carry [NAME].")] = None,
+    tenant: TenantName = DEFAULT_TENANT,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
     """Add a user; the password is asked for, or read from the variable PASSWORD."""
     with _records(data, config) as (engine, audit):
-        Accounts(engine).add(name, role, password, teams=team or (), agent=agent)
-        audit.add(_ACTOR, "add_user", name, datetime.now(UTC), str(role))
-    OUT.print(f"{name} may sign in as {role}.", highlight=False)
+        Accounts(engine).add(name, role, password, teams=team or (), agent=agent, tenant=tenant)
+        audit.add(_ACTOR, "add_user", name, datetime.now(UTC), str(role), tenant=tenant)
+    OUT.print(f"{name} may sign in as {role}{_of(tenant)}.", highlight=False)
 
 
 @users.command("add-at-provider")
@@ -59,28 +61,29 @@ def add_user_at_provider(
     role: TheirRole,
     team: Teams = None,
     agent: Annotated[str | None, typer.Option(help="Name that their calls carry [NAME].")] = None,
+    tenant: TenantName = DEFAULT_TENANT,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
     """Add a user who signs in at the provider of [oidc] alone and has no password here."""
     with _records(data, config) as (engine, audit):
         nobody_knows = secrets.token_urlsafe(32)
-        Accounts(engine).add(name, role, nobody_knows, teams=team or (), agent=agent)
-        audit.add(_ACTOR, "add_user", name, datetime.now(UTC), str(role))
-    OUT.print(f"{name} may sign in at the provider as {role}.", highlight=False)
+        accounts = Accounts(engine)
+        accounts.add(name, role, nobody_knows, teams=team or (), agent=agent, tenant=tenant)
+        audit.add(_ACTOR, "add_user", name, datetime.now(UTC), str(role), tenant=tenant)
+    OUT.print(f"{name} may sign in at the provider as {role}{_of(tenant)}.", highlight=False)
 
 
 @users.command("list")
 def list_users(data: DataFolder = None, config: ConfigFile = None) -> None:
-    """List all users."""
-    table = Table("Name", "Role", "Teams", "Calls carry", "May sign in")
+    """List all users, of every tenant."""
+    table = Table("Name", "Tenant", "Role", "Teams", "Calls carry", "May sign in")
     with _records(data, config) as (engine, _):
         for account in Accounts(engine).list():
             person = account.person
             may = "no" if account.disabled else "yes"
-            table.add_row(
-                person.name, person.role, ", ".join(person.teams), person.agent or "–", may
-            )
+            teams = ", ".join(person.teams)
+            table.add_row(person.name, person.tenant, person.role, teams, person.agent or "–", may)
     OUT.print(table)
 
 
@@ -135,30 +138,31 @@ def add_key(
         list[str] | None, typer.Option(help=f"One of {', '.join(sorted(SCOPES))} [ingest].")
     ] = None,
     days: Annotated[int | None, typer.Option(help="Days until it ends [never].", min=1)] = None,
+    tenant: TenantName = DEFAULT_TENANT,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Make a key and print it, this one time."""
+    """Make a key and print it, this one time. Calls that come with it are its tenant's."""
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
     expires_ms = None if expires is None else round(expires.timestamp() * 1000)
     with _records(data, config) as (engine, audit):
-        key = ApiKeys(engine).add(label, scope or ["ingest"], expires_ms=expires_ms)
-        audit.add(_ACTOR, "add_key", label, datetime.now(UTC))
+        scopes = scope or ["ingest"]
+        key = ApiKeys(engine).add(label, scopes, expires_ms=expires_ms, tenant=tenant)
+        audit.add(_ACTOR, "add_key", label, datetime.now(UTC), tenant=tenant)
     typer.echo(key)
 
 
 @keys.command("list")
 def list_keys(data: DataFolder = None, config: ConfigFile = None) -> None:
-    """List all keys, without their secrets."""
-    table = Table("Id", "For", "Scopes", "Ends", "Revoked")
+    """List all keys, of every tenant, without their secrets."""
+    table = Table("Id", "For", "Tenant", "Scopes", "Ends", "Revoked")
     with _records(data, config) as (engine, _):
         for key in ApiKeys(engine).list():
             ends = "never"
             if key.expires_ms is not None:
                 ends = datetime.fromtimestamp(key.expires_ms / 1000, UTC).date().isoformat()
-            table.add_row(
-                key.id, key.label, ", ".join(key.scopes), ends, "yes" if key.revoked else "no"
-            )
+            scopes, revoked = ", ".join(key.scopes), "yes" if key.revoked else "no"
+            table.add_row(key.id, key.label, key.tenant, scopes, ends, revoked)
     OUT.print(table)
 
 
@@ -180,18 +184,21 @@ def audit_log(
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Show who did or looked at what, and whether the log is whole."""
-    table = Table("No.", "When", "Who", "Did", "To", "Note")
+    """Show who did or looked at what, in every tenant, and whether the log is whole."""
+    table = Table("No.", "When", "Tenant", "Who", "Did", "To", "Note")
     with _records(data, config) as (_, audit):
         for entry in audit.entries(limit=last):
-            table.add_row(
-                str(entry.seq), entry.at, entry.actor, entry.action, entry.subject, entry.note
-            )
+            number, did = str(entry.seq), (entry.actor, entry.action, entry.subject, entry.note)
+            table.add_row(number, entry.at, entry.tenant, *did)
         broken = audit.first_broken()
     OUT.print(table)
     if broken is not None:
         raise StoreError(f"The audit log was changed from row {broken} on; ask who had access.")
     OUT.print("The log is whole.")
+
+
+def _of(tenant: str) -> str:
+    return "" if tenant == DEFAULT_TENANT else f" of the tenant {tenant}"
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from server.commands.shared import OUT, ConfigFile, DataFolder, read_settings
+from server.commands.shared import OUT, ConfigFile, DataFolder, TenantName, read_settings
+from server.people.tenants import DEFAULT_TENANT
 from server.store import Journal, StoreError
 from server.store.retention import Certificate, erase_call, erase_customer, set_legal_hold
 
@@ -21,6 +22,7 @@ def erase(
         str | None, typer.Option(help="A customer reference: erases all calls that carry it.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    tenant: TenantName = DEFAULT_TENANT,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
@@ -35,21 +37,22 @@ def erase(
     with closing(_journal(data, config)) as journal:
         now = datetime.now(UTC)
         if call is not None:
-            certificate = erase_call(journal.engine, call, now=now)
+            certificate = erase_call(journal.of(tenant).engine, call, now=now)
         else:
-            certificate = erase_customer(journal.engine, customer or "", now=now)
+            certificate = erase_customer(journal.of(tenant).engine, customer or "", now=now)
     _say(certificate)
 
 
 def hold(
     call: Annotated[str, typer.Argument(help="The call's id.")],
     release: Annotated[bool, typer.Option("--release", help="Lift the hold.")] = False,
+    tenant: TenantName = DEFAULT_TENANT,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
     """Put a call under a legal hold: neither retention nor `erase` touches it."""
     with closing(_journal(data, config)) as journal:
-        set_legal_hold(journal.engine, call, on=not release)
+        set_legal_hold(journal.of(tenant).engine, call, on=not release)
     OUT.print(f"Call {call}: legal hold {'lifted' if release else 'set'}.", highlight=False)
 
 

@@ -20,10 +20,12 @@ from server.commands.shared import (
     OUT,
     ConfigFile,
     DataFolder,
+    TenantName,
     complain,
     progress_bar,
     read_settings,
 )
+from server.people.tenants import DEFAULT_TENANT
 from server.settings import Settings
 from server.store import CallFilter, Journal
 from server.stored_reports import figures, finished_calls
@@ -50,6 +52,7 @@ def report(
         list[str] | None,
         typer.Option("--format", help=f"Repeatable: {', '.join(FORMATS)} [html and csv]."),
     ] = None,
+    tenant: TenantName = DEFAULT_TENANT,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
@@ -83,7 +86,7 @@ def report(
             since_ms=_ms(begin - timedelta(days=USUAL_DAYS if agent else 0)),
             until_ms=_ms(end),
         )
-        found = _stored(settings, wanted, agents)
+        found = _stored(settings, tenant, wanted, agents)
     if agent is not None:
         rollup = agent_rollup(found, agent, begin, end)
     else:
@@ -93,14 +96,17 @@ def report(
         OUT.print(str(path), highlight=False, soft_wrap=True)
 
 
-def _stored(settings: Settings, wanted: CallFilter, agents: Collection[str] | None) -> list[Report]:
-    """Read the finished calls of the database, of all agents or of some."""
+def _stored(
+    settings: Settings, tenant: str, wanted: CallFilter, agents: Collection[str] | None
+) -> list[Report]:
+    """Read a tenant's finished calls of the database, of all agents or of some."""
     where = settings.server.where
     if isinstance(where, Path) and not where.is_file():
         raise RollUpError(
             f"There is no database at {where}; name its folder with --data, or folders of reports."
         )
-    with closing(Journal(where, serving=False)) as journal:
+    with closing(Journal(where, serving=False)) as opened:
+        journal = opened.of(tenant)
         calls = [
             call
             for call in finished_calls(journal, wanted)

@@ -38,6 +38,13 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option(help="Settings file [heartline.toml, where there is one]; docs/configuration.md."),
 ]
+TenantName = Annotated[
+    str,
+    typer.Option(
+        "--tenant",
+        help="Of which tenant: a centre that shares this server and sees nothing of the others.",
+    ),
+]
 DataFolder = Annotated[Path | None, typer.Option(help="Folder of the database [heartline-data].")]
 
 

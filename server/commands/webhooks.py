@@ -13,8 +13,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from server.commands.shared import OUT, ConfigFile, DataFolder, read_settings
+from server.commands.shared import OUT, ConfigFile, DataFolder, TenantName, read_settings
 from server.people.audit import Audit, read_secret
+from server.people.tenants import DEFAULT_TENANT
 from server.store import open_database
 from server.webhooks.address import AddressRefused, check_url
 from server.webhooks.hooks import Hooks, WebhookError
@@ -39,25 +40,28 @@ def add_hook(
         list[str] | None,
         typer.Option(help=f"What is told [all]; may be repeated. One of: {', '.join(TYPES)}."),
     ] = None,
+    tenant: TenantName = DEFAULT_TENANT,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
     """Add a receiver and print, this once, the secret that it checks signatures with."""
-    with _hooks(data, config) as (hooks, audit, settings, secret):
+    with _hooks(data, config, tenant) as (hooks, audit, settings, secret):
         try:
             check_url(url, settings)
         except AddressRefused as error:
             raise WebhookError(str(error)) from error
         hook = hooks.add(url, event or ())
-        audit.add(_ACTOR, "add_webhook", hook.id, datetime.now(UTC))
+        audit.add(_ACTOR, "add_webhook", hook.id, datetime.now(UTC), tenant=tenant)
     OUT.print(f"Receiver {hook.id}\n{secret_of(secret, hook.id)}", highlight=False, soft_wrap=True)
 
 
 @app.command("list")
-def list_hooks(data: DataFolder = None, config: ConfigFile = None) -> None:
+def list_hooks(
+    tenant: TenantName = DEFAULT_TENANT, data: DataFolder = None, config: ConfigFile = None
+) -> None:
     """List all receivers, and since when one does not answer."""
     table = Table("Id", "Address", "Told of", "State")
-    with _hooks(data, config) as (hooks, _, _, _):
+    with _hooks(data, config, tenant) as (hooks, _, _, _):
         for hook in hooks.list():
             state = "well"
             if hook.failing_since_ms is not None:
@@ -69,9 +73,14 @@ def list_hooks(data: DataFolder = None, config: ConfigFile = None) -> None:
 
 
 @app.command("test")
-def try_hook(hook_id: HookId, data: DataFolder = None, config: ConfigFile = None) -> None:
+def try_hook(
+    hook_id: HookId,
+    tenant: TenantName = DEFAULT_TENANT,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
     """Send one message of the type heartline.test and say how it went."""
-    with _hooks(data, config) as (hooks, _, settings, secret):
+    with _hooks(data, config, tenant) as (hooks, _, settings, secret):
         hook = hooks.get(hook_id)
         sender: Sender = open_sender(settings, secret)
         told = Told(id=f"msg_{secrets.token_hex(16)}", type=TEST, data={})
@@ -83,26 +92,36 @@ def try_hook(hook_id: HookId, data: DataFolder = None, config: ConfigFile = None
 
 
 @app.command("enable")
-def enable_hook(hook_id: HookId, data: DataFolder = None, config: ConfigFile = None) -> None:
+def enable_hook(
+    hook_id: HookId,
+    tenant: TenantName = DEFAULT_TENANT,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
     """Tell a receiver again that was given up after five days without an answer."""
-    with _hooks(data, config) as (hooks, audit, _, _):
+    with _hooks(data, config, tenant) as (hooks, audit, _, _):
         hooks.enable(hook_id)
-        audit.add(_ACTOR, "enable_webhook", hook_id, datetime.now(UTC))
+        audit.add(_ACTOR, "enable_webhook", hook_id, datetime.now(UTC), tenant=tenant)
     OUT.print(f"{hook_id} is told again.", highlight=False)
 
 
 @app.command("remove")
-def remove_hook(hook_id: HookId, data: DataFolder = None, config: ConfigFile = None) -> None:
+def remove_hook(
+    hook_id: HookId,
+    tenant: TenantName = DEFAULT_TENANT,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
     """Forget a receiver and everything that was still to be told to it."""
-    with _hooks(data, config) as (hooks, audit, _, _):
+    with _hooks(data, config, tenant) as (hooks, audit, _, _):
         hooks.remove(hook_id)
-        audit.add(_ACTOR, "remove_webhook", hook_id, datetime.now(UTC))
+        audit.add(_ACTOR, "remove_webhook", hook_id, datetime.now(UTC), tenant=tenant)
     OUT.print(f"{hook_id} is forgotten.", highlight=False)
 
 
 @contextmanager
 def _hooks(
-    data: Path | None, config: Path | None
+    data: Path | None, config: Path | None, tenant: str
 ) -> Iterator[tuple[Hooks, Audit, WebhookSettings, bytes]]:
     settings = read_settings(config, server__data=data and str(data))
     folder = Path(settings.server.data)
@@ -110,6 +129,6 @@ def _hooks(
     secret = read_secret(folder)
     engine = open_database(settings.server.where)
     try:
-        yield Hooks(engine), Audit(engine, secret), settings.webhooks, secret
+        yield Hooks(engine, tenant), Audit(engine, secret), settings.webhooks, secret
     finally:
         engine.dispose()

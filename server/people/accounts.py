@@ -11,8 +11,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from server.people.roles import Person, Role
+from server.people.tenants import DEFAULT_TENANT, is_tenant
 from server.store.database import StoreError
 from server.store.tables import SESSIONS, USERS
+from server.store.tenancy import Job, for_job, for_tenant
 
 SHORTEST_PASSWORD = 12
 """Characters (OWASP ASVS 5.0, 6.2.1 asks for at least 8 and recommends 15)."""
@@ -34,10 +36,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accounts:
-    """The users of this server."""
+    """The users of this server, of all tenants: a name is there once, and says whose it is."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: sa.Engine) -> None:
+        self._database = database
+        self._engine = for_job(database, Job.SIGN_IN)
         self._nobody_hash = _HASHER.hash(secrets.token_urlsafe(16))
         """Checked for unknown names, so that an answer takes as long as for a known one."""
 
@@ -54,13 +57,15 @@ class Accounts:
         *,
         teams: Sequence[str] = (),
         agent: str | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Person:
         """Make a user; an agent's calls carry `agent`, by default the user's name.
 
         Raises:
-            AccountError: the name is taken or empty, the password too short, or the role not
-                one for users.
+            AccountError: the name is taken or empty, the password too short, the role not one
+                for users, or the tenant's name not one.
         """
+        check_tenant(tenant)
         if not name.strip():
             raise AccountError("A user needs a name.")
         if role is Role.LOCAL:
@@ -71,14 +76,19 @@ class Accounts:
             role=role,
             teams=tuple(teams),
             agent=agent or (name if role is Role.AGENT else None),
+            tenant=tenant,
         )
         row = {
-            **msgspec.to_builtins(person),
+            "id": person.id,
+            "name": name,
+            "role": str(role),
+            "teams": list(teams),
+            "agent": person.agent,
             "password_hash": _hash(password),
             "disabled": False,
         }
         try:
-            with self._engine.begin() as connection:
+            with for_tenant(self._database, tenant).begin() as connection:
                 connection.execute(sa.insert(USERS).values(row))
         except sa.exc.IntegrityError as error:
             raise AccountError(f"There is a user {name} already; choose another name.") from error
@@ -155,6 +165,18 @@ class Accounts:
             connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.user_id == user_id))
 
 
+def check_tenant(name: str) -> None:
+    """Refuse what cannot be a tenant's name.
+
+    Raises:
+        AccountError: it cannot.
+    """
+    if not is_tenant(name):
+        raise AccountError(
+            f"A tenant's name has 1 to 32 small letters, digits and hyphens; not '{name}'."
+        )
+
+
 def _hash(password: str) -> str:
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise AccountError(
@@ -171,4 +193,5 @@ def _person(row: sa.RowMapping) -> Person:
         role=Role(row["role"]),
         teams=tuple(row["teams"]),
         agent=row["agent"],
+        tenant=row["tenant_id"],
     )

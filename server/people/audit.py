@@ -12,7 +12,10 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from server.people.roles import Person
+from server.people.tenants import DEFAULT_TENANT
 from server.store.tables import AUDIT
+from server.store.tenancy import Job, for_job
 
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 
@@ -26,18 +29,37 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     subject: str
     note: str
+    tenant: str = DEFAULT_TENANT
+
+
+_SEALED = ("seq", "at", "actor", "action", "subject", "note")
+"""Fields of an entry in the order in which they are sealed, the tenant aside."""
 
 
 class Audit:
-    """Appends and verifies; `secret` seals the rows and stays out of the database."""
+    """Appends and verifies; `secret` seals the rows and stays out of the database.
 
-    def __init__(self, engine: sa.Engine, secret: bytes) -> None:
-        self._engine = engine
+    It is one chain for all tenants, so that nobody can cut out what concerns one of them.
+    """
+
+    def __init__(self, database: sa.Engine, secret: bytes) -> None:
+        self._engine = for_job(database, Job.AUDIT_CHAIN)
         self._secret = secret
         self._lock = threading.Lock()
 
-    def add(self, actor: str, action: str, subject: str, now: datetime, note: str = "") -> None:
-        """Write down that `actor` did `action` to `subject`."""
+    def add(
+        self,
+        actor: str | Person,
+        action: str,
+        subject: str,
+        now: datetime,
+        note: str = "",
+        *,
+        tenant: str = DEFAULT_TENANT,
+    ) -> None:
+        """Write down that `actor` did `action` to `subject`, in the tenant of a person."""
+        if isinstance(actor, Person):
+            tenant, actor = actor.tenant, actor.id
         with self._lock, self._engine.begin() as connection:
             last = connection.execute(
                 sa.select(AUDIT.c.seq, AUDIT.c.mac).order_by(AUDIT.c.seq.desc()).limit(1)
@@ -49,10 +71,12 @@ class Audit:
                 action=_clean(action, 64),
                 subject=_clean(subject, 256),
                 note=_clean(note, 256),
+                tenant=tenant,
             )
             row = msgspec.to_builtins(entry)
+            row["tenant_id"] = row.pop("tenant")
             row["mac"] = self._mac(entry, "" if last is None else last.mac)
-            connection.execute(sa.insert(AUDIT).values(row))
+            connection.execute(sa.insert(AUDIT), row)
 
     def entries(self, *, actor: str | None = None, limit: int = 200) -> list[Entry]:
         """Return rows, newest first, of everybody or of one actor."""
@@ -75,7 +99,10 @@ class Audit:
         return None
 
     def _mac(self, entry: Entry, before: str) -> str:
-        sealed = msgspec.json.encode([before, entry], order="deterministic")
+        # As before there were tenants, so that earlier rows stay whole.
+        fields = {name: getattr(entry, name) for name in _SEALED}
+        others = [] if entry.tenant == DEFAULT_TENANT else [entry.tenant]
+        sealed = msgspec.json.encode([before, fields, *others])
         return hmac.new(self._secret, sealed, hashlib.sha256).hexdigest()
 
 
@@ -93,4 +120,4 @@ def _clean(text: str, longest: int) -> str:
 
 
 def _entry(row: sa.RowMapping) -> Entry:
-    return Entry(**{name: row[name] for name in Entry.__struct_fields__})
+    return Entry(**{name: row[name] for name in _SEALED}, tenant=row["tenant_id"])

@@ -10,8 +10,10 @@ from collections.abc import Collection
 import msgspec
 import sqlalchemy as sa
 
-from server.people.accounts import AccountError
+from server.people.accounts import AccountError, check_tenant
+from server.people.tenants import DEFAULT_TENANT
 from server.store.tables import API_KEYS
+from server.store.tenancy import Job, for_job, for_tenant
 
 SCOPES = frozenset({"ingest", "replay", "read", "admin"})
 
@@ -24,20 +26,31 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     expires_ms: int | None
     revoked: bool
+    tenant: str
+    """Whose calls come with it."""
 
 
 class ApiKeys:
-    """The keys of this server; times are milliseconds since 1970 UTC."""
+    """The keys of this server, of all tenants; times are milliseconds since 1970 UTC."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: sa.Engine) -> None:
+        self._database = database
+        self._engine = for_job(database, Job.SIGN_IN)
 
-    def add(self, label: str, scopes: Collection[str], *, expires_ms: int | None = None) -> str:
+    def add(
+        self,
+        label: str,
+        scopes: Collection[str],
+        *,
+        expires_ms: int | None = None,
+        tenant: str = DEFAULT_TENANT,
+    ) -> str:
         """Make a key and return it in full, for this one time.
 
         Raises:
-            AccountError: a scope is not known.
+            AccountError: a scope is not known, or the tenant's name is none.
         """
+        check_tenant(tenant)
         unknown = set(scopes) - SCOPES
         if unknown or not scopes:
             known, given = ", ".join(sorted(SCOPES)), ", ".join(sorted(unknown)) or "none"
@@ -51,7 +64,7 @@ class ApiKeys:
             "expires_ms": expires_ms,
             "revoked": False,
         }
-        with self._engine.begin() as connection:
+        with for_tenant(self._database, tenant).begin() as connection:
             connection.execute(sa.insert(API_KEYS).values(row))
         return f"hl_{key_id}.{secret}"
 
@@ -95,4 +108,5 @@ def _key(row: sa.RowMapping) -> ApiKey:
         scopes=tuple(row["scopes"]),
         expires_ms=row["expires_ms"],
         revoked=row["revoked"],
+        tenant=row["tenant_id"],
     )

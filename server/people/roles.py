@@ -11,6 +11,8 @@
 Rules are the whole server's, so only who answers for it saves them. Everybody sees what is stored
 about them and may ask for its erasure, which an admin decides.
 
+All of it ends at one's own tenant, and what is the whole server's is for the tenant `default`.
+
 `local` is the one person at this machine while no user exists. Whatever is not granted is denied.
 """
 
@@ -19,6 +21,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 import msgspec
+
+from server.people.tenants import DEFAULT_TENANT
 
 
 class Role(StrEnum):
@@ -155,6 +159,10 @@ GRANTS: dict[Role, dict[Action, Reach]] = {
 }
 
 
+SERVER_WIDE = frozenset({Action.ANNOUNCE_CALLS, Action.EDIT_RULES, Action.READ_METRICS})
+"""What is the same for all tenants; only the tenant `default` has it."""
+
+
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who is signed in."""
 
@@ -164,13 +172,16 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     teams: tuple[str, ...] = ()
     agent: str | None = None
     """Under which name calls carry them."""
+    tenant: str = DEFAULT_TENANT
 
     def may(self, action: Action) -> bool:
         """Whether the role has the action at all, for some calls."""
-        return action in GRANTS[self.role]
+        return action in GRANTS[self.role] and reaches(self.tenant, action)
 
     def may_with(self, action: Action, call: Whose, reason: str | None = None) -> bool:
         """Whether the action extends to this call."""
+        if call.tenant != self.tenant:
+            return False
         reach = GRANTS[self.role].get(action)
         if reach is Reach.ALL_WITH_REASON:
             return bool(reason and reason.strip())
@@ -188,6 +199,12 @@ class Whose(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: str | None
     team: str | None
+    tenant: str = DEFAULT_TENANT
+
+
+def reaches(tenant: str, action: Action) -> bool:
+    """Whether an action is for a tenant at all."""
+    return tenant == DEFAULT_TENANT or action not in SERVER_WIDE
 
 
 LOCAL_PERSON = Person(id="local", name="This machine", role=Role.LOCAL)

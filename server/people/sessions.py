@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from server.people.accounts import Accounts
 from server.people.roles import Person
 from server.store.tables import SESSIONS
+from server.store.tenancy import Job, for_job, for_tenant
 
 IDLE_MS = 30 * 60_000
 LONGEST_MS = 12 * 3_600_000
@@ -23,8 +24,9 @@ _SEEN_EVERY_MS = 15_000
 class Sessions:
     """Sessions in the database, under the hash of their token; `now_ms` is wall time since 1970."""
 
-    def __init__(self, engine: sa.Engine, accounts: Accounts, now_ms: Callable[[], int]) -> None:
-        self._engine = engine
+    def __init__(self, database: sa.Engine, accounts: Accounts, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._engine = for_job(database, Job.SIGN_IN)
         self._accounts = accounts
         self._now_ms = now_ms
 
@@ -38,7 +40,7 @@ class Sessions:
             "opened_ms": now_ms,
             "seen_ms": now_ms,
         }
-        with self._engine.begin() as connection:
+        with for_tenant(self._database, person.tenant).begin() as connection:
             connection.execute(
                 sa.delete(SESSIONS).where(SESSIONS.c.opened_ms < now_ms - LONGEST_MS)
             )

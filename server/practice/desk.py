@@ -11,6 +11,7 @@ import msgspec
 from conversation.settings import ConversationSettings
 from reports.model import PRACTICE_SOURCE, PracticePart
 from server.people.roles import Person
+from server.people.tenants import own_call_id
 from server.practice.director import Director
 from server.practice.scenario import Scenario
 from server.practice.text_call import TextCall
@@ -73,11 +74,12 @@ class Desk:
         now: datetime,
     ) -> Case:
         """Reserve the call of a run; it begins with the first turn, typed or spoken."""
-        call_id = f"p_{secrets.token_hex(8)}"
+        call_id = own_call_id(person.tenant, f"p_{secrets.token_hex(8)}")
+        journal = self._journal.of(person.tenant)
         director = Director(scenario)
         part = director.part(role, None)
-        reserve(self._journal.engine, PracticeRow(call_id=call_id, person=person.id, part=part))
-        run = _Open(self._journal, person, call_id, director, role, settings, now)
+        reserve(journal.engine, PracticeRow(call_id=call_id, person=person.id, part=part))
+        run = _Open(journal, person, call_id, director, role, settings, now)
         with self._lock:
             oldest = next(iter(self._runs)) if len(self._runs) >= _MOST_RUNS else None
             given_up = None if oldest is None else self._runs.pop(oldest)
@@ -124,7 +126,8 @@ class Desk:
             NoSuchRun: there is no run of theirs.
             StoreError: it is still going on.
         """
-        row = practice_of(self._journal.engine, call_id)
+        journal = self._journal.of(person.tenant)
+        row = practice_of(journal.engine, call_id)
         if row is None or row.person != person.id:
             raise NoSuchRun("There is no such practice run.")
         with self._lock:
@@ -132,10 +135,10 @@ class Desk:
         if run is not None:
             with run.lock:
                 run.end(None)
-        if self._journal.has_call(call_id):
-            erase_call(self._journal.engine, call_id, now=now)
+        if journal.has_call(call_id):
+            erase_call(journal.engine, call_id, now=now)
         else:
-            forget(self._journal.engine, call_id)
+            forget(journal.engine, call_id)
 
     def _own(self, person: Person, call_id: str) -> _Open:
         with self._lock:

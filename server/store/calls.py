@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from server.people.roles import Whose
+from server.people.tenants import DEFAULT_TENANT
 from server.store.tables import CALL_REASONS, CALLS, PRACTICE
 
 LONGEST_PAGE = 200
@@ -27,11 +28,13 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     legal_hold: bool = False
     reasons: dict[str, int] = {}
     """How often each cue was shown and each kind of interruption happened."""
+    tenant_id: str = DEFAULT_TENANT
+    """Whose the call is."""
 
     @property
     def whose(self) -> Whose:
         """To whom the call belongs."""
-        return Whose(agent=self.agent, team=self.team)
+        return Whose(agent=self.agent, team=self.team, tenant=self.tenant_id)
 
 
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 import sqlalchemy as sa
 
@@ -31,6 +33,7 @@ class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
     """A call that was live when its process died."""
 
     call_id: str
+    tenant: str
     source: CallSource
     epoch: int
     mark: Mark
@@ -46,20 +49,36 @@ def open_checkpoint(connection: sa.Connection, call_id: str, source: CallSource)
     connection.execute(sa.insert(CHECKPOINTS).values(source=msgspec.json.encode(source), **row))
 
 
+class CallMark(NamedTuple):
+    """How far one call has come."""
+
+    tenant: str
+    call_id: str
+    mark: Mark
+
+
 _MARK = (
     sa.update(CHECKPOINTS)
-    .where(CHECKPOINTS.c.call_id == sa.bindparam("of_call"))
+    .where(
+        CHECKPOINTS.c.tenant_id == sa.bindparam("of_tenant"),
+        CHECKPOINTS.c.call_id == sa.bindparam("of_call"),
+    )
     .values(acked_ms=sa.bindparam("acked"), position_ms=sa.bindparam("position"))
 )
 
 
-def write_marks(connection: sa.Connection, marks: list[tuple[str, Mark]]) -> None:
-    """Note how far calls have come."""
+def write_marks(connection: sa.Connection, marks: list[CallMark]) -> None:
+    """Note how far calls have come, of whatever tenants they are."""
     connection.execute(
         _MARK,
         [
-            {"of_call": call_id, "acked": mark.acked_ms, "position": mark.position_ms}
-            for call_id, mark in marks
+            {
+                "of_tenant": tenant,
+                "of_call": call_id,
+                "acked": mark.acked_ms,
+                "position": mark.position_ms,
+            }
+            for tenant, call_id, mark in marks
         ],
     )
 
@@ -76,7 +95,7 @@ def close_checkpoint(connection: sa.Connection, call_id: str) -> None:
 
 
 def unfinished_calls(connection: sa.Connection) -> list[Unfinished]:
-    """Return the calls that can go on, oldest first."""
+    """Return the calls of all tenants that can go on, oldest first."""
     columns = (CALLS.c.agent, CALLS.c.team, CALLS.c.started_ms)
     query = (
         sa.select(CHECKPOINTS, *columns)
@@ -87,6 +106,7 @@ def unfinished_calls(connection: sa.Connection) -> list[Unfinished]:
     return [
         Unfinished(
             call_id=row.call_id,
+            tenant=row.tenant_id,
             source=msgspec.json.decode(row.source, type=CallSource),
             epoch=row.epoch,
             mark=Mark(row.acked_ms, row.position_ms),

@@ -11,6 +11,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
+from server.store.tenancy import keep_apart
+
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
 """What was committed survives a crash of the machine; erased bytes are overwritten."""
 
@@ -23,6 +25,8 @@ class StoreError(Exception):
 
 def open_database(where: Path | str) -> sa.Engine:
     """Open a SQLite file, or any database by URL (`postgresql+psycopg://user@host/name`).
+
+    What reads and writes its rows goes through `tenancy.for_tenant` or `tenancy.for_job`.
 
     Raises:
         StoreError: it cannot be reached, is not a database, or was made by a newer Heartline.
@@ -53,6 +57,7 @@ def open_database(where: Path | str) -> sa.Engine:
             f"The database {shown} was made by another version of Heartline ({error}); use that "
             "one, or another database."
         ) from error
+    keep_apart(engine)
     return engine
 
 

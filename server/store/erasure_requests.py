@@ -44,7 +44,7 @@ def ask_erasure(
     with engine.begin() as connection:
         row = connection.execute(sa.select(ERASURE_REQUESTS).where(mine)).mappings().first()
         if row is not None:
-            return ErasureRequest(**row)
+            return _request(row)
         connection.execute(sa.insert(ERASURE_REQUESTS).values(msgspec.to_builtins(request)))
     return request
 
@@ -57,7 +57,7 @@ def erasure_requests(engine: sa.Engine, user_id: str | None = None) -> list[Eras
     if user_id is not None:
         query = query.where(ERASURE_REQUESTS.c.user_id == user_id)
     with engine.connect() as connection:
-        return [ErasureRequest(**row) for row in connection.execute(query).mappings()]
+        return [_request(row) for row in connection.execute(query).mappings()]
 
 
 def settle_request(
@@ -74,3 +74,7 @@ def settle_request(
         done = connection.execute(sa.update(ERASURE_REQUESTS).where(query).values(values))
         if done.rowcount == 0:
             raise StoreError("There is no such open request.")
+
+
+def _request(row: sa.RowMapping) -> ErasureRequest:
+    return ErasureRequest(**{name: row[name] for name in ErasureRequest.__struct_fields__})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,8 +23,10 @@ from conversation.events import (
 )
 from reports.model import PRACTICE_SOURCE
 from reports.promises import promises_of
+from server.people.tenants import DEFAULT_TENANT
 from server.store.calls import CallFilter, CallPage, CallRow, select_call, select_calls
 from server.store.checkpoints import (
+    CallMark,
     CallSource,
     Mark,
     Unfinished,
@@ -36,6 +39,7 @@ from server.store.checkpoints import (
 from server.store.database import StoreError, open_database
 from server.store.promises import enter
 from server.store.tables import CALL_REASONS, CALLS, EVENTS, PRACTICE
+from server.store.tenancy import Job, for_job, for_tenant
 from server.store.writer import GroupWriter
 
 
@@ -46,7 +50,7 @@ class CallIdTaken(StoreError):
 
 
 class Journal:
-    """The record of all calls; methods may be called from any thread.
+    """The record of a tenant's calls; methods may be called from any thread.
 
     Events that `append` or the future of `submit` has confirmed survive the death of the process
     and, with SQLite's full sync or PostgreSQL's defaults, of the machine.
@@ -58,20 +62,30 @@ class Journal:
         Raises:
             StoreError: the database cannot be used.
         """
-        self.engine = open_database(where)
+        self.database = open_database(where)
+        """The same for no tenant yet."""
+        self.tenant = DEFAULT_TENANT
+        self.engine = for_tenant(self.database, self.tenant)
+        """The database of this tenant's rows."""
         if serving:
-            with self.engine.begin() as connection:
+            with for_job(self.database, Job.RECOVERY).begin() as connection:
                 end_abandoned(connection)
-        self._writer = GroupWriter(self.engine)
+        self._writer = GroupWriter(self.database)
+
+    def of(self, tenant: str) -> Journal:
+        """Return the record of another tenant's calls, written by the same thread."""
+        other = copy.copy(self)
+        other.tenant, other.engine = tenant, for_tenant(self.database, tenant)
+        return other
 
     def gather_while(self, many: Callable[[], bool]) -> None:
         """Let the events of many calls share commits for as long as `many` says so."""
         self._writer.gathers = many
 
     def close(self) -> None:
-        """Commit what is queued and close the database."""
+        """Commit what is queued and close the database, for all tenants."""
         self._writer.close()
-        self.engine.dispose()
+        self.database.dispose()
 
     def open_call(
         self,
@@ -110,8 +124,8 @@ class Journal:
             raise CallIdTaken("This call_id was used before.") from error
 
     def unfinished(self) -> list[Unfinished]:
-        """Return the calls that were live when their process died and can go on."""
-        with self.engine.connect() as connection:
+        """Return the calls of all tenants that were live when their process died."""
+        with for_job(self.database, Job.RECOVERY).connect() as connection:
             return unfinished_calls(connection)
 
     def raise_epoch(self, call_id: str, epoch: int) -> None:
@@ -131,6 +145,7 @@ class Journal:
             payload = EventLog.encode(event)
             rows.append(
                 {
+                    "tenant_id": self.tenant,
                     "call_id": call_id,
                     "seq": seq,
                     "at_ms": event.at_ms,
@@ -139,7 +154,8 @@ class Journal:
                     "crc32": zlib.crc32(payload),
                 }
             )
-        return self._writer.submit(rows, None if mark is None else (call_id, mark))
+        call_mark = None if mark is None else CallMark(self.tenant, call_id, mark)
+        return self._writer.submit(rows, call_mark)
 
     def append(self, call_id: str, first_seq: int, events: Sequence[Event]) -> None:
         """Commit events under consecutive numbers; when this returns they survive a crash.

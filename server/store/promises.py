@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 from reports.model import PromisePart
 from server.store.tables import PROMISES
+from server.store.tenancy import Job, for_job
 
 DRAFT, OPEN, KEPT, LATE, CANCELLED = "draft", "open", "kept", "late", "cancelled"
 REJECTED, LAPSED = "rejected", "lapsed"
@@ -100,6 +101,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """One of `NOTICE_KINDS`."""
     promise: Promised
+    tenant: str
 
 
 class PromiseFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,7 +212,7 @@ def tick(
     now: datetime,
     tell: Callable[[sa.Connection, Sequence[Notice]], None],
 ) -> None:
-    """Let time pass: promises become late, old drafts lapse, and what is new is told once.
+    """Let time pass for all tenants: promises become late, drafts lapse, what is new is told once.
 
     Args:
         engine: the database.
@@ -231,14 +233,17 @@ def tick(
         ("kept", sa.and_(status == KEPT, untold != "kept"), {}),
         ("cancelled", sa.and_(status == CANCELLED, untold != "cancelled"), {}),
     )
-    with engine.begin() as connection:
+    with for_job(engine, Job.PROMISE_CLOCK).begin() as connection:
         for kind, which, values in news:
             rows = connection.execute(
                 sa.update(PROMISES).where(which).values(told=kind, **values).returning(*PROMISES.c)
             )
-            found = sorted((_promised(row) for row in rows.mappings()), key=lambda p: p.id)
+            found = [
+                Notice(kind=kind, promise=_promised(row), tenant=row["tenant_id"])
+                for row in rows.mappings()
+            ]
             if found:
-                tell(connection, [Notice(kind=kind, promise=promise) for promise in found])
+                tell(connection, sorted(found, key=lambda notice: notice.promise.id))
         connection.execute(
             sa.update(PROMISES)
             .where(status == DRAFT, PROMISES.c.made_ms < old_ms)

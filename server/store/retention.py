@@ -23,6 +23,7 @@ from server.store.tables import (
     PRACTICE,
     PROMISES,
 )
+from server.store.tenancy import for_tenant, tenants_of
 
 _DAY_MS = 86_400_000
 _ABOUT_A_CALL = (
@@ -110,8 +111,17 @@ def erase_all(engine: sa.Engine, *, now: datetime) -> Certificate:
     return _erase(engine, sa.true(), "all", "call", now)
 
 
-def expire(engine: sa.Engine, settings: RetentionSettings, *, now: datetime) -> Certificate | None:
-    """Delete exactly what is older than the settings allow; None when there is nothing."""
+def expire(database: sa.Engine, settings: RetentionSettings, *, now: datetime) -> list[Certificate]:
+    """Delete exactly what is older than the settings allow; a certificate for each tenant."""
+    engines = [for_tenant(database, tenant) for tenant in tenants_of(database)]
+    found = (_expire(engine, settings, now) for engine in engines)
+    done = [certificate for certificate in found if certificate is not None]
+    if done:
+        _overwrite(database)
+    return done
+
+
+def _expire(engine: sa.Engine, settings: RetentionSettings, now: datetime) -> Certificate | None:
     now_ms = round(now.timestamp() * 1000)
     old_events = now_ms - settings.events_days * _DAY_MS
     old_calls = now_ms - settings.calls_days * _DAY_MS
@@ -138,9 +148,7 @@ def expire(engine: sa.Engine, settings: RetentionSettings, *, now: datetime) -> 
         _delete_calls(connection, gone)
         if not events and not gone:
             return None
-        certificate = _certify(connection, "retention", len(gone), events, now)
-    _overwrite(engine)
-    return certificate
+        return _certify(connection, "retention", len(gone), events, now)
 
 
 def _erase(

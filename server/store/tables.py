@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from server.people.tenants import DEFAULT_TENANT
+
 METADATA = sa.MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}
 )
 
+
+def _tenant() -> sa.Column[str]:
+    """Return the column that says whose a row is; every table has it."""
+    return sa.Column("tenant_id", sa.String(32), nullable=False, server_default=DEFAULT_TENANT)
+
+
 CALLS = sa.Table(
     "calls",
     METADATA,
+    _tenant(),
     sa.Column("call_id", sa.String(64), primary_key=True),
     sa.Column("started_at", sa.String(40), nullable=False),
     sa.Column("started_ms", sa.BigInteger, nullable=False, index=True),
@@ -27,6 +36,7 @@ CALLS = sa.Table(
 EVENTS = sa.Table(
     "events",
     METADATA,
+    _tenant(),
     sa.Column("call_id", sa.String(64), primary_key=True),
     sa.Column("seq", sa.BigInteger, primary_key=True),
     sa.Column("at_ms", sa.BigInteger, nullable=False),
@@ -39,6 +49,7 @@ EVENTS = sa.Table(
 CHECKPOINTS = sa.Table(
     "checkpoints",
     METADATA,
+    _tenant(),
     sa.Column("call_id", sa.String(64), primary_key=True),
     sa.Column("source", sa.LargeBinary, nullable=False),
     sa.Column("epoch", sa.BigInteger, nullable=False),
@@ -51,6 +62,7 @@ CHECKPOINTS = sa.Table(
 CALL_REASONS = sa.Table(
     "call_reasons",
     METADATA,
+    _tenant(),
     sa.Column("call_id", sa.String(64), primary_key=True),
     sa.Column("reason", sa.String(64), primary_key=True, index=True),
     sa.Column("count", sa.BigInteger, nullable=False),
@@ -61,6 +73,7 @@ CALL_REASONS = sa.Table(
 DISPUTES = sa.Table(
     "disputes",
     METADATA,
+    _tenant(),
     sa.Column("call_id", sa.String(64), primary_key=True),
     sa.Column("number", sa.BigInteger, primary_key=True),
     sa.Column("span_id", sa.String(64), nullable=False),
@@ -73,6 +86,7 @@ DISPUTES = sa.Table(
 PROMISES = sa.Table(
     "promises",
     METADATA,
+    _tenant(),
     sa.Column("call_id", sa.String(64), primary_key=True),
     sa.Column("promise_id", sa.String(64), primary_key=True),
     sa.Column("agent", sa.String(256), index=True),
@@ -95,6 +109,7 @@ milliseconds since 1970 UTC; `told` is the newest notice that was given of it.""
 PRACTICE = sa.Table(
     "practice",
     METADATA,
+    _tenant(),
     sa.Column("call_id", sa.String(64), primary_key=True),
     sa.Column("person", sa.String(64), nullable=False, index=True),
     sa.Column("part", sa.LargeBinary, nullable=False),
@@ -105,6 +120,7 @@ PRACTICE = sa.Table(
 ERASURES = sa.Table(
     "erasures",
     METADATA,
+    _tenant(),
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("erased_at", sa.String(40), nullable=False),
     sa.Column("scope", sa.String(16), nullable=False),
@@ -116,6 +132,7 @@ ERASURES = sa.Table(
 ERASURE_REQUESTS = sa.Table(
     "erasure_requests",
     METADATA,
+    _tenant(),
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("asked_at", sa.String(40), nullable=False),
     sa.Column("user_id", sa.String(64), nullable=False, index=True),
@@ -130,6 +147,7 @@ ERASURE_REQUESTS = sa.Table(
 CALL_FIGURES = sa.Table(
     "call_figures",
     METADATA,
+    _tenant(),
     sa.Column("call_id", sa.String(64), primary_key=True),
     sa.Column("made_by", sa.String(64), nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
@@ -140,6 +158,7 @@ CALL_FIGURES = sa.Table(
 USERS = sa.Table(
     "users",
     METADATA,
+    _tenant(),
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("name", sa.String(256), nullable=False),
     sa.Column("role", sa.String(16), nullable=False),
@@ -153,6 +172,7 @@ USERS = sa.Table(
 SESSIONS = sa.Table(
     "sessions",
     METADATA,
+    _tenant(),
     sa.Column("token_sha256", sa.String(64), primary_key=True),
     sa.Column("user_id", sa.String(64), nullable=False, index=True),
     sa.Column("opened_ms", sa.BigInteger, nullable=False),
@@ -162,6 +182,7 @@ SESSIONS = sa.Table(
 API_KEYS = sa.Table(
     "api_keys",
     METADATA,
+    _tenant(),
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("label", sa.String(256), nullable=False),
     sa.Column("secret_sha256", sa.String(64), nullable=False),
@@ -173,6 +194,7 @@ API_KEYS = sa.Table(
 AUDIT = sa.Table(
     "audit",
     METADATA,
+    _tenant(),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("at", sa.String(40), nullable=False),
     sa.Column("actor", sa.String(64), nullable=False, index=True),
@@ -186,6 +208,7 @@ AUDIT = sa.Table(
 WEBHOOKS = sa.Table(
     "webhooks",
     METADATA,
+    _tenant(),
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("url", sa.String(2048), nullable=False),
     sa.Column("types", sa.JSON, nullable=False),
@@ -197,6 +220,7 @@ WEBHOOKS = sa.Table(
 OUTBOX = sa.Table(
     "webhook_outbox",
     METADATA,
+    _tenant(),
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("hook_id", sa.String(64), primary_key=True),
     sa.Column("call_id", sa.String(64), nullable=False, index=True),

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from server.store.checkpoints import Mark, write_marks
+from server.store.checkpoints import CallMark, write_marks
 from server.store.tables import EVENTS
+from server.store.tenancy import Job, for_job
 
 QUEUE_EVENTS = 4_096
 """Events that may wait; beyond it the analysis waits (`reliability.md` section 4)."""
@@ -25,7 +26,6 @@ choice)."""
 _INSERT = sa.insert(EVENTS)
 
 Rows = Sequence[dict[str, Any]]
-CallMark = tuple[str, Mark]
 
 
 class _Batch(NamedTuple):
@@ -35,10 +35,13 @@ class _Batch(NamedTuple):
 
 
 class GroupWriter:
-    """Writes batches in the order of `submit`; a batch is committed whole or not at all."""
+    """Writes batches in the order of `submit`; a batch is committed whole or not at all.
+
+    Batches of all tenants go into one commit; their rows and marks say whose they are.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self._engine = for_job(engine, Job.COMMIT)
         self._changed = threading.Condition()
         self._waiting: deque[_Batch] = deque()
         self._waiting_events = 0

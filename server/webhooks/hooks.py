@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import msgspec
 import sqlalchemy as sa
 
+from server.people.tenants import DEFAULT_TENANT
 from server.store.database import StoreError
 from server.store.tables import OUTBOX, WEBHOOKS
+from server.store.tenancy import for_tenant
 from server.webhooks.messages import TYPES
 
 MOST_HOOKS = 50
@@ -33,10 +35,10 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hooks:
-    """The receivers of this server."""
+    """A tenant's receivers."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: sa.Engine, tenant: str = DEFAULT_TENANT) -> None:
+        self._engine = for_tenant(database, tenant)
 
     def add(self, url: str, types: Sequence[str] = ()) -> Hook:
         """Add a receiver of some types of message, of all by default.
@@ -97,6 +99,12 @@ class Hooks:
 
 
 def read_hooks(connection: sa.Connection) -> list[Hook]:
-    """Return all receivers by id."""
+    """Return all receivers that the connection reaches, by id."""
     rows = connection.execute(sa.select(WEBHOOKS).order_by(WEBHOOKS.c.id)).mappings()
-    return [Hook(**{**row, "types": tuple(row["types"])}) for row in rows]
+    return [
+        Hook(
+            **{name: row[name] for name in Hook.__struct_fields__ if name != "types"},
+            types=tuple(row["types"]),
+        )
+        for row in rows
+    ]

@@ -2,6 +2,7 @@
 
 A message is written when the event is, so that neither is there without the other; it goes when
 its receiver has taken it. A process that dies in between leaves the row, and it is told again.
+It is for the receivers of its call's tenant alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from conversation.events import EventLog
 from server.store.promises import Notice
 from server.store.tables import CALLS, EVENTS, OUTBOX, PRACTICE, WEBHOOKS
+from server.store.tenancy import Job, acting_for, for_job
 from server.webhooks.hooks import Hook, read_hooks
 from server.webhooks.messages import (
     EVENT_TYPES,
@@ -54,13 +56,14 @@ class Outbox:
 
     def __init__(
         self,
-        engine: sa.Engine,
+        database: sa.Engine,
         *,
         source: str = "/",
         max_waiting: int = 100_000,
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
-        self._engine = engine
+        self._database = database
+        self._engine = for_job(database, Job.DELIVERY)
         self._source = source
         self._max_waiting = max_waiting
         self._now_ms = now_ms
@@ -68,8 +71,8 @@ class Outbox:
         """Messages for which there was no room."""
 
     def follow_journal(self) -> None:
-        """Fill the outbox from now on whenever events are written over this engine."""
-        sa.event.listen(self._engine, "after_execute", self._after_execute)
+        """Fill the outbox from now on whenever events are written to this database."""
+        sa.event.listen(self._database, "after_execute", self._after_execute)
 
     def _after_execute(
         self,
@@ -86,25 +89,30 @@ class Outbox:
                 self._fill(connection, rows)
 
     def _fill(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-        told = [
-            message
-            for row in rows
-            if not _is_practice(connection, row["call_id"])
-            for message in messages_of(
-                row["call_id"],
-                EventLog.decode(row["payload"]),
-                _about(connection, row["call_id"]),
-            )
-        ]
-        self._enter(connection, told)
+        for tenant in {row["tenant_id"] for row in rows}:
+            with acting_for(connection, tenant):
+                told = [
+                    message
+                    for row in rows
+                    if row["tenant_id"] == tenant and not _is_practice(connection, row["call_id"])
+                    for message in messages_of(
+                        row["call_id"],
+                        EventLog.decode(row["payload"]),
+                        _about(connection, row["call_id"]),
+                    )
+                ]
+                self._enter(connection, told)
 
     def tell_of_promises(self, connection: sa.Connection, notices: Sequence[Notice]) -> None:
         """Enter what became of promises, in the transaction that found it."""
-        told = [
-            promise_message(notice, _about(connection, notice.promise.call_id))
-            for notice in notices
-        ]
-        self._enter(connection, told)
+        for tenant in {notice.tenant for notice in notices}:
+            with acting_for(connection, tenant):
+                told = [
+                    promise_message(notice, _about(connection, notice.promise.call_id))
+                    for notice in notices
+                    if notice.tenant == tenant
+                ]
+                self._enter(connection, told)
 
     def _enter(self, connection: sa.Connection, messages: Sequence[Told]) -> None:
         hooks = [hook for hook in read_hooks(connection) if not hook.disabled]

@@ -17,7 +17,7 @@ from server.webhooks.sender import open_sender
 
 
 def follow_journal(
-    engine: sa.Engine, settings: Settings, server_secret: bytes, metrics: Metrics
+    database: sa.Engine, settings: Settings, server_secret: bytes, metrics: Metrics
 ) -> list[Callable[[], Coroutine[Any, Any, None]]]:
     """Fill an outbox from now on, and return the work of keeping promises' time and emptying it.
 
@@ -25,7 +25,7 @@ def follow_journal(
         WebhookError: a setting cannot be used.
     """
     outbox = Outbox(
-        engine,
+        database,
         source=(*settings.server.origins, "/")[0],
         max_waiting=settings.webhooks.max_waiting,
     )
@@ -41,6 +41,6 @@ def follow_journal(
 
     metrics.watch(measures)
     return [
-        partial(keep_time, engine, settings.promises, outbox.tell_of_promises),
+        partial(keep_time, database, settings.promises, outbox.tell_of_promises),
         partial(sender.run, outbox),
     ]

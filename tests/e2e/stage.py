@@ -209,7 +209,7 @@ def staged_server(database: Path | str, port: int = 0) -> Iterator[Stage]:
     user, journal = SingleUser(), Journal(database)
     calls = Calls(Hearing(HearingSettings()), journal)
     calls.rule_source.adopt(Path(database).parent / "rules")
-    access = Access(journal.engine, user, Audit(journal.engine, b"seal"))
+    access = Access(journal.database, user, Audit(journal.database, b"seal"))
     stage = Stage(listener.getsockname()[1], user, access, calls)
     config: dict[str, Any] = {"ws": "websockets-sansio", "log_config": None, "log_level": "warning"}
     server = uvicorn.Server(

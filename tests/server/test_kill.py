@@ -15,6 +15,7 @@ from bench.kill.drill import Server, Source, drill, recording
 from server.people.audit import read_secret
 from server.store import open_database
 from server.store.tables import OUTBOX
+from server.store.tenancy import for_tenant
 from server.webhooks.hooks import Hooks
 from server.webhooks.messages import secret_of
 from tests.server.receiver import Receiver, receiving
@@ -69,7 +70,7 @@ def test_what_other_systems_still_wait_for_is_told_after_a_kill_and_what_they_ha
 
 async def _kill_between(server: Server, engine: sa.Engine, receiver: Receiver) -> None:
     def attempts() -> list[int]:
-        with engine.connect() as connection:
+        with for_tenant(engine).connect() as connection:
             return list(connection.scalars(sa.select(OUTBOX.c.attempts)))
 
     await server.start()

@@ -17,6 +17,7 @@ from server.people.roles import GRANTS, Action, Person, Role, Whose
 from server.people.sessions import IDLE_MS, LONGEST_MS, Sessions, csrf_token
 from server.store import open_database
 from server.store.tables import AUDIT, SESSIONS, USERS
+from server.store.tenancy import for_tenant
 
 pytestmark = pytest.mark.server
 PASSWORD = "a long enough password"
@@ -57,7 +58,7 @@ def test_a_user_is_recognised_by_name_and_password_alone(accounts: Accounts) -> 
 
 def test_passwords_are_kept_as_argon2id_only(accounts: Accounts, engine: sa.Engine) -> None:
     accounts.add("ann", Role.AGENT, PASSWORD)
-    with engine.connect() as connection:
+    with for_tenant(engine).connect() as connection:
         kept = connection.scalar(sa.select(USERS.c.password_hash))
     assert str(kept).startswith("$argon2id$")
     assert PASSWORD not in str(kept)
@@ -135,7 +136,7 @@ def test_the_database_holds_no_token(
     accounts: Accounts, sessions: Sessions, engine: sa.Engine
 ) -> None:
     token = sessions.open(accounts.add("ann", Role.AGENT, PASSWORD))
-    with engine.connect() as connection:
+    with for_tenant(engine).connect() as connection:
         assert token not in str(connection.execute(sa.select(SESSIONS)).all())
     assert csrf_token(token) != csrf_token(token + "x")
 
@@ -177,10 +178,10 @@ def test_a_changed_or_missing_row_of_the_audit_log_is_found(engine: sa.Engine) -
     assert [entry.subject for entry in audit.entries(actor="ann", limit=2)] == ["call-4", "call-3"]
     assert "\n" not in audit.entries()[0].note
     assert "\x1b" not in audit.entries()[0].note
-    with engine.begin() as connection:
+    with for_tenant(engine).begin() as connection:
         connection.execute(sa.update(AUDIT).where(AUDIT.c.seq == 3).values(subject="call-9"))
     assert audit.first_broken() == 3
-    with engine.begin() as connection:
+    with for_tenant(engine).begin() as connection:
         connection.execute(sa.delete(AUDIT).where(AUDIT.c.seq == 2))
     assert audit.first_broken() == 2
 

@@ -117,12 +117,20 @@ def test_of_promises_only_what_became_of_the_confirmed_ones_is_told() -> None:
         id="c1.p1", call_id="c1", agent="ann", team="billing", what="call back", who="me",
         due="tomorrow", due_at=DUE, precision="day", status="open", done_at=None,
     )  # fmt: skip
-    told = [promise_message(Notice(kind=kind, promise=promise), CALL) for kind in NOTICE_KINDS]
+    told = [
+        promise_message(Notice(kind=kind, promise=promise, tenant="default"), CALL)
+        for kind in NOTICE_KINDS
+    ]
     assert [m.type.removeprefix("heartline.promise.") for m in told] == list(NOTICE_KINDS)
     assert {m.type for m in told} < set(TYPES)
     assert told[0].data["what"] == "call back"
     moved = promise_message(
-        Notice(kind="due_soon", promise=msgspec.structs.replace(promise, due_at=None)), CALL
+        Notice(
+            kind="due_soon",
+            promise=msgspec.structs.replace(promise, due_at=None),
+            tenant="default",
+        ),
+        CALL,
     )
     assert len({m.id for m in (*told, moved)}) == len(told) + 1
 

@@ -224,7 +224,7 @@ def journal(database: Path | str) -> Iterator[Journal]:
 
 @pytest.fixture
 def outbox(journal: Journal, clock: Clock) -> Outbox:
-    followed = Outbox(journal.engine, now_ms=clock)
+    followed = Outbox(journal.database, now_ms=clock)
     followed.follow_journal()
     return followed
 
@@ -355,7 +355,7 @@ def test_a_receiver_that_is_gone_for_good_is_told_no_more(
 def test_the_outbox_is_bounded_and_counts_what_it_has_no_room_for(
     journal: Journal, clock: Clock
 ) -> None:
-    small = Outbox(journal.engine, max_waiting=1, now_ms=clock)
+    small = Outbox(journal.database, max_waiting=1, now_ms=clock)
     small.follow_journal()
     Hooks(journal.engine).add("https://crm.example/")
     journal.open_call("c1", "2026-01-01T00:00:00+00:00", "ann")
