@@ -96,6 +96,11 @@ def long_call() -> Iterator[Observation]:
         number += 1
 
 
+def first_minutes(minutes: int) -> list[Observation]:
+    """Return the first minutes of it."""
+    return list(takewhile(lambda heard: heard.at_ms < minutes * MINUTE_MS, long_call()))
+
+
 def kept_bytes(*roots: object, shared: set[int]) -> int:
     """Return the size of everything that can be reached from some objects and not from others."""
     seen = set(shared)
@@ -214,7 +219,7 @@ def test_the_pass_after_a_call_looks_at_what_is_near_each_overlap(
     assert isinstance(started, CallStarted)
     per_minute: list[float] = []
     for minutes in (10, 40):
-        heard = takewhile(lambda o, end_ms=minutes * MINUTE_MS: o.at_ms < end_ms, long_call())
+        heard = first_minutes(minutes)
         looked_at = 0
         judged = Conversation.for_call(started).final_pass([started, *heard])
         assert len(judged) > minutes / 2
