@@ -166,8 +166,9 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
                 if not await rights.hold():
                     await socket.close(4403, "forbidden")
                     break
+                now_s = asyncio.get_running_loop().time()
                 cards = {
-                    call_id: call.live.card(call.whose.team)
+                    call_id: call.live.card(call.whose.team, now_s)
                     for call_id, call in calls.running.items()
                     if not call.over and signed_in.person.may_with(Action.WATCH_LIVE, call.whose)
                 }

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import islice
+from math import inf
 from typing import NamedTuple, get_args
 
 import msgspec
@@ -47,6 +48,8 @@ from server.wall import card_of
 
 QUEUE_MESSAGES = 256
 """Messages a dashboard may be behind; beyond it is disconnected and comes back (4408)."""
+CARD_KEPT_S = 0.4
+"""How old a card may be; a wall is told once a second what changed, and 2 s are allowed."""
 UNSHOWN = (ClockAdvanced, ProsodyFrame, UtteranceScored)
 """Kinds of event that no dashboard is told of."""
 SHOWN_TYPES = tuple(
@@ -218,6 +221,8 @@ class LiveCall:
         self._feeds = {audience: Feed(audience) for audience in Audience}
         self._level_db: dict[Channel, float] = {}
         self._watchers = 0
+        self._card = b""
+        self._card_until_s = -inf
 
     @property
     def seq(self) -> int:
@@ -241,9 +246,12 @@ class LiveCall:
         """How many screens show the call."""
         return sum(len(feed.subscribers) for feed in self._feeds.values())
 
-    def card(self, team: str | None) -> bytes:
-        """Return the call's card on the wall, as JSON."""
-        return msgspec.json.encode(card_of(self.view, team))
+    def card(self, team: str | None, now_s: float) -> bytes:
+        """Return the call's card on the wall, as JSON, the same for all walls for a while."""
+        if now_s >= self._card_until_s:
+            self._card = msgspec.json.encode(card_of(self.view, team))
+            self._card_until_s = now_s + CARD_KEPT_S
+        return self._card
 
     def publish(self, events: Sequence[Event], position_ms: int) -> None:
         """Send committed events, and the position, to every dashboard."""

@@ -129,3 +129,14 @@ def test_the_report_is_announced_when_the_call_is_over() -> None:
     call.finish()
     assert call.over
     assert messages(subscriber) == [{"type": "report", "url": "/v1/calls/c/report.html"}]
+
+
+def test_walls_share_a_card_for_less_than_half_a_second() -> None:
+    live = LiveCall("c1")
+    live.publish([speech(0)], 100)
+    first = live.card("a", 10.0)
+    live.publish([speech(500, Channel.CUSTOMER)], 600)
+    assert live.card("a", 10.39) == first
+    later = json.loads(live.card("a", 10.41))
+    assert later["position_ms"] == 600
+    assert [bar["start_ms"] for bar in later["speech"]] == [0, 500]
