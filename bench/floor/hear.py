@@ -2,8 +2,9 @@
 
 Voice activity, segmentation and bleed are the product's own code on the virtual clock. Words come
 from the script, since decoding every call would take hours: for each utterance that the front end
-heard, partials every 500 ms of speech known 250 ms later, and a final 750 ms after its end
-(`AsrSettings`), with 8 % of the words replaced, 4 % lost, and times moved by 60 ms (standard
+heard, partials every 500 ms of speech and 550 ms after the begin of simultaneous speech, known
+250 ms later, and a final 750 ms after its end (`AsrSettings`; `CallSession` asks for words where
+speech overlaps), with 8 % of the words replaced, 4 % lost, and times moved by 60 ms (standard
 deviation); where both speak, the figures are doubled. The script's punctuation is withheld, since a
 recogniser puts a full stop after cut-offs too.
 """
@@ -37,6 +38,7 @@ from conversation.events import (
     SpeechEnded,
     Word,
 )
+from reports.spans import intersect, union
 from server.merge import Merger
 
 _BLOCK_MS = 100
@@ -115,12 +117,13 @@ def observations(script: Script, heard: Sequence[Event], *, words: bool) -> list
 def _recognised(script: Script, channel: Channel, heard: Sequence[Event]) -> list[Event]:
     random = np.random.default_rng([script.seed, 17, channel is Channel.AGENT])
     said = _said(script, channel, random)
+    asked_ms = [begin_ms + _ASR.hint_after_ms for begin_ms in _overlaps(heard)]
     events: list[Event] = []
     for number, spans in enumerate(_utterances(channel, heard)):
         begin_ms, end_ms = spans[0][0], spans[-1][1]
         mine = [w for w in said if begin_ms - 150 <= (w.start_ms + w.end_ms) // 2 < end_ms + 150]
         name = f"{channel}-{number}"
-        for rev, known_ms in enumerate(_partial_times(spans)):
+        for rev, known_ms in enumerate(_partial_times(spans, asked_ms)):
             ready = [w.text for w in mine if w.end_ms <= known_ms + 40]
             if not ready:
                 continue
@@ -194,11 +197,19 @@ def _utterances(channel: Channel, heard: Sequence[Event]) -> list[list[tuple[int
     return chained
 
 
-def _partial_times(spans: list[tuple[int, int]]) -> list[int]:
-    """Return the ends of the audio that partials cover: every hop while there is speech."""
-    times = []
-    at_ms = spans[0][0] + _ASR.hop_ms
-    while at_ms < spans[-1][1]:
-        times.append(at_ms)
-        at_ms += _ASR.hop_ms
-    return times
+def _overlaps(heard: Sequence[Event]) -> list[int]:
+    """Return where speech of both channels begins to be simultaneous."""
+    spoken = [
+        union(
+            (e.start_ms, e.end_ms) for e in heard if isinstance(e, SpeechEnded) and e.channel == p
+        )
+        for p in PARTIES
+    ]
+    return [begin_ms for begin_ms, _ in intersect(*spoken)]
+
+
+def _partial_times(spans: list[tuple[int, int]], asked_ms: Sequence[int]) -> list[int]:
+    """Return the ends of the audio of partials: every hop of speech, and what was asked for."""
+    begin_ms, end_ms = spans[0][0], spans[-1][1]
+    hops = range(begin_ms + _ASR.hop_ms, end_ms, _ASR.hop_ms)
+    return sorted({*hops, *(at_ms for at_ms in asked_ms if begin_ms < at_ms < end_ms)})
