@@ -12,7 +12,6 @@ import gc
 import sys
 from collections.abc import Iterator
 from functools import cache
-from itertools import takewhile
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -214,7 +213,11 @@ def test_the_pass_after_a_call_looks_at_what_is_near_each_overlap(
     assert isinstance(started, CallStarted)
     per_minute: list[float] = []
     for minutes in (10, 40):
-        heard = takewhile(lambda o, end_ms=minutes * MINUTE_MS: o.at_ms < end_ms, long_call())
+        heard: list[Observation] = []
+        for observation in long_call():
+            if observation.at_ms >= minutes * MINUTE_MS:
+                break
+            heard.append(observation)
         looked_at = 0
         judged = Conversation.for_call(started).final_pass([started, *heard])
         assert len(judged) > minutes / 2
