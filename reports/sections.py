@@ -272,10 +272,11 @@ def transcript(report: Report) -> str:
         until_ms = begins[later] if later < len(begins) else report.call.duration_ms + 1
         first = 0 if number == 0 else bisect_left(wanted, part.start_ms)
         mine = acts[part.channel]
-        inside = mine[bisect_left(mine, (part.start_ms,)) : bisect_left(mine, (part.end_ms,))]
+        begin = bisect_left(mine, part.start_ms, key=itemgetter(0))
+        behind = bisect_left(mine, part.end_ms, key=itemgetter(0))
         rows += _line(
             part,
-            [act for _, _, act in sorted(inside, key=itemgetter(1))],
+            [act for _, _, act in sorted(mine[begin:behind], key=itemgetter(1))],
             wanted[first : max(first, bisect_left(wanted, until_ms))],
         )
     return (

@@ -43,7 +43,9 @@ def main() -> int:
         if outcome is None:
             _OUT.print("PostgreSQL is not installed here, so it is left out.")
             continue
-        rows += _rows(name, outcome)
+        found = _rows(name, outcome)
+        _OUT.print(f"{name}: " + ", ".join(f"{row.metric} {row.value}" for row in found))
+        rows += found
         whole = outcome.ended == outcome.replayed == outcome.calls
         failed |= bool(outcome.missing or outcome.forgotten or outcome.gap_ms) or not whole
     write_results("kill", rows, seed=_SEED)

@@ -12,7 +12,6 @@ import gc
 import sys
 from collections.abc import Iterator
 from functools import cache
-from itertools import takewhile
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -94,11 +93,6 @@ def long_call() -> Iterator[Observation]:
             yield event
         begin_ms = event.at_ms + 1_000
         number += 1
-
-
-def first_minutes(minutes: int) -> list[Observation]:
-    """Return the first minutes of it."""
-    return list(takewhile(lambda heard: heard.at_ms < minutes * MINUTE_MS, long_call()))
 
 
 def kept_bytes(*roots: object, shared: set[int]) -> int:
@@ -219,7 +213,11 @@ def test_the_pass_after_a_call_looks_at_what_is_near_each_overlap(
     assert isinstance(started, CallStarted)
     per_minute: list[float] = []
     for minutes in (10, 40):
-        heard = first_minutes(minutes)
+        heard: list[Observation] = []
+        for observation in long_call():
+            if observation.at_ms >= minutes * MINUTE_MS:
+                break
+            heard.append(observation)
         looked_at = 0
         judged = Conversation.for_call(started).final_pass([started, *heard])
         assert len(judged) > minutes / 2
