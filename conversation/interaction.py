@@ -55,7 +55,8 @@ class Interaction:
     def __init__(self, settings: ConversationSettings, *, revision: int = 0) -> None:
         self._settings = settings
         self.parties = {
-            party: PartySpeech(party, settings.interruptions.join_ms) for party in Channel
+            party: PartySpeech(party, settings.interruptions.join_ms, whole=revision > 0)
+            for party in Channel
         }
         self._words = load_floor_words(settings.locale)
         self.floor = Floor(self.parties, settings.floor)

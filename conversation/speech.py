@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections import deque
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import overload
 
 from conversation.events import (
@@ -18,6 +17,8 @@ from conversation.events import (
 )
 
 Span = tuple[int, int]
+_NEWEST_LEVELS = 64
+"""Stretches with a level that are kept at least while a call goes on."""
 _TAIL_DB, _PRIOR_TAILS, _USUAL_TAILS = 3.0, 3, 20
 """Loudness at the end of most utterances against the level of the voice, how many of a speaker's
 own ends weigh as much, and of how many the usual one is the mean."""
@@ -120,7 +121,7 @@ _start_ms = attrgetter("start_ms")
 class PartySpeech:
     """Speech of one channel on the stream clock; spans are raw, without padding."""
 
-    def __init__(self, channel: Channel, join_ms: int) -> None:
+    def __init__(self, channel: Channel, join_ms: int, *, whole: bool = False) -> None:
         self.channel = channel
         self._join_ms = join_ms
         self.spans = Spans()
@@ -146,7 +147,10 @@ class PartySpeech:
         self._tails = _Tails()
         self._utterance_tails = _Tails()
         """Those of every utterance that another one followed."""
-        self._levels: deque[tuple[int, int, float | None, float | None]] = deque(maxlen=64)
+        self._whole = whole
+        """Whether a whole call is judged when it is over, so that any of its levels may matter."""
+        self._levels: list[tuple[int, int, float | None, float | None]] = []
+        """Begin, end, level and pitch of stretches, in order."""
 
     def start(self, start_ms: int) -> None:
         """Speech began at `start_ms`."""
@@ -192,6 +196,8 @@ class PartySpeech:
             self._levels.append(
                 (frame.begin_ms, frame.end_ms, frame.level_delta_db, frame.f0_delta_st)
             )
+            if not self._whole and len(self._levels) > 2 * _NEWEST_LEVELS:
+                del self._levels[:-_NEWEST_LEVELS]
 
     def tail_db(self, end_ms: int) -> float | None:
         """Return how much louder the speech that ended at `end_ms` was at its end than usual.
@@ -208,7 +214,9 @@ class PartySpeech:
 
     def effort(self, begin_ms: int, end_ms: int) -> tuple[float | None, float | None]:
         """Return mean level (dB) and pitch (semitones) over usual inside [begin_ms, end_ms)."""
-        inside = [m for m in self._levels if m[0] >= begin_ms and m[1] <= end_ms]
+        first = bisect_left(self._levels, begin_ms, key=itemgetter(0))
+        last = bisect_left(self._levels, end_ms, key=itemgetter(0))
+        inside = [m for m in self._levels[first:last] if m[1] <= end_ms]
         levels = [m[2] for m in inside if m[2] is not None]
         pitches = [m[3] for m in inside if m[3] is not None]
         return (
