@@ -4,8 +4,10 @@
     4      analysis lag > 150 ms                      no pitch, tilt on every second tick
     5      analysis lag > 250 ms, or memory > 85 %    new calls are refused, readiness is down
 
-A level is entered after 2 s over its threshold, in order, and left after 10 s below 80 % of it.
-Each includes all below it, also those of the recogniser (`asr.ladder`). `reliability.md` section 5.
+A level is entered after 2 s over its threshold, in order, and left after 10 s below 80 % of it. A
+level that has to be entered again within a minute is left after twice the time, at most 160 s: a
+machine that is too small for its calls does not swing between too much and too little. Each
+includes all below it, also those of the recogniser (`asr.ladder`). `reliability.md` section 5.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ LEVELS = (0, 4, 5)
 _LAG_S = {4: 0.150, 5: 0.250}
 _MEMORY_SHARE = 0.85
 _UP_S, _DOWN_S = 2.0, 10.0
+_AGAIN_S, _LONGEST_DOWN_S = 60.0, 160.0
+"""A level entered so soon after it was left was left too early (our choice)."""
 _CALM = 0.8
 _EVERY_S = 0.25
 RETRY_AFTER_MS = 5_000
@@ -45,6 +49,8 @@ class ShedLadder:
         self.level = 0
         self._over_since_s: dict[int, float] = {}
         self._calm_since_s: float | None = None
+        self._left_s = -math.inf
+        self._down_s = _DOWN_S
 
     def update(self, signals: Signals, now_s: float) -> bool:
         """Take the present signals; return whether the level changed, by one at most."""
@@ -56,6 +62,9 @@ class ShedLadder:
         at = LEVELS.index(self.level)
         above = LEVELS[at + 1 :][:1]
         if above and now_s - self._over_since_s.get(above[0], math.inf) >= _UP_S:
+            if self.level == 0:
+                again = now_s - self._left_s < _AGAIN_S
+                self._down_s = min(2 * self._down_s, _LONGEST_DOWN_S) if again else _DOWN_S
             self.level, self._calm_since_s = above[0], None
             return True
         held = any(_over(signals, level, _CALM) for level in LEVELS[at:])
@@ -64,9 +73,10 @@ class ShedLadder:
             return False
         if self._calm_since_s is None:
             self._calm_since_s = now_s
-        if now_s - self._calm_since_s < _DOWN_S:
+        if now_s - self._calm_since_s < self._down_s:
             return False
         self.level, self._calm_since_s = LEVELS[at - 1], now_s
+        self._left_s = now_s
         return True
 
 

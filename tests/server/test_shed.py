@@ -66,6 +66,18 @@ def test_pitch_goes_after_two_late_seconds_and_comes_back_after_ten_calm_ones() 
     assert run(ladder, CALM, 70, 90) == [(80, 0)]
 
 
+def test_a_level_that_was_left_too_early_is_kept_for_longer_each_time() -> None:
+    ladder = ShedLadder()
+    assert run(ladder, LATE, 0, 3) == [(2, 4)]
+    assert run(ladder, CALM, 3, 20) == [(13, 0)]
+    assert run(ladder, LATE, 20, 23) == [(22, 4)]
+    assert run(ladder, CALM, 23, 60) == [(43, 0)]
+    assert run(ladder, LATE, 60, 63) == [(62, 4)]
+    assert run(ladder, CALM, 63, 110) == [(103, 0)]
+    assert run(ladder, LATE, 170, 173) == [(172, 4)]
+    assert run(ladder, CALM, 173, 190) == [(183, 0)]
+
+
 def test_a_short_burst_sheds_nothing() -> None:
     ladder = ShedLadder()
     assert run(ladder, LOST, 0, 1.75) == []
