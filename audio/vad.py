@@ -27,12 +27,17 @@ _ASSETS = Path(__file__).parent / "assets"
 MODEL_PATH = _ASSETS / "silero_vad_16k_op15.onnx"
 MODEL_SHA256 = "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49"
 LINE_MODEL_PATH = _ASSETS / "voice_on_the_line.onnx"
-LINE_MODEL_SHA256 = "6718522533c64fa99339315434c87df0f38b70b123c5ce11996f4ded8a6589db"
+LINE_MODEL_SHA256 = "83e795b832abc14dc1264d4c1ff5c5d29770638609a39ebf6b2742ff9ae696a6"
 _BANDS, _UNITS = 8, 48
 _FLOORS = 2 * (_BANDS + 1)
-_SILENT_LINE = np.zeros((1, _FLOORS + 1 + _UNITS), dtype=np.float32)
-"""State of the second model before any audio: floors and peak in dB, then hidden units."""
-_SILENT_LINE[:, :_FLOORS], _SILENT_LINE[:, _FLOORS] = 40.0, -80.0
+_UNHEARD = np.zeros((1, _FLOORS + 1 + _UNITS), dtype=np.float32)
+"""State of the second model before anything: floors and peak in dB, then hidden units."""
+_UNHEARD[:, :_FLOORS], _UNHEARD[:, _FLOORS] = 40.0, -80.0
+_SILENT_WINDOWS = 32
+"""A line is taken to have been silent for so long before it is heard, about 1 s: the model learnt
+from lines on which somebody waits before speaking, and a call may begin in the middle of a word."""
+STEPS = 4
+"""Probabilities of a window: one each 8 ms."""
 Steps = tuple[float, ...]
 
 
@@ -59,6 +64,7 @@ class VoiceActivity:
         self._path, self._line_path = path, line_path
         self._silero: Any = None
         self._line: Any = None
+        self._begin: Samples = _UNHEARD
 
     def load(self) -> None:
         """Verify and load the models; a second call does nothing.
@@ -69,6 +75,10 @@ class VoiceActivity:
         if self._line is None:
             self._silero = _loaded(self._path, MODEL_SHA256)
             self._line = _loaded(self._line_path, LINE_MODEL_SHA256)
+            window = np.zeros((1, _CONTEXT_SAMPLES + WINDOW_SAMPLES), dtype=np.float32)
+            for _ in range(_SILENT_WINDOWS):
+                silent = {"window": window, "silero": np.zeros((1, 1), np.float32)}
+                _, self._begin = self._line.run(None, {**silent, "state": self._begin})
 
     def score(self, streams: Sequence[VadStream]) -> None:
         """Score every whole window that waits in any stream, one of each stream at a time.
@@ -84,7 +94,8 @@ class VoiceActivity:
         while due:
             windows = np.array([stream.window() for stream in due])
             state = np.concatenate([stream.state for stream in due], axis=1)
-            line = np.concatenate([stream.line for stream in due])
+            lines = [self._begin if stream.line is None else stream.line for stream in due]
+            line = np.concatenate(lines)
             inputs = {"input": windows, "state": state, "sr": _RATE}
             probability, state = self._silero.run(None, inputs)
             inputs = {"window": windows, "silero": probability, "state": line}
@@ -127,7 +138,7 @@ class VadStream:
     def reset(self) -> None:
         """Forget everything heard."""
         self.state: Samples = np.zeros((2, 1, 128), dtype=np.float32)
-        self.line: Samples = _SILENT_LINE
+        self.line: Samples | None = None
         self._heard = np.zeros(_CONTEXT_SAMPLES, dtype=np.float32)
         """The end of the last scored window, and what came since."""
 

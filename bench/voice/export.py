@@ -21,6 +21,7 @@ from bench.voice.features import (
     FRAME,
     FRAMES,
     HOP,
+    NOTHING_DB,
     RISE_DB,
     SILENCE,
     Values,
@@ -83,13 +84,16 @@ def graph(weights: dict[str, Values]) -> onnx.ModelProto:
     node("Div", ["log_ratio", const("three", 3.0)], "odds")
     sizes = const("sizes", [BANDS + 1, BANDS + 1, 1, units], np.int64)
     node("Split", ["state", sizes], "floor_was", "fast_was", "peak_was", "hidden_was", axis=1)
-    node("ReduceMin", ["level"], "softest", axes=[2], keepdims=0)
+    node("ReduceMin", ["level"], "least", axes=[2], keepdims=0)
+    node("Less", ["least", const("nothing", NOTHING_DB)], "is_nothing")
+    node("Where", ["is_nothing", const("anything", -NOTHING_DB), "least"], "softest")
     node("Add", ["floor_was", const("rise", RISE_DB)], "floor_risen")
     node("Min", ["floor_risen", "softest"], "floor")
     node("Add", ["fast_was", const("fast_rise", FAST_RISE_DB)], "fast_risen")
     node("Min", ["fast_risen", "softest"], "fast")
     node("ReduceMax", ["level"], "most", axes=[2], keepdims=0)
-    node("Sub", ["most", "fast"], "over_fast")
+    node("Sub", ["most", "fast"], "above_fast")
+    node("Relu", ["above_fast"], "over_fast")
     node("Mul", ["over_fast", const("tenth", 0.1)], "lately")
     bands_and_whole = const("bands_and_whole", [BANDS, 1], np.int64)
     node("Split", ["level", bands_and_whole], "_", "whole", axis=1)
@@ -98,7 +102,8 @@ def graph(weights: dict[str, Values]) -> onnx.ModelProto:
     node("Max", ["peak_fallen", "loudest"], "peak")
     node("Unsqueeze", ["floor", two], "floor_column")
     node("Unsqueeze", ["peak", two], "peak_column")
-    node("Sub", ["level", "floor_column"], "over")
+    node("Sub", ["level", "floor_column"], "above")
+    node("Relu", ["above"], "over")
     node("Sub", ["peak_column", "whole"], "under")
     node("Concat", ["over", "under"], "levels", axis=1)
     node("Mul", ["levels", "tenth"], "scaled")

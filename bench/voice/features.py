@@ -15,7 +15,9 @@ RISE_DB, FAST_RISE_DB, FALL_DB = 0.08, 0.6, 0.04
 """A floor rises by 2.5 dB a second, a fast one, which tells noise that sets in from a voice, by 19;
 a peak falls by 1.25 dB a second."""
 START_FLOOR_DB, START_PEAK_DB = 40.0, -80.0
-SILENCE = 1e-11
+SILENCE, NOTHING_DB = 1e-11, -105.0
+"""Power added to every band, and the level below which it has nothing but that: digital silence
+tells nothing of a line's noise."""
 
 
 def bank() -> tuple[Values, Values]:
@@ -58,12 +60,13 @@ class Features:
         whole = bands.sum(axis=-1, keepdims=True)
         level = 10 * np.log10(np.concatenate([bands, whole], axis=-1) + SILENCE)
         softest = level.min(axis=1, keepdims=True)
+        softest = np.where(softest < NOTHING_DB, -NOTHING_DB, softest)
         self.floor = np.minimum(self.floor + RISE_DB, softest)
         self.fast = np.minimum(self.fast + FAST_RISE_DB, softest)
         loud = level[..., BANDS:]
         self.peak = np.maximum(self.peak - FALL_DB, loud.max(axis=1, keepdims=True))
-        over = (level - self.floor) / 10
+        over = np.maximum(0, level - self.floor) / 10
         under = (self.peak - loud) / 10
         values = np.concatenate([over, under], axis=-1).reshape(len(windows), -1)
-        lately = (level.max(axis=1) - self.fast[:, 0]) / 10
+        lately = np.maximum(0, level.max(axis=1) - self.fast[:, 0]) / 10
         return np.concatenate([silero[:, None], values, lately], axis=1).astype(np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk, Samples
 from audio.resample import StreamingResampler
-from audio.vad import WINDOW_SAMPLES, SpeechProbability
+from audio.vad import STEPS, WINDOW_SAMPLES, SpeechProbability
 from conversation.events import AudioGap, Channel
 
 CHECK_S = 6
@@ -93,7 +93,7 @@ def _length_ms(parts: list[Samples]) -> int:
 
 def _side(samples: Samples, vad: SpeechProbability) -> Side:
     vad.feed(samples)
-    speech = np.array(vad.take()) >= _SPEECH
+    speech = np.array(vad.take()).reshape(-1, STEPS).mean(axis=1) >= _SPEECH
     windows = samples[: len(speech) * WINDOW_SAMPLES].reshape(-1, WINDOW_SAMPLES)
     spoken = windows[speech]
     level_db = None

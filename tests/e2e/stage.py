@@ -49,6 +49,10 @@ class StageCall:
         self._journal = journal
         self._seq = 0
 
+    def waiting_s(self, now_s: float) -> float:
+        """Nothing waits for an analysis."""
+        return 0.0
+
     async def put(self, items: Sequence[Event]) -> None:
         """Take what an agent or a supervisor says, as of now, and show nudges as the core does."""
         now_ms = self.live.position_ms

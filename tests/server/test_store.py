@@ -156,7 +156,7 @@ def test_one_bad_batch_does_not_take_the_others_of_its_commit_with_it(journal: J
 def test_many_calls_share_commits_and_a_lone_one_does_not_wait(journal: Journal) -> None:
     commits = Counter[bool]()
     many = False
-    sa.event.listen(journal.engine, "commit", lambda _: commits.update([many]))
+    sa.event.listen(journal.database, "commit", lambda _: commits.update([many]))
     journal.gather_while(lambda: many)
     for n in range(20):
         journal.append("alone", n + 1, [speech(n)])
