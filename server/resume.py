@@ -31,10 +31,10 @@ from conversation.events import (
 )
 from server.merge import Merger
 
-LONGEST_AGAIN_MS = 19_000
+LONGEST_AGAIN_MS = 17_000
 """Audio before the newest event that is heard again: what an open utterance can need,
 and `WARM_UP_MS`."""
-WARM_UP_MS = 4_000
+WARM_UP_MS = 2_000
 """Audio before that, which only lets voice activity find its way in (our choice)."""
 _STEP_MS = 160
 """Windows of voice activity and whole samples of every rate begin together this often, so that
