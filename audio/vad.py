@@ -1,7 +1,7 @@
 """Voice activity in steps of 8 ms: Silero's opinion, weighed with the levels of the line.
 
 Silero 6.2 (16 kHz ONNX export) says of each window of 32 ms whether there is a voice in it. It
-overhears the weak voices of some speakers, lingers over pauses, and is late in noise. A small
+misses the weak voices of some speakers, lingers over pauses, and is late in noise. A small
 network of ours hears its log odds together with the levels of eight bands, of every 8 ms, above
 their noise floors and below the speaker's peak, and says which of the four steps are speech. It was
 trained on generated and recorded telephone channels (`bench/voice`). Both carry state.
