@@ -29,9 +29,9 @@ def page(page: Page) -> Page:
 
 
 def past_calls(stage: Stage, count: int, scene: str = "calm", agent: str = "ann") -> None:
-    now = datetime.now(UTC)
+    noon = datetime.now(UTC).replace(hour=12)
     for n in range(count):
-        began = (now - timedelta(days=1 + n % 6, minutes=n)).isoformat()
+        began = (noon - timedelta(days=1 + n % 6, minutes=n)).isoformat()
         stage.past(
             f"{agent}-{scene}-{n}", events_of(scene), agent, team="billing", started_at=began
         )

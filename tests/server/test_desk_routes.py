@@ -39,12 +39,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         for role in (Role.SUPERVISOR, Role.COACH, Role.AUDITOR, Role.ADMIN):
             people.add(str(role), role, PASSWORD, teams=["billing"])
         people.add("small", Role.SUPERVISOR, PASSWORD, teams=["sales"])
-        now = datetime.now(UTC)
+        noon = datetime.now(UTC).replace(hour=12)
         for n in range(100):
-            began = (now - timedelta(days=1 + n // 10, minutes=n)).isoformat()
+            began = (noon - timedelta(days=1 + n // 10, minutes=n)).isoformat()
             scene = "upset" if n % 10 < 2 else "calm"
             running.past(f"c{n}", events_of(scene), AGENTS[n % 5], team="billing", started_at=began)
-        began = (now - timedelta(days=1)).isoformat()
+        began = (noon - timedelta(days=1)).isoformat()
         running.past("z1", events_of("trouble"), "zoe", team="sales", started_at=began)
         yield running
 
