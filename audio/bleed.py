@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -37,7 +38,10 @@ STEP_MS = 8
 _KEPT_STEPS = 8_192
 """About 65 s of levels: the 30 s of an estimate, the longest lag, and slack between channels."""
 _EVER = 1 << 60
+_LEAST_SPREAD = 1e-2
+"""Product of standard deviations, dB squared, below which two levels do not move together."""
 Levels = npt.NDArray[np.float32]
+_Any = TypeVar("_Any", bound=np.generic)
 
 
 class Leak(msgspec.Struct, frozen=True):
@@ -230,41 +234,34 @@ def _strongest(
     noise_db: float,
     settings: BleedSettings,
 ) -> Leak | None:
-    """Return the leak at the lag of the highest correlation, None when there is none."""
-    best: Leak | None = None
+    """Return the leak at the lag of the highest correlation, None when there is none.
+
+    All lags are looked at together; a row of each array is a lag.
+    """
     sounds, known = active & ~np.isnan(source), ~np.isnan(target)
-    loud = target >= noise_db + settings.above_noise_db
-    quieter_than = source - settings.below_source_db
-    for lag in range(lags + 1):
-        here = slice(lags - lag, lags - lag + len(target))
-        shifted = source[here]
-        spoken = sounds[here] & known
-        chosen = spoken & loud
-        count = np.count_nonzero(chosen)
-        least = max(settings.least_steps, settings.least_share * np.count_nonzero(spoken))
-        if count < least:
-            continue
-        x, y = shifted[chosen], target[chosen]
-        correlation = _correlation(x, y)
-        if correlation < settings.same_correlation:
-            chosen &= target <= quieter_than[here]
-            left = np.count_nonzero(chosen)
-            if left < least:
-                continue
-            if left < count:
-                x, y = shifted[chosen], target[chosen]
-                correlation = _correlation(x, y)
-        if correlation < settings.least_correlation:
-            continue
-        if best is None or correlation > best.correlation:
-            difference = y - x
-            gain_db = float(np.median(difference))
-            deviation_db = float(np.median(np.abs(difference - gain_db)))
-            margin_db = min(
-                settings.widest_margin_db, max(settings.least_margin_db, 3 * deviation_db)
-            )
-            best = Leak(lag, gain_db, margin_db, correlation)
-    return best
+    loud = np.flatnonzero(target >= noise_db + settings.above_noise_db)
+    chosen = _at_lags(sounds, loud, len(target))
+    spoken = np.correlate(sounds.astype(np.float32), known.astype(np.float32))[::-1]
+    least = np.maximum(settings.least_steps, settings.least_share * spoken)
+    heard = np.flatnonzero(np.count_nonzero(chosen, axis=1) >= least)
+    if not len(heard):
+        return None
+    chosen, least = chosen[heard], least[heard]
+    x = _at_lags(np.nan_to_num(source, nan=-120.0), loud, len(target))[heard]
+    y = target[loud]
+    correlation = _correlations(x, y, chosen)
+    hidden = correlation < settings.same_correlation
+    chosen &= (y <= x - settings.below_source_db) | ~hidden[:, None]
+    correlation = np.where(hidden, _correlations(x, y, chosen), correlation)
+    correlation[np.count_nonzero(chosen, axis=1) < least] = 0.0
+    best = int(np.argmax(correlation))
+    if correlation[best] < settings.least_correlation:
+        return None
+    difference = y[chosen[best]] - x[best, chosen[best]]
+    gain_db = float(np.median(difference))
+    deviation_db = float(np.median(np.abs(difference - gain_db)))
+    margin_db = min(settings.widest_margin_db, max(settings.least_margin_db, 3 * deviation_db))
+    return Leak(int(heard[best]), gain_db, margin_db, float(correlation[best]))
 
 
 def _gone(
@@ -287,13 +284,34 @@ def _gone(
     return bool(np.mean(quieter) > settings.least_share)
 
 
-def _correlation(x: Levels, y: Levels) -> float:
-    """Return Pearson's correlation, 0 where it is not defined."""
-    if len(x) < 2:
-        return 0.0
-    x, y = x - x.mean(), y - y.mean()
-    spread = float(np.sqrt((x * x).mean()) * np.sqrt((y * y).mean()))
-    return float((x * y).mean()) / spread if spread > 1e-6 else 0.0
+def _at_lags(
+    source: npt.NDArray[_Any], steps: npt.NDArray[np.int64], length: int
+) -> npt.NDArray[_Any]:
+    """Return what the source was at some steps of a target of that length, a row for each lag."""
+    return sliding_window_view(source, length)[::-1][:, steps]
+
+
+def _correlations(x: Levels, y: Levels, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return Pearson's correlation of the chosen steps of each row, 0 where it is not defined.
+
+    Args:
+        x: levels, shape (rows, n).
+        y: levels, shape (n,).
+        chosen: steps that count, shape (rows, n).
+    """
+    weight, there = chosen.astype(np.float32), y - y.mean()
+    here = (x - x.mean()) * weight
+    ones = np.ones_like(there)
+    sums = weight @ np.stack([ones, there, np.square(there)], axis=1)
+    count, sum_y, sum_yy = sums.T.astype(np.float64)
+    sum_x, sum_xy = (here @ np.stack([ones, there], axis=1)).T.astype(np.float64)
+    sum_xx = np.einsum("ij,ij->i", here, here).astype(np.float64)
+    count = np.maximum(count, 1.0)
+    variance_x = np.maximum(sum_xx / count - np.square(sum_x / count), 0.0)
+    variance_y = np.maximum(sum_yy / count - np.square(sum_y / count), 0.0)
+    spread = np.sqrt(variance_x * variance_y)
+    covariance = sum_xy / count - sum_x * sum_y / np.square(count)
+    return np.where(spread > _LEAST_SPREAD, covariance / np.maximum(spread, _LEAST_SPREAD), 0.0)
 
 
 def _percentile(levels: Levels, q: float) -> float:

@@ -35,13 +35,13 @@ from conversation.events import (
     SilenceStarted,
     UtteranceScored,
 )
-from conversation.facts import build_facts
+from conversation.facts import Facts
 from conversation.floor import PARTIES
 from conversation.interaction import GRID_MS, Interaction
 from conversation.language import load_heads, load_pack
 from conversation.metrics import Pace, talk_share_agent
 from conversation.phrases import load_phrases
-from conversation.ports import Acts, Cues, FactValue
+from conversation.ports import Acts, Cues
 from conversation.promises import PromiseTracker
 from conversation.rules import RuleSet, packaged_rule_set
 from conversation.settings import ConversationSettings
@@ -82,6 +82,13 @@ class Conversation:
         self._overlaps = self._interaction.overlaps
         self._shared = SharedSpeech(*(self._parties[party] for party in PARTIES))
         self._paces = {party: Pace() for party in Channel}
+        self._facts = Facts(
+            self._parties,
+            self._floor,
+            self._overlaps,
+            self._paces,
+            confirm_ms=settings.interruptions.confirm_ms,
+        )
         self._now_ms = 0
         self._grid_ms = 0
         self._directed = True
@@ -294,22 +301,14 @@ class Conversation:
     def _evaluate(self, now_ms: int) -> list[Derived]:
         if not self._directed:
             return []
-        shown = self._cues.evaluate(now_ms, self._facts(now_ms))
-        return self._share(list(shown))
-
-    def _facts(self, now_ms: int) -> dict[str, FactValue]:
-        facts = build_facts(
+        facts = self._facts.at(
             now_ms,
-            self._parties,
-            self._floor,
-            self._overlaps,
-            self._paces,
             hold_since_ms=self._hold_since_ms,
             words_seen_ms=self._words_seen_ms,
-            confirm_ms=self._settings.interruptions.confirm_ms,
+            direction_known=self._aligned,
         )
-        facts["direction_known"] = self._aligned
-        return facts
+        shown = self._cues.evaluate(now_ms, facts)
+        return self._share(list(shown))
 
     def _end(self, now_ms: int) -> list[Derived]:
         self._ended = True

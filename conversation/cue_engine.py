@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from conversation.all_facts import AllFacts
 from conversation.arbiter import Arbiter, ArbiterSettings, Shown
 from conversation.call_facts import CallFacts
 from conversation.discourse import Discourse
@@ -39,7 +40,7 @@ from conversation.phrases import Phrasebook, load_phrases
 from conversation.rules import CueRule, packaged_rule_set, shown_kinds
 from conversation.side_rules import SideRules
 from conversation.suppression import Silence, suppressed
-from conversation.watches import Watch
+from conversation.watches import Watch, Watches
 
 NUDGE_WORDS = 60
 """Most characters of a supervisor's nudge (`coaching.md` section 4, step 7)."""
@@ -47,9 +48,6 @@ NUDGE_WAITS_MS = 10_000
 """A nudge that finds no room in this time is withheld (our choice)."""
 DOWNS_TO_MUTE = 2
 """So many thumbs down on one rule mute it for the rest of the call."""
-WORDS_LAG_MS = 2_700
-"""Words later than this are missing, not unsaid: 2 s (`coaching.md` section 3.1) after the 0.7 s
-that end an utterance."""
 UNHEARD_MS = 30_000
 """What the agent has not said is unknown this long after an utterance that gave no words."""
 
@@ -78,9 +76,9 @@ class CueEngine:
         phrases = phrases if phrases is not None else load_phrases()
         kinds = HISTORY_KINDS | phrases.kinds | shown_kinds(rules)
         on = [rule for rule in rules if rule.enabled]
-        self._watches = [
-            Watch.of(r, kinds) for r in on if r.audience == "agent" and r.surface == "cue"
-        ]
+        self._watches = Watches(
+            [Watch.of(r, kinds) for r in on if r.audience == "agent" and r.surface == "cue"]
+        )
         self._side = SideRules(
             [Watch.of(r, kinds) for r in on if r.audience != "agent" or r.surface != "cue"]
         )
@@ -159,20 +157,14 @@ class CueEngine:
             return []
         step_ms = 0 if self._last_ms is None else max(0, now_ms - self._last_ms)
         self._last_ms = now_ms
-        facts = self._all_facts(now_ms, facts)
+        facts = AllFacts(now_ms, facts, self._call, self._discourse)
         self._history.now_ms = now_ms
         self._history.words_known = facts["words.known"] is True
         out: list[CueEvent] = []
         self._end_visible(now_ms, facts, out)
         self._nudge(now_ms, out)
         in_grace = self._in_grace(now_ms, facts)
-        ready = [
-            watch
-            for watch in self._watches
-            if watch.advance(
-                now_ms, step_ms, facts, self._history, in_grace=in_grace and watch.rule.grace
-            )
-        ]
+        ready = self._watches.advance(now_ms, step_ms, facts, self._history, in_grace=in_grace)
         ready.sort(key=lambda w: (w.rule.priority, -(w.complete_ms or 0), w.rule.id))
         for watch in ready:
             reason = self._obstacle(watch, now_ms, facts)
@@ -193,19 +185,6 @@ class CueEngine:
         self._clear("expired", now_ms, out)
         return [*out, *self._side.finish(now_ms)]
 
-    def _all_facts(self, now_ms: int, given: Mapping[str, FactValue]) -> dict[str, FactValue]:
-        facts = {
-            **self._call.facts(now_ms, given.get("agent.wpm_15s")),
-            **self._discourse.facts(now_ms),
-            **given,
-        }
-        facts.setdefault("asr.available", None)
-        lag_ms = facts["words.lag_ms"]
-        if facts["asr.available"] is True and isinstance(lag_ms, int) and lag_ms > WORDS_LAG_MS:
-            facts["asr.available"] = None
-        facts["words.known"] = facts["asr.available"] is True
-        return facts
-
     def _clear(self, outcome: str, now_ms: int, out: list[CueEvent]) -> None:
         shown = self._arbiter.end(outcome, now_ms)
         if shown is not None and not shown.silent:
@@ -218,7 +197,7 @@ class CueEngine:
         self._dismiss = False
         if shown is None:
             return
-        watch = next((w for w in self._watches if w.rule is shown.rule), None)
+        watch = self._watches.of(shown.rule)
         if watch is None or not watch.is_clear(facts, self._history):
             shown.clear_since_ms = None
         elif shown.clear_since_ms is None:

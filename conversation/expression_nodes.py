@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from conversation.fact_names import FactValue
 from conversation.history_port import History
@@ -11,6 +14,15 @@ from conversation.history_port import History
 Value = float | int | str | bool | None
 """Value of an expression; `None` is unknown."""
 Node = Callable[[Mapping[str, FactValue], History], Value]
+
+
+class Part(msgspec.Struct, frozen=True, eq=False):
+    """A condition that must be true for the whole expression to be."""
+
+    node: Node
+    facts: tuple[str, ...]
+    kinds: tuple[str, ...]
+    """What its history functions read."""
 
 
 class Constant:
@@ -35,8 +47,12 @@ class Fact:
         return facts.get(self.name)
 
 
+@lru_cache(maxsize=1_024, typed=True)
 def fact_against(name: str, compare: Callable[[Any, Any], bool], value: Value) -> Node:
-    """Compare a fact with a constant, as most of every rule does, in one call."""
+    """Compare a fact with a constant, as most of every rule does, in one call.
+
+    Rules that ask the same have one node for it.
+    """
 
     def node(facts: Mapping[str, FactValue], history: History) -> Value:
         fact = facts.get(name)

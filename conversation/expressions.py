@@ -35,6 +35,7 @@ from conversation.expression_nodes import (
     Constant,
     Fact,
     Node,
+    Part,
     Value,
     all_of,
     any_of,
@@ -81,6 +82,7 @@ class Expression:
         facts: Names of the facts it reads, in order of appearance.
         kinds: Kinds of act or event that its history functions read.
         triggers: Those that are asked for and not ruled out: what the words of a cue may be.
+        parts: Conditions that are true together when the expression is, and only then.
 
     Args:
         source: The text.
@@ -97,6 +99,7 @@ class Expression:
         self.source = " ".join(source.split())
         parser = _Parser(self.source, kinds, clears=clears)
         self._node = parser.parse()
+        self.parts = tuple(parser.parts)
         self.facts: tuple[str, ...] = tuple(dict.fromkeys(parser.facts))
         self.kinds: tuple[str, ...] = tuple(dict.fromkeys(parser.kinds))
         self.triggers: tuple[str, ...] = tuple(dict.fromkeys(parser.triggers))
@@ -107,6 +110,23 @@ class Expression:
         """Return True, False or None (unknown) for these facts and this history."""
         value = self._node(facts, history if history is not None else NoHistory())
         return value if isinstance(value, bool) else None
+
+    def obstacle(
+        self, facts: Mapping[str, FactValue], history: History, last: Part | None
+    ) -> Part | None:
+        """Return a part that is not true, None when the expression is.
+
+        The last obstacle is asked first; then one is preferred that holds back for long.
+        """
+        if last is not None and not last.node(facts, history):
+            return last
+        found: Part | None = None
+        for part in self.parts:
+            if not part.node(facts, history):
+                if not part.kinds or (not part.facts and not history.heard(part.kinds)):
+                    return part
+                found = found or part
+        return found
 
 
 class _Asked:
@@ -126,6 +146,8 @@ class _Parser:
         self.facts: list[str] = []
         self.kinds: list[str] = []
         self.triggers: list[str] = []
+        self.parts: list[Part] = []
+        """Of the conjunction that was read last."""
         self._negations = 0
         self._clears = clears
         self._asked: _Asked | None = None
@@ -176,17 +198,27 @@ class _Parser:
             self._take()
             a, b = self._boolean(left)[0], self._boolean(self._and_expr())[0]
             left = (any_of(a, b), "boolean")
+            self.parts = [Part(left[0], tuple(self.facts), tuple(self.kinds))]
         return left
 
     def _and_expr(self) -> tuple[Node, str]:
-        left = self._not_expr()
-        if self._peek() != "and":
-            return left
-        parts = [self._boolean(left)[0]]
+        left, part = self._part()
+        parts = [part]
         while self._peek() == "and":
+            self._boolean(left)
             self._take()
-            parts.append(self._boolean(self._not_expr())[0])
-        return all_of(parts), "boolean"
+            left, part = self._part()
+            parts.append(part)
+        self.parts = parts
+        if len(parts) == 1:
+            return left
+        self._boolean(left)
+        return all_of([part.node for part in parts]), "boolean"
+
+    def _part(self) -> tuple[tuple[Node, str], Part]:
+        facts, kinds = len(self.facts), len(self.kinds)
+        typed = self._not_expr()
+        return typed, Part(typed[0], tuple(self.facts[facts:]), tuple(self.kinds[kinds:]))
 
     def _not_expr(self) -> tuple[Node, str]:
         if self._peek() != "not":

@@ -36,6 +36,8 @@ class CallHistory:
         self.now_ms = 0
         self.words_known: bool = True
         self.floor = 0.0
+        self.news = 0
+        """Kinds that have occurred; of no other can anything be true that was not before."""
         self._past: dict[str, list[tuple[int, int, float, str]]] = {}
         self._cache: dict[tuple[tuple[str, ...], float], list[tuple[int, int, float, str]]] = {}
         """Occurrences by kinds and confidence, until the next one is recorded."""
@@ -74,9 +76,14 @@ class CallHistory:
     ) -> None:
         self._cache.clear()
         past = self._past.setdefault(kind, [])
+        self.news = len(self._past)
         past.append((start, end, confidence, text))
         past.sort()
         del past[:-KEEP]
+
+    def heard(self, kinds: tuple[str, ...]) -> bool:
+        """Whether any of `kinds` has occurred, known or not."""
+        return any(kind in self._past for kind in kinds)
 
     def _known(self, kinds: tuple[str, ...]) -> bool:
         return self.words_known or not _need_words(kinds)
@@ -199,4 +206,4 @@ class CallHistory:
     def channel_quiet(self, channel: Channel) -> int:
         """Return the end of the newest utterance on `channel`, ms; -1 when there was none."""
         past = self._past.get(f"{channel}.speech_ended")
-        return max((o[1] for o in past), default=-1) if past else -1
+        return past[-1][1] if past else -1

@@ -47,6 +47,9 @@ class History(Protocol):
     ) -> bool | None:
         """Tell whether one of `kinds` followed the newest (within a window: oldest) `after`."""
 
+    def heard(self, kinds: tuple[str, ...]) -> bool:
+        """Whether any of `kinds` has occurred, known or not."""
+
 
 class NoHistory:
     """A history of which nothing is known."""
@@ -81,3 +84,7 @@ class NoHistory:
     ) -> bool | None:
         """Return unknown."""
         return None
+
+    def heard(self, kinds: tuple[str, ...]) -> bool:
+        """Return that nothing was heard."""
+        return False

@@ -1,13 +1,14 @@
-"""One rule while a call runs: is it true, for how long, and since when complete."""
+"""Rules while a call runs: are they true, for how long, and since when complete."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from conversation.events import Evidence
+from conversation.expression_nodes import Node, Part
 from conversation.expressions import Expression
 from conversation.fact_names import FactValue
 from conversation.history import CallHistory
@@ -30,6 +31,8 @@ class Watch(msgspec.Struct):
     active: bool = False
     floor: float = 0.0
     """Confidence below which an act is not seen by this rule."""
+    obstacle: Part | None = None
+    """What of its condition was not true the last time."""
     told: set[str] = msgspec.field(default_factory=set)
     """What was already said of this episode: `shown`, and reasons for withholding."""
 
@@ -51,7 +54,8 @@ class Watch(msgspec.Struct):
     ) -> bool:
         """Move the rule forward and tell whether it is a candidate now."""
         history.floor = self.floor
-        if self.when.evaluate(facts, history) is not True:
+        self.obstacle = self.when.obstacle(facts, history, self.obstacle)
+        if self.obstacle is not None:
             if self.active:
                 self.active, self.held_ms, self.waited_ms = False, 0, 0
                 self.complete_ms = self.waiting_since_ms = None
@@ -108,6 +112,67 @@ class Watch(msgspec.Struct):
         act = self.words(history)
         words = " ".join(act[3].split()[:EVIDENCE_WORDS]) if act is not None else ""
         return _filled(self.rule.evidence.line, values) or words or self.rule.text
+
+
+class Watches:
+    """Watches in order; one that waits for something is only looked at when it has come."""
+
+    def __init__(self, watches: Sequence[Watch]) -> None:
+        self._all = tuple(watches)
+        self._awake = list(watches)
+        self._by_fact: dict[Node, list[Watch]] = {}
+        """Those that wait until a condition on facts is true."""
+        self._unheard: list[Watch] = []
+        """Those that wait for a kind of occurrence that there was none of yet."""
+        self._heard = (0, False)
+        """What was known when they were last looked at."""
+
+    def of(self, rule: CueRule) -> Watch | None:
+        """Return the watch of a rule."""
+        return next((watch for watch in self._all if watch.rule is rule), None)
+
+    def advance(
+        self,
+        now_ms: int,
+        step_ms: int,
+        facts: Mapping[str, FactValue],
+        history: CallHistory,
+        *,
+        in_grace: bool,
+    ) -> list[Watch]:
+        """Move all rules forward and return the candidates."""
+        self._wake(facts, history)
+        candidates, awake = [], []
+        for watch in self._awake:
+            grace = in_grace and watch.rule.grace
+            if watch.advance(now_ms, step_ms, facts, history, in_grace=grace):
+                candidates.append(watch)
+            if not self._sleeps(watch, history):
+                awake.append(watch)
+        self._awake = awake
+        return candidates
+
+    def _wake(self, facts: Mapping[str, FactValue], history: CallHistory) -> None:
+        came = [node for node in self._by_fact if node(facts, history)]
+        for node in came:
+            self._awake += self._by_fact.pop(node)
+        heard = (history.news, history.words_known)
+        if heard != self._heard:
+            self._heard = heard
+            self._awake += self._unheard
+            self._unheard.clear()
+
+    def _sleeps(self, watch: Watch, history: CallHistory) -> bool:
+        part = watch.obstacle
+        if part is None:
+            return False
+        if not part.kinds:
+            self._by_fact.setdefault(part.node, []).append(watch)
+            return True
+        if part.facts or history.heard(part.kinds):
+            return False
+        self._unheard.append(watch)
+        return True
 
 
 def _filled(line: str, values: Mapping[str, FactValue]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +19,8 @@ class SampleBuffer:
 
     def __init__(self, capacity: int) -> None:
         self._samples = np.zeros(capacity, np.float32)
-        self._known = np.zeros(capacity, np.bool_)
+        self._missing: deque[tuple[int, int]] = deque()
+        """Begin and end of what was skipped, in order."""
         self._first = 0
         """Absolute position of `_samples[0]`."""
         self._kept_from = 0
@@ -31,46 +34,54 @@ class SampleBuffer:
     def push(self, first_sample: int, samples: Samples) -> None:
         """Write samples at their position; what lies before the end is ignored."""
         self.extend_to(first_sample)
-        fresh = samples[self.end - first_sample :]
-        self._append(np.asarray(fresh, np.float32), known=True)
+        self._append(samples[self.end - first_sample :])
 
     def extend_to(self, position: int) -> None:
         """Mark everything from the end up to `position` as missing."""
         if position > self.end:
-            self._append(np.zeros(position - self.end, np.float32), known=False)
+            self._missing.append((self.end, position))
+            self._append(np.zeros(position - self.end, np.float32))
 
     def drop_before(self, position: int) -> None:
         """Forget samples before `position`."""
         self._kept_from = max(self._kept_from, min(position, self.end))
+        while self._missing and self._missing[0][1] <= self._kept_from:
+            self._missing.popleft()
 
-    def read(self, begin: int, end: int) -> tuple[Samples, Mask]:
-        """Return the samples of [begin, end) and which of them are known; both are views or copies.
-
-        Positions before the first sample or after the last read as missing.
-        """
+    def read(self, begin: int, end: int) -> Samples:
+        """Return the samples of [begin, end), a view or a copy; what is missing reads as 0."""
         low, high = max(begin, self._kept_from), min(end, self.end)
         samples = self._samples[low - self._first : max(low, high) - self._first]
-        known = self._known[low - self._first : max(low, high) - self._first]
         if len(samples) == end - begin:
-            return samples, known
-        padding = (low - begin, end - begin - len(samples) - (low - begin))
-        return np.pad(samples, padding), np.pad(known, padding)
+            return samples
+        return np.pad(samples, (low - begin, end - begin - len(samples) - (low - begin)))
 
-    def _append(self, samples: Samples, *, known: bool) -> None:
+    def is_whole(self, begin: int, end: int) -> bool:
+        """Whether no sample of [begin, end) is missing."""
+        if begin < self._kept_from or end > self.end:
+            return False
+        return not any(first < end and begin < last for first, last in self._missing)
+
+    def known(self, begin: int, end: int) -> Mask:
+        """Return which samples of [begin, end) are not missing."""
+        low, high = max(begin, self._kept_from), min(end, self.end)
+        known = np.zeros(end - begin, np.bool_)
+        known[low - begin : max(low, high) - begin] = True
+        for first, last in self._missing:
+            known[max(first - begin, 0) : max(last - begin, 0)] = False
+        return known
+
+    def _append(self, samples: Samples) -> None:
         count = len(samples)
         if self.end - self._first + count > len(self._samples):
             self._make_room(count)
         at = self.end - self._first
         self._samples[at : at + count] = samples
-        self._known[at : at + count] = known
         self.end += count
 
     def _make_room(self, count: int) -> None:
-        kept = slice(self._kept_from - self._first, self.end - self._first)
-        samples, known = self._samples[kept].copy(), self._known[kept].copy()
+        samples = self._samples[self._kept_from - self._first : self.end - self._first].copy()
         if len(samples) + count > len(self._samples):
             self._samples = np.zeros(2 * (len(samples) + count), np.float32)
-            self._known = np.zeros(len(self._samples), np.bool_)
         self._samples[: len(samples)] = samples
-        self._known[: len(known)] = known
         self._first = self._kept_from

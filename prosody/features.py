@@ -27,25 +27,31 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TickFeatures:
-    """Measures of the 15 frames that end within one tick; arrays of shape (..., 15)."""
+    """Measures of the 15 frames that end within one tick."""
 
-    alpha_db: Floats
-    """Energy of 1000-3400 Hz over that of 300-1000 Hz, dB."""
-    slope_db_oct: Floats
-    """Least-squares slope over ten third-octave bands, 397-3175 Hz, dB per octave."""
-    level_db: Floats
-    """Energy of 300-3400 Hz, dB re a mean square of 1."""
+    measures: Floats
+    """Alpha ratio, slope and level of every frame, shape (..., 15, 3)."""
     clipped: npt.NDArray[np.int64]
-    """Samples at or beyond the clipping level in each frame."""
+    """Samples at or beyond the clipping level in each frame, shape (..., 15)."""
+
+    @property
+    def alpha_db(self) -> Floats:
+        """Energy of 1000-3400 Hz over that of 300-1000 Hz, dB."""
+        return self.measures[..., 0]
+
+    @property
+    def slope_db_oct(self) -> Floats:
+        """Least-squares slope over ten third-octave bands, 397-3175 Hz, dB per octave."""
+        return self.measures[..., 1]
+
+    @property
+    def level_db(self) -> Floats:
+        """Energy of 300-3400 Hz, dB re a mean square of 1."""
+        return self.measures[..., 2]
 
     def of(self, index: int) -> TickFeatures:
-        """Return the features of one channel of a batch, arrays of shape (15,)."""
-        return TickFeatures(
-            self.alpha_db[index],
-            self.slope_db_oct[index],
-            self.level_db[index],
-            self.clipped[index],
-        )
+        """Return the features of one channel of a batch."""
+        return TickFeatures(self.measures[index], self.clipped[index])
 
 
 class SpectralBank:
@@ -74,10 +80,21 @@ class SpectralBank:
         edges = [(300.0, 1000.0), (1000.0, 3400.0)]
         edges += [(c * 2 ** (-1 / 6), min(3400.0, c * 2 ** (1 / 6))) for c in centres]
         bands = np.array([(hertz >= low) & (hertz < high) for low, high in edges], float)
+        bands = np.concatenate([bands, bands[:1] + bands[1:2]])
         bands *= 2.0 / (self.frame * float(np.sum(self._window**2)))
         self._bands = np.ascontiguousarray(bands.T)
+        self._silence = np.array([_SILENCE] * len(edges) + [2 * _SILENCE])
+        """Of every band, so that its level is finite."""
+        heard = np.flatnonzero(self._bands.any(axis=1))
+        self._bins = slice(int(heard[0]), int(heard[-1]) + 1)
+        self._parts = np.repeat(self._bands[self._bins], 2, axis=0)
+        """Band of the real and of the imaginary part of each bin that is in one."""
         octaves = np.log2(centres) - np.mean(np.log2(centres))
-        self._slope = octaves / np.sum(octaves**2)
+        self._measures = np.zeros((len(bands), 3))
+        """From the levels of the bands, in bels, to the measures."""
+        self._measures[:2, 0] = -10.0, 10.0
+        self._measures[2:-1, 1] = 10 * octaves / np.sum(octaves**2)
+        self._measures[-1, 2] = 10.0
 
     def measure(self, blocks: npt.NDArray[np.float32], clip_level: float = 0.98) -> TickFeatures:
         """Measure one tick of any number of channels.
@@ -95,31 +112,44 @@ class SpectralBank:
                 "pass a whole tick."
             )
             raise ValueError(msg)
-        audio = blocks.astype(np.float64)
         if self._backend == "librosa":
             import librosa
 
             spectrum = librosa.stft(
-                audio, n_fft=self.frame, hop_length=self.hop, window=self._window, center=False
+                blocks.astype(np.float64),
+                n_fft=self.frame,
+                hop_length=self.hop,
+                window=self._window,
+                center=False,
             )
-            spectrum = np.ascontiguousarray(np.swapaxes(spectrum, -1, -2))
+            spectrum = np.swapaxes(spectrum, -1, -2)
         else:
-            hops = audio.reshape(*audio.shape[:-1], -1, self.hop)
-            frames = np.concatenate([hops[..., :-1, :], hops[..., 1:, :]], axis=-1)
-            spectrum = np.fft.rfft(frames * self._window, axis=-1)
-        clipped = (np.abs(blocks) >= clip_level).astype(np.int64)
-        per_hop = clipped.reshape(*blocks.shape[:-1], -1, self.hop).sum(axis=-1)
-        return self.from_power(
-            spectrum.real**2 + spectrum.imag**2, per_hop[..., :-1] + per_hop[..., 1:]
-        )
+            spectrum = np.fft.rfft(self._frames(blocks) * self._window)
+        parts = np.ascontiguousarray(spectrum[..., self._bins]).view(np.float64)
+        return self._features(np.square(parts) @ self._parts, self._clipped(blocks, clip_level))
 
     def from_power(self, power: Floats, clipped: npt.NDArray[np.int64]) -> TickFeatures:
         """Band measures of power spectra of shape (..., frames, bins)."""
-        bands = power @ self._bands + _SILENCE
-        third = 10 * np.log10(bands[..., 2:])
-        return TickFeatures(
-            alpha_db=10 * np.log10(bands[..., 1] / bands[..., 0]),
-            slope_db_oct=third @ self._slope,
-            level_db=10 * np.log10(bands[..., 0] + bands[..., 1]),
-            clipped=clipped,
+        return self._features(power @ self._bands, clipped)
+
+    def _features(self, bands: Floats, clipped: npt.NDArray[np.int64]) -> TickFeatures:
+        return TickFeatures(np.log10(bands + self._silence) @ self._measures, clipped)
+
+    def _frames(self, blocks: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return a view of the frames, which overlap by half."""
+        blocks = np.ascontiguousarray(blocks)
+        size, channels = blocks.itemsize, blocks.shape[:-1]
+        return np.ndarray(
+            (*channels, HOPS_PER_TICK, self.frame),
+            blocks.dtype,
+            blocks,
+            strides=(*blocks.strides[:-1], self.hop * size, size),
         )
+
+    def _clipped(self, blocks: npt.NDArray[np.float32], clip_level: float) -> npt.NDArray[np.int64]:
+        """Count the clipped samples of each frame; most blocks have none."""
+        loud = np.abs(blocks)
+        if float(loud.max()) < clip_level:
+            return np.zeros((*blocks.shape[:-1], HOPS_PER_TICK), np.int64)
+        hops = (loud >= clip_level).reshape(*blocks.shape[:-1], -1, self.hop).sum(axis=-1)
+        return np.asarray(hops[..., :-1] + hops[..., 1:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -98,13 +99,13 @@ class GainGuard:
         return self._fixed_ms >= self._settings.gain_fixed_ms
 
     def _step(self, recent: list[_GainTick]) -> float:
+        settings = self._settings
         new, old = recent[-_RECENT_TICKS:], recent[:-_RECENT_TICKS]
         speech = _change([t.speech_db for t in new], [t.speech_db for t in old])
-        noise = _change([t.noise_db for t in new], [t.noise_db for t in old])
-        if speech is None or noise is None:
+        if speech is None or abs(speech) < settings.gain_step_db:
             return 0.0
-        settings = self._settings
-        if min(abs(speech), abs(noise)) < settings.gain_step_db:
+        noise = _change([t.noise_db for t in new], [t.noise_db for t in old])
+        if noise is None or abs(noise) < settings.gain_step_db:
             return 0.0
         if abs(speech - noise) > settings.gain_match_db:
             return 0.0
@@ -119,8 +120,10 @@ class GainGuard:
         settings = self._settings
         new, old = recent[-_AGC_TICKS:], recent[:-_AGC_TICKS]
         noise = _change([t.noise_db for t in new], [t.noise_db for t in old])
+        if noise is None or noise <= settings.noise_rise_db:
+            return False
         voice = _known([t.speech_db for t in recent])
-        if noise is None or noise <= settings.noise_rise_db or not voice:
+        if not voice:
             return False
         now_db, usual = median(_known([t.noise_db for t in new])), self._usual_noise
         if usual.count and now_db < usual.percentile(90) + settings.noise_rise_db:
@@ -242,9 +245,10 @@ def _depth_db(levels: Floats) -> float:
 
 def _largest_fall(values: list[float]) -> float:
     """How far a value lies below an earlier one at most."""
-    return max(
-        (high - low for i, high in enumerate(values) for low in values[i + 1 :]), default=0.0
-    )
+    fall, high = 0.0, -inf
+    for value in values:
+        fall, high = max(fall, high - value), max(high, value)
+    return fall
 
 
 def _known(values: list[float | None]) -> list[float]:

@@ -14,10 +14,10 @@ import numpy as np
 from audio.chunks import AudioChunk
 from conversation.events import Channel, ProsodyFrame
 from prosody import pitch
-from prosody.features import HOPS_PER_TICK, TICK_MS, SpectralBank
+from prosody.features import TICK_MS, SpectralBank
 from prosody.score import Load
 from prosody.settings import ProsodySettings
-from prosody.tracker import ChannelTracker, Heard, ProsodyEvent
+from prosody.tracker import NO_FRAME, ChannelTracker, Heard, ProsodyEvent
 
 
 class ProsodyStage:
@@ -115,18 +115,21 @@ class ProsodyStage:
         heard = [t for t in self._trackers.values() if not t.suspended]
         if not heard or not self._settings.enabled:
             return []
-        blocks = [tracker.block(tick) for tracker in heard]
-        features = self._bank.measure(
-            np.stack([samples for samples, _ in blocks]), self._settings.clip_level
-        )
-        masks = [np.zeros(HOPS_PER_TICK, np.bool_) for _ in heard]
+        samples = np.empty((len(heard), self._bank.block), np.float32)
+        known, speech = [], []
+        for i, tracker in enumerate(heard):
+            samples[i], whole = tracker.block(tick)
+            known.append(whole)
+            speech.append(tracker.speech(tick))
+        features = self._bank.measure(samples, self._settings.clip_level)
+        each = [features.of(i) for i in range(len(heard))]
+        masks = [NO_FRAME] * len(heard)
         if len(heard) == 2:
             for i, j in ((0, 1), (1, 0)):
-                masks[i] = heard[i].leaks_from(heard[j], tick, features.of(j), blocks[i][1])
+                masks[i] = heard[i].leaks_from(heard[j], tick, each[j], speech[i] & known[i])
         out: list[ProsodyEvent] = []
         for i, tracker in enumerate(heard):
-            known = blocks[i][1]
-            out += tracker.judge(tick, due_ms, features.of(i), known, masks[i], self.load)
+            out += tracker.judge(tick, due_ms, each[i], known[i], speech[i], masks[i], self.load)
         return out
 
 

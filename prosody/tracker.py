@@ -45,6 +45,10 @@ Samples = npt.NDArray[np.float32]
 _BUFFER_S = 4
 _OWN_LEVELS = 20_000 // HOP_MS
 """Frames of whose level the channel's own median is taken (20 s)."""
+_ROUNDING_DB = 1e-6
+EVERY_FRAME: Mask = np.ones(HOPS_PER_TICK, np.bool_)
+NO_FRAME: Mask = np.zeros(HOPS_PER_TICK, np.bool_)
+EVERY_FRAME.flags.writeable = NO_FRAME.flags.writeable = False
 
 
 class ChannelTracker:
@@ -135,38 +139,54 @@ class ChannelTracker:
     def block(self, tick: int) -> tuple[Samples, Mask]:
         """Return the samples of a tick with the tail before it, and which frames are whole."""
         end = (tick + 1) * self._bank.tick
-        samples, known = self.buffer.read(end - self._bank.block, end)
-        hops: Mask = np.logical_and.reduce(known.reshape(-1, self._bank.hop), axis=1)
+        begin = end - self._bank.block
+        samples = self.buffer.read(begin, end)
+        if self.buffer.is_whole(begin, end):
+            return samples, EVERY_FRAME
+        known = self.buffer.known(begin, end).reshape(-1, self._bank.hop)
+        hops: Mask = np.logical_and.reduce(known, axis=1)
         return samples, hops[:-1] & hops[1:]
 
+    def speech(self, tick: int) -> Mask:
+        """Return which frames of a tick have their centre in speech."""
+        first = tick * HOPS_PER_TICK
+        speech: Mask = NO_FRAME
+        for start_ms, end_ms in self._spans:
+            begin = max(0, -(-start_ms // HOP_MS) - first)
+            end = HOPS_PER_TICK if end_ms is None else -(-end_ms // HOP_MS) - first
+            if begin < min(end, HOPS_PER_TICK):
+                speech = speech.copy()
+                speech[begin : max(0, end)] = True
+        return speech
+
     def leaks_from(
-        self, other: ChannelTracker, tick: int, theirs: TickFeatures, known: Mask
+        self, other: ChannelTracker, tick: int, theirs: TickFeatures, speech: Mask
     ) -> Mask:
-        """Return the frames of a tick in which the other channel is loud and heard here too."""
-        nothing = np.zeros(HOPS_PER_TICK, np.bool_)
-        settings = self._settings
-        if other._levels.count < HOPS_PER_TICK or not (self.speech(tick) & known).any():
-            return nothing
-        loud = theirs.level_db > other._levels.percentile(50) + settings.cross_talk_level_db
-        if not loud.any():
-            return nothing
+        """Return the frames of a tick in which the other channel is loud and heard here too.
+
+        Args:
+            other: the other channel's tracker.
+            tick: number of the tick.
+            theirs: what was measured of the other channel.
+            speech: frames of this channel that are speech and not missing.
+        """
+        settings, levels = self._settings, other._levels
+        if levels.count < HOPS_PER_TICK or not np.count_nonzero(speech):
+            return NO_FRAME
+        loudest_db = float(theirs.level_db.max())
+        if not levels.is_below(50, loudest_db - settings.cross_talk_level_db + _ROUNDING_DB):
+            return NO_FRAME
+        loud = theirs.level_db > levels.percentile(50) + settings.cross_talk_level_db
+        if not np.count_nonzero(loud):
+            return NO_FRAME
         reach = settings.cross_talk_reach_ms * self._rate // 1000
         begin, end = tick * self._bank.tick, (tick + 1) * self._bank.tick
-        own, _ = self.buffer.read(begin, end)
-        around, _ = other.buffer.read(begin - reach, end + reach)
+        own = self.buffer.read(begin, end)
+        around = other.buffer.read(begin - reach, end + reach)
         if likeness(own, around, reach) < settings.cross_talk_likeness:
-            return nothing
+            return NO_FRAME
         wide = -(-settings.cross_talk_reach_ms // HOP_MS)
         return np.convolve(loud, np.ones(2 * wide + 1), "same") > 0
-
-    def speech(self, tick: int) -> Mask:
-        """Return which frames of a tick are speech."""
-        centres = (tick * HOPS_PER_TICK + np.arange(HOPS_PER_TICK)) * HOP_MS
-        speech = np.zeros(HOPS_PER_TICK, np.bool_)
-        for start_ms, end_ms in self._spans:
-            inside = centres >= start_ms
-            speech |= inside if end_ms is None else inside & (centres < end_ms)
-        return speech
 
     def judge(
         self,
@@ -174,12 +194,13 @@ class ChannelTracker:
         due_ms: int,
         measured: TickFeatures,
         known: Mask,
+        speech: Mask,
         masked: Mask,
         load: Load,
     ) -> list[ProsodyEvent]:
         """Judge one tick that is measured; `masked` frames hold the other party's voice."""
         end_ms = (tick + 1) * TICK_MS
-        levels = self._usable.add(tick, measured, known, self.speech(tick), masked)
+        levels = self._usable.add(tick, measured, known, speech, masked)
         self._levels.push(measured.level_db[known])
         self._envelope.hear(np.where(known, measured.level_db, -np.inf))
         enough = len(levels) >= self._settings.min_tick_frames
@@ -188,7 +209,7 @@ class ChannelTracker:
         out: list[ProsodyEvent] = []
         values: WindowValues | None = None
         if enough and not skipped:
-            flags = ["cross_talk"] if masked.any() else []
+            flags = ["cross_talk"] if np.count_nonzero(masked) else []
             values, out = self._score(tick, due_ms, len(levels) * HOP_MS, load, flags)
         elif not enough:
             out += self._raised.silence(due_ms, end_ms)
@@ -296,7 +317,7 @@ class ChannelTracker:
         self._pitch.feed(
             first,
             position,
-            lambda begin, end: self.buffer.read(begin, end)[0],
+            self.buffer.read,
             every=limits.feed_every,
         )
         f0, octave_error = self._pitch.high(hops, (tick + 1) * TICK_MS, z_tilt)

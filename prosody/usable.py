@@ -14,6 +14,7 @@ from prosody.settings import ProsodySettings
 Mask = npt.NDArray[np.bool_]
 Hops = npt.NDArray[np.int64]
 
+_NOTHING = np.zeros(0)
 _NOISE_FRAMES = 8
 """Frames without speech that tell a tick's noise from the edges of speech."""
 
@@ -25,23 +26,41 @@ class LevelHistory:
         self._ring = np.zeros(length)
         self._next = 0
         self.count = 0
+        self._known: dict[float, float] = {}
+        """Percentiles that were asked for since the newest frame."""
 
     def push(self, levels_db: Floats) -> None:
         """Take in frames, oldest first."""
-        for level in levels_db.tolist():
-            self._ring[self._next] = level
-            self._next = (self._next + 1) % len(self._ring)
-        self.count = min(self.count + len(levels_db), len(self._ring))
+        count, length = len(levels_db), len(self._ring)
+        if not count:
+            return
+        self._known.clear()
+        room = length - self._next
+        self._ring[self._next : self._next + count] = levels_db[:room]
+        if count > room:
+            self._ring[: count - room] = levels_db[room:]
+        self._next = (self._next + count) % length
+        self.count = min(self.count + count, length)
 
     def shift(self, by_db: float) -> None:
         """Move everything by a change of gain."""
         self._ring += by_db
+        self._known.clear()
 
     def percentile(self, percent: float) -> float:
         """Return the value at `percent` (nearest rank) of what is kept; there must be some."""
-        values = self._ring[: self.count]
-        rank = round(percent / 100 * (self.count - 1))
-        return float(np.partition(values, rank)[rank])
+        known = self._known.get(percent)
+        if known is None:
+            values, rank = self._ring[: self.count], self._rank(percent)
+            known = self._known[percent] = float(np.partition(values, rank)[rank])
+        return known
+
+    def is_below(self, percent: float, limit: float) -> bool:
+        """Whether a percentile is below a limit, which is known sooner than the percentile."""
+        return int(np.count_nonzero(self._ring[: self.count] < limit)) > self._rank(percent)
+
+    def _rank(self, percent: float) -> int:
+        return round(percent / 100 * (self.count - 1))
 
 
 class UsableFrames:
@@ -56,6 +75,7 @@ class UsableFrames:
         self._speech = LevelHistory(settings.level_history_frames)
         self._noise = LevelHistory(settings.level_history_frames)
         self._window: deque[tuple[Hops, Floats]] = deque()
+        """Hops of usable frames and their measures (n, 3), by tick."""
         self._clipped: deque[tuple[int, int, int]] = deque()
         self.noise_db: float | None = None
         """Median level of the frames without speech in the newest tick, None when there are few."""
@@ -64,28 +84,29 @@ class UsableFrames:
         self, tick: int, measured: TickFeatures, known: Mask, speech: Mask, masked: Mask
     ) -> Floats:
         """Take in one tick; return the levels of its usable frames, dB."""
-        settings = self._settings
-        quiet = known & ~speech
-        noise = measured.level_db[quiet]
+        settings, levels = self._settings, measured.level_db
+        noise = levels[known & ~speech]
         self.noise_db = median(noise.tolist()) if len(noise) >= _NOISE_FRAMES else None
         self._noise.push(noise)
-        heard = known & speech & ~masked
+        usable = known & speech & ~masked
+        heard = int(np.count_nonzero(usable))
+        if not heard:
+            self._clipped.append((tick, 0, 0))
+            self._forget(tick)
+            return _NOTHING
+        self._speech.push(levels[usable])
         clipped = measured.clipped >= settings.clip_samples
-        self._speech.push(measured.level_db[heard])
-        self._clipped.append((tick, int((heard & clipped).sum()), int(heard.sum())))
-        usable = heard & ~clipped
-        if usable.any():
-            least = self._speech.percentile(95) - settings.level_range_db
-            floor_db = self.floor_db
-            if floor_db is not None:
-                least = max(least, floor_db + settings.floor_margin_db)
-            usable &= measured.level_db >= least
+        self._clipped.append((tick, int(np.count_nonzero(usable & clipped)), heard))
+        least = self._speech.percentile(95) - settings.level_range_db
+        floor_db = self.floor_db
+        if floor_db is not None:
+            least = max(least, floor_db + settings.floor_margin_db)
+        usable &= ~clipped & (levels >= least)
         self._forget(tick)
-        if usable.any():
-            hops = tick * HOPS_PER_TICK + np.flatnonzero(usable)
-            values = np.stack([measured.alpha_db, measured.slope_db_oct, measured.level_db])
-            self._window.append((hops, values[:, usable]))
-        return measured.level_db[usable]
+        hops = np.flatnonzero(usable)
+        if len(hops):
+            self._window.append((tick * HOPS_PER_TICK + hops, measured.measures[hops]))
+        return levels[hops]
 
     @property
     def floor_db(self) -> float | None:
@@ -103,7 +124,7 @@ class UsableFrames:
         if not self._window:
             return np.zeros(0, np.int64), np.zeros((3, 0))
         hops = np.concatenate([entry[0] for entry in self._window])
-        values = np.concatenate([entry[1] for entry in self._window], axis=1)
+        values = np.concatenate([entry[1] for entry in self._window]).T
         oldest = ((tick + 1) * TICK_MS - self._settings.window_ms) // HOP_MS
         first = int(np.searchsorted(hops, oldest))
         return hops[first:], values[:, first:]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -27,7 +29,10 @@ from conversation.events import (
     NoticeShown,
     NudgeSent,
 )
+from conversation.fact_names import FactValue
+from conversation.history import CallHistory
 from conversation.rules import packaged_rule_set
+from conversation.watches import Watch, Watches
 from tests.conversation.rule_case import CALM, event
 
 pytestmark = pytest.mark.property
@@ -169,3 +174,37 @@ def check_limits(told: CueRaised, shown: list[CueRaised], free: set[str]) -> Non
     ]  # fmt: skip
     assert len(recent) <= 4
     assert sum(cue.priority >= 2 for cue in recent) <= 3
+
+
+class EveryRule(Watches):
+    """Looks at every rule every time, whatever it waits for."""
+
+    def advance(
+        self,
+        now_ms: int,
+        step_ms: int,
+        facts: Mapping[str, FactValue],
+        history: CallHistory,
+        *,
+        in_grace: bool,
+    ) -> list[Watch]:
+        """Move all rules forward and return the candidates."""
+        candidates = []
+        for watch in self._all:
+            history.floor, watch.obstacle = watch.floor, None
+            true = watch.when.evaluate(facts, history) is True
+            grace = in_grace and watch.rule.grace
+            if watch.advance(now_ms, step_ms, facts, history, in_grace=grace):
+                candidates.append(watch)
+            assert true is (watch.obstacle is None)
+        return candidates
+
+
+@given(st.lists(STEP, max_size=40), st.sampled_from(["shown", "silent"]))
+@settings(max_examples=40, deadline=None)
+def test_a_rule_that_waits_misses_nothing(
+    steps: list[tuple[dict[str, Any], Any, int]], arm: str
+) -> None:
+    with patch("conversation.cue_engine.Watches", EveryRule):
+        expected = play(steps, arm)
+    assert play(steps, arm) == expected
