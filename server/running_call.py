@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -164,6 +165,7 @@ class RunningCall:
         Raises:
             IngestError: the journal knows another call of this id.
         """
+        await self._enter()
         brought = channels or self.channels
         former = {e: leg for e, leg in self._legs.items() if set(leg[0]) & set(brought)}
         self.epoch += 1
@@ -181,7 +183,6 @@ class RunningCall:
             await superseded.fail(
                 IngestError("superseded", 4409, "A newer socket brings this call's audio.")
             )
-        await self._enter()
         if self.native and epoch > 1:  # the others name no epoch, and send on meanwhile
             await _committed(self._journal.raise_epoch(self.live.call_id, epoch))
         return epoch
@@ -273,6 +274,8 @@ class RunningCall:
 
     async def drain(self) -> None:
         """Send the sockets away, to come back when the server is there again."""
+        with contextlib.suppress(Exception):
+            await self._enter()  # its first socket is waiting for this, too
         for _, source in list(self._legs.values()):
             await source.drain()
 
