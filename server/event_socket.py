@@ -170,7 +170,9 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
                 cards = {
                     call_id: call.live.card(call.whose.team, now_s)
                     for call_id, call in calls.running.items()
-                    if not call.over and signed_in.person.may_with(Action.WATCH_LIVE, call.whose)
+                    if call.entered
+                    and not call.over
+                    and signed_in.person.may_with(Action.WATCH_LIVE, call.whose)
                 }
                 changed = [msgspec.Raw(card) for c, card in cards.items() if known.get(c) != card]
                 gone = [call_id for call_id in known if call_id not in cards]

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from server.store.checkpoints import CallMark, write_marks
+from server.store.database import StoreError
 from server.store.tables import EVENTS
-from server.store.tenancy import Job, for_job
+from server.store.tenancy import Job, acting_for, for_job
 
 QUEUE_EVENTS = 4_096
 """Events that may wait; beyond it the analysis waits (`reliability.md` section 4)."""
@@ -26,12 +27,15 @@ choice)."""
 _INSERT = sa.insert(EVENTS)
 
 Rows = Sequence[dict[str, Any]]
+Change = Callable[[sa.Connection], None]
 
 
 class _Batch(NamedTuple):
     rows: Rows
     mark: CallMark | None
     future: Future[None]
+    tenant: str = ""
+    change: Change | None = None
 
 
 class GroupWriter:
@@ -67,6 +71,19 @@ class GroupWriter:
             self._changed.notify_all()
         return future
 
+    def submit_change(self, tenant: str, change: Change) -> Future[None]:
+        """Queue a change of a tenant's rows before all events that are submitted later.
+
+        It never waits, so that an event loop may use it; the future has what it raises.
+        """
+        future: Future[None] = Future()
+        with self._changed:
+            if self._closing:
+                raise RuntimeError("The journal is closed.")
+            self._waiting.append(_Batch((), None, future, tenant, change))
+            self._changed.notify_all()
+        return future
+
     def close(self) -> None:
         """Commit what is queued and end the thread."""
         with self._changed:
@@ -99,7 +116,7 @@ class GroupWriter:
     def _commit(self, batches: list[_Batch]) -> None:
         try:
             self._write(batches)
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, StoreError) as error:
             if len(batches) == 1:
                 batches[0].future.set_exception(error)
                 return
@@ -114,6 +131,10 @@ class GroupWriter:
         rows = [row for batch in batches for row in batch.rows]
         marks = [batch.mark for batch in batches if batch.mark is not None]
         with self._engine.begin() as connection:
+            for batch in batches:
+                if batch.change is not None:
+                    with acting_for(connection, batch.tenant):
+                        batch.change(connection)
             if rows:
                 connection.execute(_INSERT, rows)
             if marks:
