@@ -459,6 +459,20 @@ class TurnEnded(Event, frozen=True, kw_only=True, tag="turn_ended"):
     speech_ms: int
 
 
+class LineDoubted(Event, frozen=True, kw_only=True, tag="line_doubted"):
+    """Something about the line makes what is said of the call less sure."""
+
+    code: str
+    """`several_voices` (more than one person seems to speak on a channel; never who),
+    `misaligned` (channels on different clocks) or `same_signal` (one signal on both)."""
+    channel: Channel | None
+    """Where; None for the whole call."""
+    begin_ms: int
+    """From when on: of several voices, the first utterance of the one heard second."""
+    over: bool = False
+    """Whether the doubt is gone."""
+
+
 class OverlapStarted(Event, frozen=True, kw_only=True, tag="overlap_started"):
     """`by` came in while `over` held the floor or was speaking."""
 
@@ -643,6 +657,7 @@ class MetricsUpdated(Event, frozen=True, kw_only=True, tag="metrics_updated"):
 Derived = (
     TurnStarted
     | TurnEnded
+    | LineDoubted
     | OverlapStarted
     | OverlapUpdated
     | OverlapEnded

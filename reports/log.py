@@ -21,10 +21,12 @@ from conversation.events import (
     FinalTranscript,
     HoldEnded,
     HoldStarted,
+    LineDoubted,
     OverlapEnded,
     SpeechEnded,
     SpeechStarted,
 )
+from conversation.several_voices import CODE as SEVERAL_VOICES
 from reports.spans import Span, subtract, union
 
 PARTIES = (Channel.AGENT, Channel.CUSTOMER)
@@ -56,6 +58,12 @@ class CallLog:
         self.offset_ms = misalignment_ms(*(self.speech[party] for party in PARTIES))
         self.finals = self._newest_finals()
         self.overlaps = self._newest_overlaps()
+        self.several_voices = {
+            event.channel: event.begin_ms
+            for event in self.events
+            if isinstance(event, LineDoubted) and event.code == SEVERAL_VOICES
+        }
+        """From when on more than one person was heard, by channel."""
         self.acts = [event for event in self.events if isinstance(event, ActDetected)]
 
     def _held_spans(self) -> list[Span]:
