@@ -205,7 +205,7 @@ class Conversation:
     def _align(self, aligned: bool, now_ms: int) -> list[Derived]:
         if aligned is self._aligned:
             return []
-        self._aligned = aligned
+        self._aligned = self._overlaps.line.aligned = aligned
         return [
             LineDoubted(at_ms=now_ms, code=MISALIGNED, channel=None, begin_ms=now_ms, over=aligned)
         ]

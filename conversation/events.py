@@ -307,7 +307,7 @@ class ChannelQuality(Event, frozen=True, kw_only=True, tag="channel_quality"):
     rtt_ms: int | None = None
     rtt_source: str | None = None
     flags: tuple[str, ...] = ()
-    """What else is known: `same_signal` (both channels carry one signal), `music`, `tones`."""
+    """What else is known: `same_signal` (both channels carry one signal)."""
 
 
 class AudioGap(Event, frozen=True, kw_only=True, tag="audio_gap"):

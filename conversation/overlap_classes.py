@@ -33,6 +33,8 @@ _GRADE = {"A": 1.0, "B": 0.95, "C": 0.5}
 _SEVERAL = 0.8
 """Where several people were heard on a channel, who came in on whom is less sure: what was sure by
 a little is only possible (C)."""
+_MISALIGNED = 0.5
+"""Channels on different clocks make every interruption only possible, as grade C does (C)."""
 LIMITED_RTT_MS = 600
 """From this round trip on a single overlap is only possible, and gets no cue (S: 600 ms more lag
 multiplies false cues by 3.7)."""
@@ -46,6 +48,8 @@ class LineQuality(msgspec.Struct):
     """Round trip of each leg."""
     grades: dict[Channel, str] = {}
     """Bleed into each channel; unknown counts as B."""
+    aligned: bool = True
+    """Whether both channels are on one clock, as far as can be told."""
     several_ms: dict[Channel, tuple[int, int]] = {}
     """From when on, and until when, several people are taken to be on a channel."""
 
@@ -58,8 +62,9 @@ class LineQuality(msgspec.Struct):
 
     @property
     def trust(self) -> float:
-        """What bleed leaves of a confidence; nothing speaks against a line before it was judged."""
-        return _GRADE[max(self.grades.values())] if self.grades else 1.0
+        """What bleed and clocks leave of a confidence; a line is good until it was judged."""
+        bled = _GRADE[max(self.grades.values())] if self.grades else 1.0
+        return bled if self.aligned else bled * _MISALIGNED
 
     def several(self, channel: Channel, at_ms: int) -> bool:
         """Whether several people are taken to be on a channel then."""

@@ -364,7 +364,8 @@ export function speakers(view: CallView): readonly Channel[] {
 
 /** Who cut in, when that can be said at all. */
 export function cutInBy(view: CallView, mark: OverlapMark): Channel | null {
-  if (mixed(view) || view.bleed === "C" || mark.overlap_class === null) return null;
+  const doubtful = mixed(view) || view.bleed === "C" || view.doubts.length > 0;
+  if (doubtful || mark.overlap_class === null) return null;
   return BLAMED.has(mark.overlap_class) ? mark.by : null;
 }
 
