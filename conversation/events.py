@@ -307,7 +307,7 @@ class ChannelQuality(Event, frozen=True, kw_only=True, tag="channel_quality"):
     rtt_ms: int | None = None
     rtt_source: str | None = None
     flags: tuple[str, ...] = ()
-    """What else is known: `same_signal` (both channels carry one signal), `music`, `tones`."""
+    """What else is known: `same_signal` (both channels carry one signal)."""
 
 
 class AudioGap(Event, frozen=True, kw_only=True, tag="audio_gap"):
@@ -457,6 +457,20 @@ class TurnEnded(Event, frozen=True, kw_only=True, tag="turn_ended"):
     start_ms: int
     end_ms: int
     speech_ms: int
+
+
+class LineDoubted(Event, frozen=True, kw_only=True, tag="line_doubted"):
+    """Something about the line makes what is said of the call less sure."""
+
+    code: str
+    """`several_voices` (more than one person seems to speak on a channel; never who),
+    `misaligned` (channels on different clocks) or `same_signal` (one signal on both)."""
+    channel: Channel | None
+    """Where; None for the whole call."""
+    begin_ms: int
+    """From when on: of several voices, the first utterance of the one heard second."""
+    over: bool = False
+    """Whether the doubt is gone."""
 
 
 class OverlapStarted(Event, frozen=True, kw_only=True, tag="overlap_started"):
@@ -643,6 +657,7 @@ class MetricsUpdated(Event, frozen=True, kw_only=True, tag="metrics_updated"):
 Derived = (
     TurnStarted
     | TurnEnded
+    | LineDoubted
     | OverlapStarted
     | OverlapUpdated
     | OverlapEnded
