@@ -72,8 +72,10 @@ class BleedGate:
         """When a channel was last louder than any leak, before its estimate."""
         self._least_db = dict.fromkeys(self._levels, math.inf)
 
-    def hear(self, channel: Channel, begin_ms: int, levels: Sequence[float]) -> None:
-        """Take the levels (dB) of one window that begins at `begin_ms`."""
+    def hear(
+        self, channel: Channel, begin_ms: int, levels: Sequence[float] | npt.NDArray[np.float64]
+    ) -> None:
+        """Take the levels (dB) of the steps that begin at `begin_ms`, of at most a minute."""
         kept, first = self._levels[channel], begin_ms // STEP_MS
         last = self._known_ms[channel] // STEP_MS
         if first > last:
