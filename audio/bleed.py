@@ -72,8 +72,10 @@ class BleedGate:
         """When a channel was last louder than any leak, before its estimate."""
         self._least_db = dict.fromkeys(self._levels, math.inf)
 
-    def hear(self, channel: Channel, begin_ms: int, levels: Sequence[float]) -> None:
-        """Take the levels (dB) of one window that begins at `begin_ms`."""
+    def hear(
+        self, channel: Channel, begin_ms: int, levels: Sequence[float] | npt.NDArray[np.float64]
+    ) -> None:
+        """Take the levels (dB) of the steps that begin at `begin_ms`, of at most a minute."""
         kept, first = self._levels[channel], begin_ms // STEP_MS
         last = self._known_ms[channel] // STEP_MS
         if first > last:
@@ -131,8 +133,8 @@ class BleedGate:
             if self._settled[channel]:
                 return True
             lags = self._settings.longest_lag_ms // STEP_MS
-            recent = source[np.arange(max(0, first - lags), first + len(levels)) % _KEPT_STEPS]
-            loudest_db = float(np.nanmax(recent, initial=-120.0))
+            recent = _steps(source, max(0, first - lags), first + len(levels))
+            loudest_db = float(np.fmax.reduce(recent, initial=-120.0))
             self._least_db[channel] = min(self._least_db[channel], max(levels))
             quiet_db = max(self._floor_db[channel], self._least_db[channel])
             spoken_db = quiet_db + self._settings.source_above_floor_db
@@ -143,7 +145,7 @@ class BleedGate:
             return begin_ms - self._own_ms[channel] <= self._settings.unknown_dip_ms
         first -= leak.lag_steps
         before = self._settings.unknown_dip_ms // STEP_MS
-        near = source[np.arange(first - before, first + len(levels) + 1) % _KEPT_STEPS]
+        near = _steps(source, first - before, first + len(levels) + 1)
         near = np.where(np.isnan(near), -120.0, near)
         spoken_db = self._floor_db[channel.other] + self._settings.source_above_floor_db
         noise_db = self._floor_db[channel] + self._settings.own_above_noise_db
@@ -160,9 +162,8 @@ class BleedGate:
     def _window(self, channel: Channel, begin_ms: int, extra_steps: int = 0) -> Levels:
         last = begin_ms // STEP_MS
         first = max(0, last - self._settings.window_ms // STEP_MS) - extra_steps
-        steps = np.arange(first, last)
-        levels = self._levels[channel][steps % _KEPT_STEPS].copy()
-        levels[steps < 0] = np.nan
+        levels = _steps(self._levels[channel], first, last).copy()
+        levels[: max(0, -first)] = np.nan
         return levels
 
     def _estimate(self, channel: Channel, begin_ms: int, at_ms: int) -> ChannelQuality:
@@ -170,14 +171,14 @@ class BleedGate:
         lags = settings.longest_lag_ms // STEP_MS
         target = self._window(channel, begin_ms)
         source = self._window(channel.other, begin_ms, extra_steps=lags)
-        self._floor_db[channel.other] = _percentile(source, 10)
+        self._floor_db[channel.other] = _percentiles(source, 10)[0]
         quality = ChannelQuality(at_ms=at_ms, channel=channel, snr_db=_snr_db(target))
         active = source >= self._floor_db[channel.other] + settings.source_above_floor_db
         active &= self._no_echo(channel.other, begin_ms, source, lags)
         heard = np.count_nonzero(active & ~np.isnan(source))
         if heard < settings.least_steps:
             return quality
-        noise_db = _percentile(target, 10)
+        noise_db = _percentiles(target, 10)[0]
         leak = _strongest(source, target, active, lags, noise_db, settings)
         known = self._leaks[channel]
         if (
@@ -224,6 +225,14 @@ class BleedGate:
         first = lags - leak.lag_steps
         late = before[first : first + len(levels)]
         return np.asarray(levels > late + leak.gain_db + leak.margin_db)
+
+
+def _steps(kept: Levels, first: int, last: int) -> Levels:
+    """Return the levels of [first, last) from a ring of them, a view or a copy."""
+    at = first % _KEPT_STEPS
+    if at + last - first <= _KEPT_STEPS:
+        return kept[at : at + last - first]
+    return kept[np.arange(first, last) % _KEPT_STEPS]
 
 
 def _strongest(
@@ -314,16 +323,21 @@ def _correlations(x: Levels, y: Levels, chosen: npt.NDArray[np.bool_]) -> npt.ND
     return np.where(spread > _LEAST_SPREAD, covariance / np.maximum(spread, _LEAST_SPREAD), 0.0)
 
 
-def _percentile(levels: Levels, q: float) -> float:
-    known = levels[~np.isnan(levels)]
-    return float(np.percentile(known, q)) if len(known) else -120.0
+def _percentiles(levels: Levels, *percents: float) -> list[float]:
+    """Return percentiles of the known levels, interpolated, -120 when there are none."""
+    ordered = np.sort(levels)
+    count = len(ordered) - int(np.count_nonzero(np.isnan(ordered)))
+    if not count:
+        return [-120.0] * len(percents)
+    ats = [percent / 100 * (count - 1) for percent in percents]
+    pairs = [(at, float(ordered[int(at)]), float(ordered[math.ceil(at)])) for at in ats]
+    return [low + (high - low) * (at - int(at)) for at, low, high in pairs]
 
 
 def _snr_db(levels: Levels) -> float | None:
     """Return how far speech (95th percentile) stands above the floor (10th)."""
-    known = levels[~np.isnan(levels)]
-    if len(known) < 250:
+    if np.count_nonzero(~np.isnan(levels)) < 250:
         return None
-    low, high = np.percentile(known, (10, 95))
-    value = float(high - low)
+    low, high = _percentiles(levels, 10, 95)
+    value = high - low
     return round(value, 1) if math.isfinite(value) else None

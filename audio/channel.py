@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ class _Window:
 
     __slots__ = ("begin_ms", "level_db", "probabilities", "steps")
 
-    def __init__(self, begin_ms: int, level_db: float, steps: tuple[float, ...]) -> None:
+    def __init__(self, begin_ms: int, level_db: float, steps: Sequence[float]) -> None:
         self.begin_ms = begin_ms
         self.probabilities = _NO_VOICE
         self.level_db = level_db
@@ -227,14 +228,15 @@ class ChannelFrontEnd:
         heard = self._unscored[: whole * WINDOW_SAMPLES].reshape(whole, _STEPS, -1)
         self._unscored = self._unscored[whole * WINDOW_SAMPLES :]
         powers = _mean(np.square(heard, dtype=np.float64))
-        levels_db = _db(_mean(powers)).tolist()
-        for level_db, steps in zip(levels_db, _db(powers).tolist(), strict=True):
-            window = _Window(self._window_ms, level_db, tuple(steps))
-            if self._gate is not None:
-                self._gate.hear(self.channel, window.begin_ms, window.steps)
+        steps_db, begin_ms = _db(powers), self._window_ms
+        if self._gate is not None:
+            self._gate.hear(self.channel, begin_ms, steps_db.ravel())
+        self._windows += whole
+        for level_db, steps in zip(_db(_mean(powers)).tolist(), steps_db.tolist(), strict=True):
+            window = _Window(begin_ms, level_db, steps)
             self._waiting.append(window)
             self._unheard.append(window)
-            self._windows += 1
+            begin_ms += WINDOW_MS
 
     def _settle(self) -> None:
         """Note the voice activity of every window that was heard."""

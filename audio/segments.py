@@ -62,7 +62,7 @@ class SpeechSegmenter:
         self._channel = channel
         self._settings = settings
         self._speech_levels = _Newest(_SPEECH_WINDOWS)
-        self._levels: deque[tuple[int, tuple[float, ...]]] = deque(maxlen=_TAIL_WINDOWS)
+        self._levels: deque[tuple[int, Sequence[float]]] = deque(maxlen=_TAIL_WINDOWS)
         self._recent: deque[float] = deque(maxlen=settings.confirm_steps)
         """Probabilities of the newest steps, while there is no speech."""
         self._chain_ms: int | None = None
@@ -87,10 +87,22 @@ class SpeechSegmenter:
             level_db: of the whole window, dB re full scale.
             levels: of its steps.
         """
-        if min(probabilities) >= _SURELY_SPEECH:
+        least = min(probabilities)
+        if least >= _SURELY_SPEECH:
             self._speech_levels.append(level_db)
-        self._levels.append((begin_ms, tuple(levels)))
+        self._levels.append((begin_ms, levels))
         end_ms = begin_ms + WINDOW_MS
+        settings = self._settings
+        if self._start_ms is not None and least >= settings.speech_off:
+            self._quiet_steps = 0
+            self._last_speech_end_ms = begin_ms + len(probabilities) * STEP_MS
+            return []
+        if self._start_ms is None and max(probabilities) < settings.speech_on:
+            self._recent.extend(probabilities)
+            self._quiet_steps += len(probabilities)
+            if self._quiet_steps >= settings.hole_steps:
+                self._chain_ms = None
+            return []
         events: list[SpeechStarted | SpeechEnded] = []
         for i, probability in enumerate(probabilities):
             step_ms = begin_ms + i * STEP_MS

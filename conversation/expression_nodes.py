@@ -25,6 +25,27 @@ class Part(msgspec.Struct, frozen=True, eq=False):
     """What its history functions read."""
 
 
+def obstacle(
+    parts: Sequence[Part], facts: Mapping[str, FactValue], history: History, last: Part | None
+) -> Part | None:
+    """Return a part that is not true, None when all are.
+
+    The last obstacle is asked first; then one is preferred that stays until a kind occurs that has
+    not occurred yet, and then one on facts alone.
+    """
+    if last is not None and not last.node(facts, history):
+        return last
+    found: Part | None = None
+    for part in parts:
+        if part.node(facts, history):
+            continue
+        if part.kinds and not part.facts and not history.heard(part.kinds):
+            return part
+        if found is None or (found.kinds and not part.kinds):
+            found = part
+    return found
+
+
 class Constant:
     """A number, word or truth value that was written down."""
 

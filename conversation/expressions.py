@@ -111,23 +111,6 @@ class Expression:
         value = self._node(facts, history if history is not None else NoHistory())
         return value if isinstance(value, bool) else None
 
-    def obstacle(
-        self, facts: Mapping[str, FactValue], history: History, last: Part | None
-    ) -> Part | None:
-        """Return a part that is not true, None when the expression is.
-
-        The last obstacle is asked first; then one is preferred that holds back for long.
-        """
-        if last is not None and not last.node(facts, history):
-            return last
-        found: Part | None = None
-        for part in self.parts:
-            if not part.node(facts, history):
-                if not part.kinds or (not part.facts and not history.heard(part.kinds)):
-                    return part
-                found = found or part
-        return found
-
 
 class _Asked:
     """How one history function is asked: for what is there, or for what is missing."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from conversation.events import Evidence
-from conversation.expression_nodes import Node, Part
+from conversation.expression_nodes import Node, Part, obstacle
 from conversation.expressions import Expression
 from conversation.fact_names import FactValue
 from conversation.history import CallHistory
@@ -54,7 +54,7 @@ class Watch(msgspec.Struct):
     ) -> bool:
         """Move the rule forward and tell whether it is a candidate now."""
         history.floor = self.floor
-        self.obstacle = self.when.obstacle(facts, history, self.obstacle)
+        self.obstacle = obstacle(self.when.parts, facts, history, self.obstacle)
         if self.obstacle is not None:
             if self.active:
                 self.active, self.held_ms, self.waited_ms = False, 0, 0

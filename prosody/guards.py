@@ -59,7 +59,9 @@ class GainGuard:
         """Take in one tick; return by how many dB the gain has just stepped, mostly 0."""
         settings = self._settings
         if len(self._ticks) == settings.gain_history_ticks:
-            self._usual_noise.push(np.array(_known([self._ticks[0].noise_db])))
+            oldest_db = self._ticks[0].noise_db
+            if oldest_db is not None:
+                self._usual_noise.push([oldest_db])
         self._ticks.append(_GainTick(speech_db, noise_db, alpha_db, f0_st))
         self._fixed_ms += TICK_MS
         recent = list(self._ticks)

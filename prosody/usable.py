@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
@@ -29,7 +30,7 @@ class LevelHistory:
         self._known: dict[float, float] = {}
         """Percentiles that were asked for since the newest frame."""
 
-    def push(self, levels_db: Floats) -> None:
+    def push(self, levels_db: Floats | Sequence[float]) -> None:
         """Take in frames, oldest first."""
         count, length = len(levels_db), len(self._ring)
         if not count:

@@ -86,6 +86,8 @@ class LiveDecodes(Decodes):
             now_ms: earliest time that a transcript can still have.
         """
         events: list[Event] = []
+        if self._transcriber is None:
+            return events
         for tracker in self._trackers.values():
             self._submit(tracker.advance(watermark_ms))
             events += tracker.take_ready(now_ms)
@@ -100,6 +102,8 @@ class LiveDecodes(Decodes):
     def finish(self, end_ms: int, now_ms: int) -> list[Event]:
         """Ask for what is open at the end of the audio."""
         events: list[Event] = []
+        if self._transcriber is None:
+            return events
         for tracker in self._trackers.values():
             self._submit([*tracker.advance(end_ms), *tracker.finish()])
             events += tracker.take_ready(now_ms)
