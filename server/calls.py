@@ -67,7 +67,7 @@ class Calls:
         self._by_vendor_id: dict[tuple[str, str], str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._shed = ShedLadder()
-        self._analysis = Analysis(hearing.score, lambda: len(self.running))
+        self._analysis = Analysis(hearing.score, lambda: len(self.running), self.journal.flush)
         self._wakeups: Wakeups | None = None
 
     def analysis_stuck_s(self) -> float:

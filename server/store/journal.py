@@ -83,6 +83,10 @@ class Journal:
         """Let the events of many calls share commits for as long as `many` says so."""
         self._writer.gathers = many
 
+    def flush(self) -> None:
+        """Say that the events of many calls that were coming are all submitted."""
+        self._writer.flush()
+
     def close(self) -> None:
         """Commit what is queued and close the database, for all tenants."""
         self._writer.close()

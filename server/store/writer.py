@@ -24,6 +24,9 @@ _COMMIT_EVERY_S = 0.02
 """Least time from the begin of one commit to that of the next, so that the events of many calls
 share what a commit costs, while many are live; the first after a pause does not wait (our
 choice)."""
+_HOLD_S = 0.06
+"""Longest time between two such begins, where `flush` does not say before that whoever submits has
+submitted what there is for now (our choice)."""
 _INSERT = sa.insert(EVENTS)
 
 Rows = Sequence[dict[str, Any]]
@@ -53,6 +56,7 @@ class GroupWriter:
         self._began_s = 0.0
         self.gathers: Callable[[], bool] = lambda: False
         """Whether commits keep a distance now; set by who knows how many calls write."""
+        self._flushed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal")
         self._thread.start()
 
@@ -84,11 +88,16 @@ class GroupWriter:
             self._changed.notify_all()
         return future
 
+    def flush(self) -> None:
+        """Say that no more comes for now: what waits need not wait for more."""
+        self._flushed.set()
+
     def close(self) -> None:
         """Commit what is queued and end the thread."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+        self._flushed.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -99,11 +108,13 @@ class GroupWriter:
         """Wait for events; empty when the journal is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
-        rest_s = self._began_s + _COMMIT_EVERY_S - time.monotonic()
-        if rest_s > 0 and self.gathers() and not self._closing:
-            time.sleep(rest_s)  # not on the condition, which every batch would wake
+        if self.gathers() and not self._closing:
+            # Not on the condition, which every batch would wake.
+            time.sleep(max(0.0, self._began_s + _COMMIT_EVERY_S - time.monotonic()))
+            self._flushed.wait(max(0.0, self._began_s + _HOLD_S - time.monotonic()))
         self._began_s = time.monotonic()
         with self._changed:
+            self._flushed.clear()
             batches: list[_Batch] = []
             count = 0
             while self._waiting and count < BATCH_EVENTS:

@@ -204,6 +204,24 @@ def test_calls_that_begin_together_share_a_commit_and_a_taken_id_is_its_own_affa
     assert getattr(journal.call("old"), "agent", None) == "ann"
 
 
+def test_many_calls_wait_for_those_that_are_still_worked_on(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.store.writer._HOLD_S", 60.0)
+    journal.append("a", 1, [speech(1)])
+    journal.gather_while(lambda: True)
+    futures = [journal.submit("a", n, [speech(n)]) for n in (2, 3)]
+    time.sleep(0.2)
+    assert not any(future.done() for future in futures)
+    began_s = time.monotonic()
+    journal.flush()
+    assert all(future.result(timeout=20) is None for future in futures)
+    late = journal.submit("a", 4, [speech(4)])
+    journal.close()  # waits for nobody either
+    assert late.exception(timeout=20) is None
+    assert time.monotonic() - began_s < 30
+
+
 @pytest.mark.parametrize("many", [False, True])
 def test_many_calls_written_from_many_threads_keep_their_order(
     journal: Journal, many: bool
