@@ -105,7 +105,9 @@ class VoicesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     empty_share: float = 0.6
     """Share of what they are apart in which nobody is heard (S)."""
     effort_db: float = 2.0
-    """Brighter than this, the higher voice may be a raised one (D)."""
+    """Brighter than this, dB, the higher voice may be a raised one (D)."""
+    effort_st: float = 12.0
+    """But not this far up: acted anger goes up by 9.4 on the telephone (P, `prosody.md`)."""
     least_utterances: int = 4
     """Of each voice; with 3, five times as many talkers are taken for two (S)."""
     least_ms: int = 5_000

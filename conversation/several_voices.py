@@ -7,7 +7,7 @@ ticks that prosody measured anyway.
     utterance   median pitch of its ticks, but for those whose window reaches back before it, while
                 the other party is mostly silent: an echo is nobody
     two voices  pitches in two heaps far apart, next to nothing between them, that take turns
-    one voice   the higher heap is brighter as well: so is a raised voice
+    one voice   the higher heap is brighter as well, as a raised voice is, and within its reach
 
 So who speaks up, laughs or is once taken for an octave higher is one person. Voices of like pitch
 are not told apart, and a brighter, higher one passes for a raised voice: to miss somebody costs
@@ -150,9 +150,9 @@ def two_voices(
     if min(sum(u.end_ms - u.begin_ms for u in heap) for heap in (low, top)) < settings.least_ms:
         return None
     alpha_db = attrgetter("alpha_db")
-    if median(map(alpha_db, top)) - median(map(alpha_db, low)) > settings.effort_db:
-        return None
-    return low, top
+    brighter_db = median(map(alpha_db, top)) - median(map(alpha_db, low))
+    raised = apart_st < settings.effort_st and brighter_db > settings.effort_db
+    return None if raised else (low, top)
 
 
 def _spread(pitches: Sequence[float], middle: float) -> float:

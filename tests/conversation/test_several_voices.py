@@ -105,6 +105,11 @@ def test_a_raised_voice_is_one_person() -> None:
     assert doubts(spoken(turns, [-10.0 if pitch == LOW else -6.0 for pitch in turns])) == []
 
 
+def test_an_octave_up_is_out_of_reach_for_one_voice_however_bright() -> None:
+    turns = [LOW if pitch == HIGH else LOW + 13 for pitch in TURNS]
+    assert len(doubts(spoken(turns, [-10.0 if pitch == LOW else -4.0 for pitch in turns]))) == 1
+
+
 def test_a_colleague_who_takes_over_for_good_is_not_told() -> None:
     assert doubts(spoken([HIGH] * 8 + [LOW] * 8)) == []
 
