@@ -40,7 +40,8 @@ class Rights:
         if self._lost is None or (self._lost.done() and now_s - self._asked_s >= CHECK_EVERY_S):
             self._asked_s = now_s
             self._lost = asyncio.ensure_future(asyncio.to_thread(self._ask, tuple(self._open)))
-        return owner not in await asyncio.shield(self._lost)
+        lost = self._lost.result() if self._lost.done() else await asyncio.shield(self._lost)
+        return owner not in lost
 
     def _ask(self, owners: Sequence[SignIn]) -> frozenset[SignIn]:
         return frozenset(owner for owner in owners if not self._access.is_current(owner))
