@@ -25,6 +25,7 @@ from conversation.events import (
     FloorState,
     HoldEnded,
     HoldStarted,
+    LineDoubted,
     MetricsUpdated,
     Observation,
     OverlapEnded,
@@ -55,6 +56,9 @@ ALIGNED_MS = 3_600_000
 """Speech that is looked at for that; more says nothing new and costs more (our choice)."""
 SAME_SIGNAL = "same_signal"
 """Flag of a channel that carries what the other one carries: nobody can be told apart."""
+
+MISALIGNED = "misaligned"
+"""Code of the doubt whether both channels are on one clock."""
 
 
 class OrderError(ValueError):
@@ -200,10 +204,18 @@ class Conversation:
             derived += self._silences(now_ms)
         if now_ms % ALIGNMENT_MS == 0:
             spans = (self._parties[party].spans.since(now_ms - ALIGNED_MS) for party in PARTIES)
-            self._aligned = misalignment_ms(*spans) == 0
+            derived += self._align(misalignment_ms(*spans) == 0, now_ms)
         if now_ms % METRICS_MS == 0:
             derived.append(self._metrics(now_ms))
         return derived
+
+    def _align(self, aligned: bool, now_ms: int) -> list[Derived]:
+        if aligned is self._aligned:
+            return []
+        self._aligned = self._overlaps.line.aligned = aligned
+        return [
+            LineDoubted(at_ms=now_ms, code=MISALIGNED, channel=None, begin_ms=now_ms, over=aligned)
+        ]
 
     def _silences(self, now_ms: int) -> list[Derived]:
         agent, customer = (self._parties[p] for p in PARTIES)
@@ -267,7 +279,10 @@ class Conversation:
             speech = self._parties[observation.channel]
             speech.voice_raised = isinstance(observation, RaisedVoiceStarted)
         elif isinstance(observation, ChannelQuality):
-            self._directed = self._directed and SAME_SIGNAL not in observation.flags
+            if self._directed and SAME_SIGNAL in observation.flags:
+                self._directed = False
+                now_ms = observation.at_ms
+                return [LineDoubted(at_ms=now_ms, code=SAME_SIGNAL, channel=None, begin_ms=now_ms)]
         elif isinstance(observation, HoldStarted):
             self._hold_since_ms = observation.at_ms
         elif isinstance(observation, HoldEnded):

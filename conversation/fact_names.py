@@ -94,6 +94,7 @@ _PER_PARTY = (
     ("turn_ms", "number", "Length of the present turn, ms."),
     ("turn_words", "number", "Words in the present turn."),
     ("voice_raised", "boolean", "Voice is raised above its own usual effort."),
+    ("several_voices", "boolean", "More than one person was heard there in the last two minutes."),
     ("wpm_15s", "number", "Words per minute over the last 15 s of own speech."),
 )
 

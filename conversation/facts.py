@@ -215,6 +215,7 @@ _OF_PARTY: dict[str, Callable[[Facts, Channel], FactValue]] = {
     "turn_ms": _turn_ms,
     "turn_words": _turn_words,
     "voice_raised": lambda at, party: at.parties[party].voice_raised,
+    "several_voices": lambda at, party: at.overlaps.line.several(party, at.now_ms),
     "wpm_15s": lambda at, party: at.paces[party].words_per_minute(),
 }
 

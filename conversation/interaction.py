@@ -28,6 +28,7 @@ from conversation.floor import Floor
 from conversation.floor_words import contains, load_floor_words, plain_words
 from conversation.overlaps import OverlapTracker
 from conversation.settings import ConversationSettings
+from conversation.several_voices import SeveralVoices
 from conversation.speech import PartySpeech
 
 GRID_MS = 100
@@ -66,6 +67,7 @@ class Interaction:
             self._words,
             revision=revision,
         )
+        self.voices = SeveralVoices(self.parties, self.overlaps.line, settings.voices)
         self._suspended: set[type[Observation]] = set()
 
     @property
@@ -95,6 +97,7 @@ class Interaction:
                 speech.asked_to_wait_ms = observation.at_ms
         elif isinstance(observation, ProsodyFrame):
             self.parties[observation.channel].measure(observation)
+            self.voices.measure(observation)
         elif isinstance(observation, ChannelQuality):
             self.overlaps.take_quality(observation)
         elif isinstance(observation, AudioGap):
@@ -127,6 +130,9 @@ class Interaction:
                 holder=self.floor.holder,
             )
         mine, theirs = self.parties[started.channel], self.parties[started.channel.other]
+        if started.start_ms - mine.last_end_ms > self._settings.interruptions.join_ms:
+            doubts = self.voices.next_utterance(started.channel, started.at_ms)
+            onset = [*onset, *doubts]
         mine.start(started.start_ms)
         if mine.utterance_ms == started.start_ms and theirs.spans:
             speaking = theirs.speaking

@@ -27,9 +27,14 @@ from conversation.settings import InterruptionSettings
 
 COUNTED_CONFIDENCE = 0.6
 INTERRUPTING = (OverlapClass.SUCCESSFUL, OverlapClass.TALK_OVER, OverlapClass.BUTTING_IN)
-_CALIBRATION = ((0.0, 0.0), (0.45, 0.2), (0.65, 0.4), (0.72, 0.6), (0.85, 0.83), (1.0, 0.92))
+CALIBRATION = ((0.0, 0.0), (0.45, 0.2), (0.65, 0.4), (0.72, 0.6), (0.85, 0.83), (1.0, 0.92))
 """Isotonic fit over 94 settled interruptions of 36 generated development calls (measured)."""
 _GRADE = {"A": 1.0, "B": 0.95, "C": 0.5}
+_SEVERAL = 0.8
+"""Where several people were heard on a channel, who came in on whom is less sure: what was sure by
+a little is only possible (C)."""
+_MISALIGNED = 0.5
+"""Channels on different clocks make every interruption only possible, as grade C does (C)."""
 LIMITED_RTT_MS = 600
 """From this round trip on a single overlap is only possible, and gets no cue (S: 600 ms more lag
 multiplies false cues by 3.7)."""
@@ -43,6 +48,10 @@ class LineQuality(msgspec.Struct):
     """Round trip of each leg."""
     grades: dict[Channel, str] = {}
     """Bleed into each channel; unknown counts as B."""
+    aligned: bool = True
+    """Whether both channels are on one clock, as far as can be told."""
+    several_ms: dict[Channel, tuple[int, int]] = {}
+    """From when on, and until when, several people are taken to be on a channel."""
 
     @property
     def grade(self) -> str:
@@ -53,8 +62,14 @@ class LineQuality(msgspec.Struct):
 
     @property
     def trust(self) -> float:
-        """What bleed leaves of a confidence; nothing speaks against a line before it was judged."""
-        return _GRADE[max(self.grades.values())] if self.grades else 1.0
+        """What bleed and clocks leave of a confidence; a line is good until it was judged."""
+        bled = _GRADE[max(self.grades.values())] if self.grades else 1.0
+        return bled if self.aligned else bled * _MISALIGNED
+
+    def several(self, channel: Channel, at_ms: int) -> bool:
+        """Whether several people are taken to be on a channel then."""
+        begin_ms, end_ms = self.several_ms.get(channel, (0, -1))
+        return begin_ms <= at_ms <= end_ms
 
     @property
     def longest_rtt_ms(self) -> int:
@@ -162,7 +177,8 @@ def confidence(
     else:
         value = voice * taking * (1 - found.p_complete / 2)
     rtt_ms = line.longest_rtt_ms
-    value *= line.trust
+    several = any(line.several(party, found.onset_ms) for party in (found.by, found.over))
+    value *= line.trust * (_SEVERAL if several else 1.0)
     value *= 1.0 if rtt_ms <= 200 else 0.95 if rtt_ms <= LIMITED_RTT_MS else 0.5
     if overlap_class in INTERRUPTING:
         value = calibrated(value)
@@ -171,10 +187,10 @@ def confidence(
 
 def calibrated(value: float) -> float:
     """Return the share of settled interruptions of this raw confidence that were planted as one."""
-    for (low, low_share), (high, high_share) in pairwise(_CALIBRATION):
+    for (low, low_share), (high, high_share) in pairwise(CALIBRATION):
         if value <= high:
             return low_share + (high_share - low_share) * (value - low) / (high - low)
-    return _CALIBRATION[-1][1]
+    return CALIBRATION[-1][1]
 
 
 def severity(

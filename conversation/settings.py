@@ -90,6 +90,45 @@ class InterruptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Settle nothing before the call is over: the post-call pass."""
 
 
+class VoicesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Numbers of how several people on one channel are told from one; D set on development voices.
+
+    Of one lively talker (utterances normal or heavy-tailed, spread 3 semitones, as of a recorded
+    customer) 1 in 100 runs of 60 utterances or fewer is taken for two (S).
+    """
+
+    apart_st: float = 7.0
+    """Two voices are this far apart at least, semitones; men and women differ by about 10 (P,
+    Traunmueller & Eriksson 1995), and who raises theirs goes up by 2 to 9 (P, `prosody.md`)."""
+    apart_spreads: float = 4.0
+    """And this many times the spread within either (S)."""
+    empty_share: float = 0.6
+    """Share of what they are apart in which nobody is heard (S)."""
+    effort_db: float = 2.0
+    """Brighter than this, dB, the higher voice may be a raised one (D)."""
+    effort_st: float = 12.0
+    """But not this far up: acted anger goes up by 9.4 on the telephone (P, `prosody.md`)."""
+    least_utterances: int = 4
+    """Of each voice; with 3, five times as many talkers are taken for two (S)."""
+    least_ms: int = 5_000
+    """Of each voice, in those utterances (C)."""
+    least_changes: int = 2
+    """From one voice to the other: it must come back (C)."""
+    least_ticks: int = 1
+    """Ticks with pitch that an utterance needs; pitch is measured where it is needed, often in one
+    tick of an utterance, and that is the pitch of 1.5 s (C)."""
+    lead_ms: int = 900
+    """Ticks earlier in an utterance are mostly of what was said before (C)."""
+    echo_ms: int = 800
+    """Longest lag of an echo (C)."""
+    beside_share: float = 0.2
+    """An utterance beside more speech of the other party than this may be an echo of it (C)."""
+    kept_utterances: int = 60
+    """Newest utterances that are looked at (C)."""
+    lately_ms: int = 120_000
+    """A voice that was not heard for this long is no longer there (C)."""
+
+
 class FloorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Numbers of the floor table."""
 
@@ -112,6 +151,7 @@ class ConversationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Language of what agents and customers say, and of the cues."""
     interruptions: InterruptionSettings = InterruptionSettings()
     floor: FloorSettings = FloorSettings()
+    voices: VoicesSettings = VoicesSettings()
     disabled_rules: tuple[str, ...] = ()
     """Cue rules that are switched off."""
     consent_notice_required: bool = False

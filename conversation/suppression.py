@@ -10,6 +10,7 @@ from conversation.arbiter import ArbiterSettings
 from conversation.call_facts import CallFacts
 from conversation.events import Channel
 from conversation.fact_names import FactValue
+from conversation.floor import PARTIES
 from conversation.history import CallHistory
 from conversation.rules import CueRule
 
@@ -68,6 +69,8 @@ def suppressed(
         facts.get("direction_known") is not True or facts.get("bleed") == "C"
     ):
         return "direction_unknown"
+    if rule.needs_direction and any(facts.get(f"{p}.several_voices") is True for p in PARTIES):
+        return "several_voices"
     return _by_words(rule, history) or _by_line(rule, facts, history, call)
 
 

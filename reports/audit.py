@@ -37,7 +37,7 @@ def live_cues(log: CallLog) -> dict[str, int]:
 
 def cue_audit(log: CallLog) -> CueAuditPart | None:
     """Hold the cues against what the whole call says; None where nobody can be told apart."""
-    if not log.direction_known:
+    if not log.direction_known or log.offset_ms:
         return None
     cues, joined = overlap_cues(log), live_cues(log)
     confirmed = sum(event.id in joined and _stands(event) for event in log.overlaps)

@@ -39,6 +39,7 @@ WITHHELD_WORDS = {
     "noise": "too noisy",
     "opening": "the first seconds",
     "round_trip": "the line's delay",
+    "several_voices": "several people on one channel",
     "snoozed": "snoozed",
     "spacing": "another cue just before",
     "stale": "its moment had passed",

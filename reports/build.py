@@ -133,6 +133,14 @@ def _quality(log: CallLog, scored_ms: int) -> QualityPart:
         warnings.append("bleed: one channel is heard in the other, events are only possible")
     if any((quality.rtt_ms or 0) > LIMITED_RTT_MS for quality in newest.values()):
         warnings.append("latency_limited: the round trip is too long to blame single overlaps")
+    for party in PARTIES:
+        begin_ms = log.several_voices.get(party)
+        if begin_ms is not None:
+            warnings.append(
+                f"several_voices: from {begin_ms // 60_000}:{begin_ms // 1_000 % 60:02} on more "
+                f"than one person seems to speak on the {party.value}'s channel; who of them "
+                "interrupted is not told, and raised voices and usual values there are uncertain"
+            )
     undecoded = sum(final.text is None for final in log.finals)
     if undecoded:
         warnings.append(f"{undecoded} utterances could not be transcribed")

@@ -21,15 +21,20 @@ from conversation.events import (
     FinalTranscript,
     HoldEnded,
     HoldStarted,
+    LineDoubted,
     OverlapEnded,
     SpeechEnded,
     SpeechStarted,
 )
+from conversation.several_voices import CODE as SEVERAL_VOICES
 from reports.spans import Span, subtract, union
 
 PARTIES = (Channel.AGENT, Channel.CUSTOMER)
 COUNTED_CONFIDENCE = 0.6
 """Below this an event is `possible` and in no count (`interruptions.md` section 9)."""
+
+POSSIBLE = 0.5
+"""What is left of the confidence in a call whose channels are on different clocks."""
 
 
 class CallLog:
@@ -55,7 +60,13 @@ class CallLog:
         self.speech = {channel: self._speech(channel) for channel in Channel}
         self.offset_ms = misalignment_ms(*(self.speech[party] for party in PARTIES))
         self.finals = self._newest_finals()
-        self.overlaps = self._newest_overlaps()
+        self.overlaps = [self._doubted(overlap) for overlap in self._newest_overlaps()]
+        self.several_voices = {
+            event.channel: event.begin_ms
+            for event in self.events
+            if isinstance(event, LineDoubted) and event.code == SEVERAL_VOICES
+        }
+        """From when on more than one person was heard, by channel."""
         self.acts = [event for event in self.events if isinstance(event, ActDetected)]
 
     def _held_spans(self) -> list[Span]:
@@ -100,6 +111,12 @@ class CallLog:
         newest = max((event.revision for event in ended), default=0)
         chosen = [event for event in ended if event.revision == newest]
         return sorted(chosen, key=lambda event: (event.begin_ms, event.id))
+
+    def _doubted(self, overlap: OverlapEnded) -> OverlapEnded:
+        """Return an overlap as possible only where the clocks of the channels differ."""
+        if not self.offset_ms or overlap.confidence <= POSSIBLE:
+            return overlap
+        return msgspec.structs.replace(overlap, confidence=POSSIBLE)
 
 
 def _joined(gaps: Iterable[AudioGap]) -> list[AudioGap]:

@@ -47,6 +47,8 @@ def build_scorecard(log: CallLog) -> tuple[ScorePart, ...]:
 def _timing_note(log: CallLog) -> str | None:
     if not log.direction_known:
         return "who spoke cannot be told on one channel"
+    if log.offset_ms:
+        return "the channels are on different clocks"
     grades = {e.bleed_grade for e in log.events if isinstance(e, ChannelQuality)}
     if "C" in grades:
         return "the channels bleed into each other"

@@ -64,6 +64,10 @@ def _took_the_floor(report: Report, party: Channel) -> list[InterruptionPart]:
 def _who_interrupted(report: Report) -> str:
     if not report.quality.direction_known:
         return "Both parties are on one channel, so nobody is said to interrupt."
+    if report.quality.offset_ms:
+        return "The channels are not in step, so nobody is said to interrupt."
+    if "C" in report.quality.bleed.values():
+        return "The channels leak into each other, so nobody is said to interrupt."
     agent, customer = (
         len(_took_the_floor(report, party)) for party in (Channel.AGENT, Channel.CUSTOMER)
     )

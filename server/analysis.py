@@ -100,8 +100,17 @@ class Turn:
 class Analysis:
     """Where sessions are used: a call on one thread at a time, its turns in order."""
 
-    def __init__(self, score: Score, live_calls: Callable[[], int], *, lanes: int = LANES) -> None:
+    def __init__(
+        self,
+        score: Score,
+        live_calls: Callable[[], int],
+        worked: Callable[[], None] = lambda: None,
+        *,
+        lanes: int = LANES,
+    ) -> None:
         self._score = score
+        self._worked = worked
+        """Told whenever what was begun with many calls is done."""
         self._live_calls = live_calls
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
         """Runs the rounds; between two of them no session is in use."""
@@ -151,8 +160,10 @@ class Analysis:
         self._wait_for(scoring)
         scoring = self._lanes.submit(self._score, heard)
         self._work(first, _LANES_OF_MANY)
+        self._worked()
         self._wait_for(scoring)
         self._work(second, _LANES_OF_MANY)
+        self._worked()
 
     def _accept(self, calls: Iterable[list[Turn]]) -> list[SpeechProbability]:
         heard: list[SpeechProbability] = []

@@ -38,6 +38,7 @@ from server.practice.desk import Desk
 from server.practice_routes import PRACTICE_ROUTES
 from server.problems import HANDLERS, HEADERS
 from server.promise_routes import PROMISE_ROUTES
+from server.rights import Rights
 from server.rule_routes import RULE_ROUTES
 from server.settings import Settings
 from server.shed import RETRY_AFTER_MS
@@ -199,6 +200,7 @@ def create_app(
             {
                 "calls": calls,
                 "access": access,
+                "rights": Rights(access),
                 "metrics": calls.metrics,
                 "desk": Desk(calls.journal),
                 "aside": aside,

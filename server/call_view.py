@@ -34,6 +34,7 @@ from conversation.events import (
     HandRaised,
     HoldEnded,
     HoldStarted,
+    LineDoubted,
     MetricsUpdated,
     NoticeCleared,
     NoticeShown,
@@ -147,6 +148,13 @@ class Notice(_Part, frozen=True, kw_only=True):
     text: str
 
 
+class Doubt(_Part, frozen=True, kw_only=True):
+    """What makes the call less sure; see `LineDoubted`."""
+
+    code: str
+    channel: Channel | None
+
+
 class CallView(_Part, frozen=True, kw_only=True):
     """Everything that dashboards show of one call.
 
@@ -167,6 +175,8 @@ class CallView(_Part, frozen=True, kw_only=True):
     hand_since_ms: int | None = None
     """Since when the agent asks for help."""
     bleed: str | None = None
+    doubts: tuple[Doubt, ...] = ()
+    """What else is doubtful about the line, in the order in which it became known."""
     asr_level: int = 0
     """Degradation of the recogniser: 0 none, 2 no partial words, 3 finals late."""
     analysis_level: int = 0
@@ -215,6 +225,8 @@ def fold(view: CallView, event: Event) -> CallView:
             view = replace(view, hand_since_ms=event.at_ms if event.raised else None)
         case ChannelQuality():
             view = replace(view, bleed=event.bleed_grade or view.bleed)
+        case LineDoubted():
+            view = replace(view, doubts=_doubts(view.doubts, event))
         case MetricsUpdated():
             view = replace(view, metrics=event)
         case ActDetected():
@@ -244,6 +256,12 @@ def fold_all(events: Iterable[Event], view: CallView | None = None) -> CallView:
     for event in events:
         view = fold(view, event)
     return view
+
+
+def _doubts(doubts: tuple[Doubt, ...], event: LineDoubted) -> tuple[Doubt, ...]:
+    doubt = Doubt(code=event.code, channel=event.channel)
+    others = tuple(other for other in doubts if other != doubt)
+    return others if event.over else (*others, doubt)
 
 
 class _Marked(Protocol):

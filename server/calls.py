@@ -35,7 +35,7 @@ from server.rules_folder import RuleSource
 from server.running_call import GRACE_S, RunningCall, Source
 from server.session import LOOKED_BACK_AT, CallSession
 from server.shed import LEVELS, RETRY_AFTER_MS, ShedLadder, Signals, percentile_95, watch
-from server.store import CallIdTaken, CallSource, Journal, Unfinished
+from server.store import CallSource, Journal, Unfinished
 from server.store.practice import practice_of
 
 _LOG = logging.getLogger("heartline.calls")
@@ -67,7 +67,7 @@ class Calls:
         self._by_vendor_id: dict[tuple[str, str], str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._shed = ShedLadder()
-        self._analysis = Analysis(hearing.score, lambda: len(self.running))
+        self._analysis = Analysis(hearing.score, lambda: len(self.running), self.journal.flush)
         self._wakeups: Wakeups | None = None
 
     def analysis_stuck_s(self) -> float:
@@ -150,7 +150,12 @@ class Calls:
             return call, await call.attach(source), items
         if start.resume_from_ms is not None:
             await self._refuse_to_resume(journal, wanted_id or "")
-        practised = await asyncio.to_thread(practice_of, journal.engine, wanted_id or "")
+        practised, muted = await asyncio.to_thread(
+            lambda: (
+                practice_of(journal.engine, wanted_id or ""),
+                muted_rules(journal, start.agent, datetime.now(UTC)),
+            )
+        )
         metadata = {k: v for k, v in start.metadata.items() if practised is None or k != "team"}
         call = self._open(
             journal,
@@ -163,6 +168,7 @@ class Calls:
                 agent=start.agent,
                 metadata=metadata,
             ),
+            muted,
             IngestDecoder(start),
         )
         return call, await call.attach(source), ()
@@ -262,13 +268,20 @@ class Calls:
         Raises:
             IngestError: `unsupported_format`, `draining` or `overloaded`.
         """
-        await self._known(call_id_of(opened.vendor_id))
+        call_id = call_id_of(opened.vendor_id)
+        await self._known(call_id)
         call = self._call_of(opened)
         if call is None:
-            call_id = call_id_of(opened.vendor_id)
-            if call_id is not None and self.journal.has_call(call_id):
-                call_id = None
-            call = self._open(self.journal, call_id, opened)
+            taken, muted = await asyncio.to_thread(
+                lambda: (
+                    self.journal.has_call(call_id or ""),
+                    muted_rules(self.journal, opened.agent, datetime.now(UTC)),
+                )
+            )
+            call = self._call_of(opened)  # another of its streams may have opened it meanwhile
+        if call is None:
+            call_id = None if taken or call_id in self.running else call_id
+            call = self._open(self.journal, call_id, opened, muted)
         elif call.session.sample_rate_hz != opened.sample_rate_hz:
             raise IngestError(
                 "unsupported_format", 4415, "All streams of a call must have one sample rate."
@@ -290,6 +303,7 @@ class Calls:
         journal: Journal,
         wanted_id: str | None,
         opened: CallOpened,
+        muted: tuple[str, ...],
         decoder: IngestDecoder | None = None,
     ) -> RunningCall:
         if self.draining:
@@ -302,22 +316,20 @@ class Calls:
                 retry_after_ms=RETRY_AFTER_MS,
             )
         call_id = wanted_id or own_call_id(journal.tenant, f"c_{secrets.token_hex(8)}")
-        now = datetime.now(UTC).astimezone()
-        started_at = now.isoformat(timespec="seconds")
+        started_at = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
         source = CallSource(sample_rate_hz=opened.sample_rate_hz)
         if decoder is not None:
             source = decoder.start.format
-        try:
-            journal.open_call(
-                call_id,
-                started_at,
-                opened.agent,
-                team=opened.metadata.get("team"),
-                customer=opened.metadata.get("caller"),
-                source=source,
-            )
-        except CallIdTaken as error:
-            raise IngestError("call_ended", 4410, "This call_id was used before.") from error
+        if call_id in self.running:
+            raise IngestError("call_ended", 4410, "This call_id was used before.")
+        opening = journal.begin_call(
+            call_id,
+            started_at,
+            opened.agent,
+            team=opened.metadata.get("team"),
+            customer=opened.metadata.get("caller"),
+            source=source,
+        )
         session = open_session(
             call_id=call_id,
             channels=opened.call_channels or opened.channels,
@@ -331,7 +343,7 @@ class Calls:
             metadata=opened.metadata,
             hotwords=read_hotwords(opened.metadata),
             arm=arm_of(self._hearing.settings.experiment, call_id, opened.agent),
-            muted_rules=muted_rules(journal, opened.agent, now),
+            muted_rules=muted,
             journal=partial(journal.events, call_id, types=LOOKED_BACK_AT),
         )
         team = opened.metadata.get("team")
@@ -344,6 +356,7 @@ class Calls:
             source=source,
             whose=whose,
             meter=self.metrics.call(opened.source),
+            opening=opening,
         )
         self._run(call)
         return call
@@ -371,7 +384,7 @@ class Calls:
     async def find(self, call_id: str, journal: Journal) -> LiveCall | None:
         """Return what dashboards see of a tenant's call, also of one that ended before."""
         running = await self._known(call_id)
-        if running is not None and running.whose.tenant == journal.tenant:
+        if running is not None and running.whose.tenant == journal.tenant and running.entered:
             return running.live
         events = await asyncio.to_thread(journal.events, call_id)
         if not events:

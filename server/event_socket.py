@@ -12,6 +12,7 @@ import contextlib
 import unicodedata
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -36,13 +37,12 @@ from server.controls import Control
 from server.hub import SHOWN_TYPES, Audience, LiveCall, Snapshot, Subscriber
 from server.ingest_socket import FIRST_MESSAGE_S, send
 from server.people.roles import Action, Person
+from server.rights import CHECK_EVERY_S, Rights
 from server.store import Journal
 
 WALL_EVERY_S = 1.0
 """How often the wall is told what changed; dashboards.md allows 2 s."""
 NUDGE_CHARACTERS = 60
-_CHECK_RIGHTS_EVERY_S = 1.0
-"""How often an open socket is asked whether its owner may still look."""
 _VERDICTS = frozenset({"up", "down", "justified", "dismiss", "snooze_5min", "snooze_call"})
 _REVIEWS = frozenset({"confirmed", "edited", "rejected"})
 _SAID_BY = {
@@ -98,7 +98,8 @@ async def call_events(
                 subscriber.hang_up()
 
             listener = group.create_task(listen())
-            await _tell(socket, subscriber, _Rights(state.access, signed_in))
+            with state.rights.watching(signed_in):
+                await _tell(socket, subscriber, partial(state.rights.hold, signed_in))
             state.metrics.dropped["dashboard"] += subscriber.overrun
             listener.cancel()
     except* WebSocketDisconnect:
@@ -112,15 +113,19 @@ def _told(journal: Journal, call_id: str, snapshot: Snapshot) -> bytes:
     return snapshot.as_events(journal.events(call_id, types=SHOWN_TYPES))
 
 
-async def _tell(socket: WebSocket[Any, Any, Any], subscriber: Subscriber, rights: _Rights) -> None:
+async def _tell(
+    socket: WebSocket[Any, Any, Any],
+    subscriber: Subscriber,
+    may_look: Callable[[], Awaitable[bool]],
+) -> None:
     """Send what there is until the dashboard hangs up, falls behind or may no longer look."""
     while True:
-        if not await rights.hold():
+        if not await may_look():
             await socket.close(4403, "forbidden")
             return
         if subscriber.queue.empty():
             try:
-                async with asyncio.timeout(_CHECK_RIGHTS_EVERY_S):
+                async with asyncio.timeout(CHECK_EVERY_S):
                     message = await subscriber.queue.get()
             except TimeoutError:
                 continue
@@ -150,7 +155,7 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
     await send(socket, type="hello", version=1)
     calls: Calls = state.calls
     calls.metrics.walls += 1
-    rights = _Rights(state.access, signed_in)
+    rights: Rights = state.rights
 
     async def take(message: Message) -> None:
         call_id = str(message.get("call_id"))
@@ -158,50 +163,42 @@ async def live_calls(socket: WebSocket[Any, Any, Any], state: State) -> None:
             await _put(calls, call_id, Audience.WATCH, message)
 
     try:
-        async with asyncio.TaskGroup() as group:
-            listener = group.create_task(_listen(socket, take))
-            known: dict[str, bytes] = {}
-            seq = 0
-            while True:
-                if not await rights.hold():
-                    await socket.close(4403, "forbidden")
-                    break
-                now_s = asyncio.get_running_loop().time()
-                cards = {
-                    call_id: call.live.card(call.whose.team, now_s)
-                    for call_id, call in calls.running.items()
-                    if not call.over and signed_in.person.may_with(Action.WATCH_LIVE, call.whose)
-                }
-                changed = [msgspec.Raw(card) for c, card in cards.items() if known.get(c) != card]
-                gone = [call_id for call_id in known if call_id not in cards]
-                if seq == 0 or changed or gone:
-                    kind = "event" if seq else "snapshot"
-                    await _send_raw(socket, type=kind, seq=seq, cards=changed, gone=gone)
-                    seq += 1
-                known = cards
-                await asyncio.wait([listener], timeout=WALL_EVERY_S)
-                if listener.done():
-                    break
-            listener.cancel()
+        with rights.watching(signed_in):
+            async with asyncio.TaskGroup() as group:
+                listener = group.create_task(_listen(socket, take))
+                known: dict[str, bytes] = {}
+                seq = 0
+                while True:
+                    if not await rights.hold(signed_in):
+                        await socket.close(4403, "forbidden")
+                        break
+                    now_s = asyncio.get_running_loop().time()
+                    cards = {
+                        call_id: call.live.card(call.whose.team, now_s)
+                        for call_id, call in calls.running.items()
+                        if call.entered
+                        and not call.over
+                        and signed_in.person.may_with(Action.WATCH_LIVE, call.whose)
+                    }
+                    changed = [
+                        msgspec.Raw(card) for c, card in cards.items() if known.get(c) != card
+                    ]
+                    gone = [call_id for call_id in known if call_id not in cards]
+                    if seq == 0 or changed or gone:
+                        kind = "event" if seq else "snapshot"
+                        await _send_raw(socket, type=kind, seq=seq, cards=changed, gone=gone)
+                        seq += 1
+                    known = cards
+                    # All walls are told at once, so that each card is made once.
+                    until_s = WALL_EVERY_S - now_s % WALL_EVERY_S
+                    await asyncio.wait([listener], timeout=until_s)
+                    if listener.done():
+                        break
+                listener.cancel()
     except* WebSocketDisconnect:
         pass
     finally:
         calls.metrics.walls -= 1
-
-
-class _Rights:
-    """Asks now and then whether the owner of an open socket may still look."""
-
-    def __init__(self, access: Access, signed_in: SignIn) -> None:
-        self._access = access
-        self._signed_in = signed_in
-        self._checked_s = access.now_s()
-
-    async def hold(self) -> bool:
-        if self._access.now_s() - self._checked_s < _CHECK_RIGHTS_EVERY_S:
-            return True
-        self._checked_s = self._access.now_s()
-        return await asyncio.to_thread(self._access.is_current, self._signed_in)
 
 
 async def _reached(

@@ -158,6 +158,7 @@ def running_server(
             create_app(calls, access, settings, lasting=[*lasting, notify]),
             http=HttpProtocol,
             ws=WebSocketProtocol,
+            loop="auto",  # uvloop where it is installed
             ws_max_size=2 * MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,
             ws_ping_interval=5,

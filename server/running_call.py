@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -33,7 +34,7 @@ from server.metrics import CallMeter, Metrics
 from server.people.roles import Whose
 from server.resume import WARM_UP_MS
 from server.session import CallSession
-from server.store import CallSource, Journal, Mark, Unfinished
+from server.store import CallIdTaken, CallSource, Journal, Mark, Unfinished
 
 RESUME_S = 120.0
 """How long a call waits for another socket of a source that can resume."""
@@ -84,6 +85,7 @@ class RunningCall:
         source: CallSource,
         whose: Whose,
         meter: CallMeter | None = None,
+        opening: Future[None] | None = None,
     ) -> None:
         self.session = session
         self.live = live
@@ -107,6 +109,8 @@ class RunningCall:
         self.acked_ms = 0
         """Everything before was analysed and committed, and no open utterance needs it."""
         self._journal = journal
+        self._opening = opening
+        """Done, or failed, when the journal has entered the call; None for one that it knows."""
         self._seq = 0
         self._mark = Mark(0, 0)
         self._marked_s = time.monotonic()
@@ -124,6 +128,12 @@ class RunningCall:
     def native(self) -> bool:
         """Whether its source can send again what was lost."""
         return self.source.encoding is not None
+
+    @property
+    def entered(self) -> bool:
+        """Whether the journal knows the call, so that somebody may be told of it."""
+        opening = self._opening
+        return opening is None or (opening.done() and opening.exception() is None)
 
     def take_up(self, call: Unfinished, seq: int, age_ms: int) -> None:
         """Go on where a dead process left the call; the source has time to return.
@@ -151,7 +161,11 @@ class RunningCall:
         """Let a socket bring some channels (all by default); return its epoch.
 
         A socket that brought one of them before is closed.
+
+        Raises:
+            IngestError: the journal knows another call of this id.
         """
+        await self._enter()
         brought = channels or self.channels
         former = {e: leg for e, leg in self._legs.items() if set(leg[0]) & set(brought)}
         self.epoch += 1
@@ -169,9 +183,18 @@ class RunningCall:
             await superseded.fail(
                 IngestError("superseded", 4409, "A newer socket brings this call's audio.")
             )
-        if self.native:  # the others name no epoch, and send on meanwhile
-            await asyncio.to_thread(self._journal.raise_epoch, self.live.call_id, epoch)
+        if self.native and epoch > 1:  # the others name no epoch, and send on meanwhile
+            await _committed(self._journal.raise_epoch(self.live.call_id, epoch))
         return epoch
+
+    async def _enter(self) -> None:
+        """Wait until the journal has entered the call."""
+        if self._opening is None:
+            return
+        try:
+            await _committed(self._opening)
+        except CallIdTaken as error:
+            raise IngestError("call_ended", 4410, "This call_id was used before.") from error
 
     def detach(self, epoch: int, wait_s: float = RESUME_S) -> None:
         """Forget a socket that is gone; without another in time the call ends."""
@@ -251,6 +274,8 @@ class RunningCall:
 
     async def drain(self) -> None:
         """Send the sockets away, to come back when the server is there again."""
+        with contextlib.suppress(Exception):
+            await self._enter()  # its first socket is waiting for this, too
         for _, source in list(self._legs.values()):
             await source.drain()
 
@@ -260,6 +285,15 @@ class RunningCall:
 
     async def run(self, analysis: Analysis, wakeups: Wakeups) -> None:
         """Analyse until the call ends; every event is committed before it is published."""
+        try:
+            await self._enter()
+        except Exception as error:  # the sockets are told of it, too
+            if not isinstance(error, IngestError):
+                _LOG.error("call %s: not entered: %s", self.live.call_id, type(error).__name__)
+            self.over = True
+            self._queue.clear()
+            self._done.set()
+            return
         try:
             await self._run(partial(self._do, analysis, wakeups))
         except Exception as error:
@@ -383,6 +417,11 @@ class RunningCall:
                     if isinstance(item, Control):
                         events += self.session.control(item)
         return events
+
+
+async def _committed(writing: Future[None]) -> None:
+    """Wait for the journal; who no longer waits does not take back what is queued."""
+    await asyncio.shield(asyncio.wrap_future(writing))
 
 
 def _kind_of(item: Queued) -> type:

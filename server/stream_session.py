@@ -53,6 +53,8 @@ class StreamSession:
         self._closed_by_s = asyncio.get_running_loop().time() + _OPEN_S
         """When a stream that has not begun, or one that has ended, is closed."""
         self._ended = False
+        self._opening = False
+        """Whether the call is being entered in the journal; the peer is told nothing before."""
         self.over = False
 
     async def feed(self, message: str | bytes) -> None:
@@ -125,7 +127,7 @@ class StreamSession:
         await self._answer()
 
     async def _answer(self) -> None:
-        replies = self._decoder.reply()
+        replies = [] if self._opening else self._decoder.reply()
         if replies:
             await self._peer.send(replies)
 
@@ -143,7 +145,11 @@ class StreamSession:
         await self._call.put_soon(placed)
 
     async def _open(self, opened: CallOpened) -> None:
-        self._call, self._epoch = await self._calls.attach_stream(opened, self)
+        self._opening = True
+        try:
+            self._call, self._epoch = await self._calls.attach_stream(opened, self)
+        finally:
+            self._opening = False
         lanes = self._call.lanes
         if opened.continues and opened.first_sample:
             return

@@ -48,6 +48,7 @@ _VIEWS: tuple[type[msgspec.Struct], ...] = (
     call_view.Alert,
     call_view.Pledge,
     call_view.Notice,
+    call_view.Doubt,
     call_view.CallView,
     wall.Reason,
     wall.Card,

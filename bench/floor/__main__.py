@@ -1,7 +1,7 @@
 """How well the floor of a call is understood: `python -m bench.floor` or `make bench-floor`.
 
 Sixty calls of voices, texts and seeds that nothing was tuned on, half of them without any
-interruption; a third of them again through each of four bad lines. Prints one table and writes
+interruption, over a clean line and again over each of four bad ones. Prints one table and writes
 `bench/out/floor.json`; `QUICK=1` takes eight calls. `--split development` and `--split seen`, which
 was a test split once, are for tuning. `--prepare` speaks and hears the calls and scores nothing.
 
@@ -47,7 +47,7 @@ from conversation.cue_engine import CueEngine
 from conversation.events import Event, SpeechEnded
 from conversation.settings import ConversationSettings, RoundTrips
 
-SEEDS = {"development": 1_000, "seen": 93_000, "test": 171_000}
+SEEDS = {"development": 1_000, "seen": 93_000, "test": 264_000}
 _CALLS, _QUICK_CALLS, _SECONDS = 60, 8, 150.0
 _CACHE = Path("bench/out/floor")
 _BASELINES = {"overlap_0_5s": 500, "overlap_1s": 1_000, "overlap_3s": 3_000}
@@ -222,7 +222,7 @@ def peer(cases: Sequence[Case], python: str) -> list[Tally]:
 
 
 def _rows(condition: str, cases: Sequence[Case]) -> list[Row]:
-    """Return the rows of our system and the simple baselines; of null calls too, where all are."""
+    """Return the rows of our system and the simple baselines, and of the null calls alone."""
     live, after = both(cases, words=True)
     systems = {
         "heartline": live,
@@ -234,9 +234,8 @@ def _rows(condition: str, cases: Sequence[Case]) -> list[Row]:
     for system, tallies in systems.items():
         intervals = system == "heartline"
         rows += rows_of(system, condition, tallies, intervals=intervals)
-        if condition == CONDITIONS[0].name:
-            null = [t for t, case in zip(tallies, cases, strict=True) if case.script.null]
-            rows += rows_of(system, "null_calls", null, intervals=intervals)
+        null = [t for t, case in zip(tallies, cases, strict=True) if case.script.null]
+        rows += rows_of(system, f"{condition}_null_calls", null, intervals=intervals)
     return rows
 
 
@@ -259,7 +258,7 @@ def main() -> None:
     parser.add_argument("--split", choices=sorted(SEEDS), default="test")
     parser.add_argument("--calls", type=int, default=_QUICK_CALLS if is_quick() else _CALLS)
     parser.add_argument(
-        "--line-calls", type=int, help="calls of the bad lines (default: a third of --calls)"
+        "--line-calls", type=int, help="calls of the bad lines (default: as --calls)"
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument(
@@ -267,7 +266,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     calls: int = arguments.calls
-    line_calls: int = arguments.line_calls or max(2, calls // 3)
+    line_calls: int = arguments.line_calls or calls
     made = cases(arguments.split, calls, CONDITIONS[:1], arguments.jobs)
     made += cases(arguments.split, line_calls, CONDITIONS[1:], arguments.jobs)
     if arguments.prepare:
@@ -278,7 +277,7 @@ def main() -> None:
         chosen = [case for case in made if case.condition.name == condition.name]
         rows += _rows(condition.name, chosen)
         if condition.name == CONDITIONS[0].name:
-            rows += _beside(chosen[:line_calls])
+            rows += _beside(chosen[: max(2, calls // 3)])
     write_results("floor", rows, seed=SEEDS[arguments.split])
 
 

@@ -111,6 +111,16 @@ def reported(events: Sequence[Event]) -> list[Prediction]:
     ]
 
 
+def is_planted(event: OverlapEnded, script: Script) -> bool:
+    """Return whether an interruption by the same party was planted where this one begins."""
+    return any(
+        planted.positive
+        and planted.by == event.by.value
+        and planted.begin_ms - _EARLY_MS <= event.begin_ms <= _until(planted, script)
+        for planted in script.planted
+    )
+
+
 def longer_than(heard: Sequence[Event], limit_ms: int) -> list[Prediction]:
     """Return the baseline: any overlap that lasts `limit_ms`, by whoever started later."""
     speech = heard_speech(heard)

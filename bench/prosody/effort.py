@@ -69,6 +69,35 @@ def apply_effort(samples: Samples, effort: Effort, cache: Path) -> Samples:
     return np.asarray(soundfile.read(path, dtype="float32")[0])
 
 
+def lowered(samples: Samples, semitones: float, formants: float, cache: Path) -> Samples:
+    """Return the clip in a voice of other pitch and, below 1, a longer vocal tract."""
+    key = f"lowered 1|{semitones}|{formants}|".encode() + samples.tobytes()
+    path = cache / f"effort-{hashlib.sha256(key).hexdigest()[:24]}.flac"
+    if not path.is_file():
+        import pyworld
+
+        audio = np.asarray(samples, np.float64)
+        f0, times = pyworld.harvest(audio, RATE_HZ)
+        shapes = [
+            pyworld.cheaptrick(audio, f0, times, RATE_HZ),
+            pyworld.d4c(audio, f0, times, RATE_HZ),
+        ]
+        source = np.arange(shapes[0].shape[1]) / formants
+        low = source.astype(int).clip(0, len(source) - 2)
+        part = (source - low).clip(0, 1)
+        envelope, aperiodicity = (
+            np.ascontiguousarray(np.exp(logs[:, low] * (1 - part) + logs[:, low + 1] * part))
+            for logs in map(np.log, shapes)
+        )
+        made = pyworld.synthesize(f0 * 2 ** (semitones / 12), envelope, aperiodicity, RATE_HZ)
+        made = made[: len(audio)] * (_rms(samples) / max(_rms(made), 1e-9))
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.flac")
+        soundfile.write(partial, np.clip(made, -1, 1), RATE_HZ, subtype="PCM_16")
+        partial.replace(path)
+    return np.asarray(soundfile.read(path, dtype="float32")[0])
+
+
 def impose_pitch(samples: Samples, seed: int) -> tuple[Samples, Floats]:
     """Re-synthesise a clip with a pitch contour that is known exactly.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
+SILERO = Path(__file__).parent / "silero_vad_16k_op15.onnx"
 Values = npt.NDArray[np.float32]
 FRAMES, HOP, FRAME = 4, 128, 192
 """Frames of 12 ms every 8 ms: 64 samples before a window, and its 512."""
+WINDOW = HOP * (FRAMES - 1) + FRAME
 BANDS = 8
 FEATURES = 1 + FRAMES * (BANDS + 2) + BANDS + 1
 _LOW_HZ, _HIGH_HZ, _BINS = 220.0, 3_500.0, 45

@@ -22,9 +22,9 @@ import numpy as np
 import onnxruntime
 
 from audio.resample import StreamingResampler
-from audio.vad import MODEL_PATH, WINDOW_SAMPLES
+from audio.vad import WINDOW_SAMPLES
 from bench.voice.corpus import LINE_HZ, Channel, channel, speakers
-from bench.voice.features import FEATURES, FRAMES, Features, Values, odds
+from bench.voice.features import FEATURES, FRAMES, SILERO, Features, Values, odds
 
 UNITS = 48
 _CHUNK = 250
@@ -50,7 +50,7 @@ def heard(made: list[Channel]) -> tuple[Values, Values, Values]:
 
 def opinions(samples: Values) -> Values:
     """Return Silero's probabilities (channels, windows) of 16 kHz audio (channels, n)."""
-    silero = onnxruntime.InferenceSession(MODEL_PATH, providers=["CPUExecutionProvider"])
+    silero = onnxruntime.InferenceSession(SILERO, providers=["CPUExecutionProvider"])
     padded, rate = np.pad(samples, ((0, 0), (64, 0))), np.array(16_000, dtype=np.int64)
     state, found = np.zeros((2, len(samples), 128), dtype=np.float32), []
     for at in range(samples.shape[1] // WINDOW_SAMPLES):

@@ -74,6 +74,8 @@ describe("reduce", () => {
     const [mark] = view.overlaps;
     expect(mark && cutInBy(view, mark)).toBe("agent");
     expect(mark && cutInBy({ ...view, bleed: "C" }, mark)).toBeNull();
+    const doubts = [{ code: "misaligned", channel: null }];
+    expect(mark && cutInBy({ ...view, doubts }, mark)).toBeNull();
     expect(mark && cutInBy({ ...view, channels: ["mixed"] }, mark)).toBeNull();
   });
 

@@ -15,8 +15,10 @@ import type {
   Channel,
   CueCleared,
   CueRaised,
+  Doubt,
   FinalTranscript,
   Line,
+  LineDoubted,
   Notice,
   NoticeCleared,
   NoticeShown,
@@ -63,6 +65,7 @@ export const initial: CallView = {
   hold_since_ms: null,
   hand_since_ms: null,
   bleed: null,
+  doubts: [],
   asr_level: 0,
   analysis_level: 0,
   asr_available: true,
@@ -120,6 +123,8 @@ function apply(view: CallView, event: CallEvent): CallView {
       return { ...view, hand_since_ms: event.raised ? event.at_ms : null };
     case "channel_quality":
       return { ...view, bleed: event.bleed_grade ?? view.bleed };
+    case "line_doubted":
+      return { ...view, doubts: doubts(view.doubts, event) };
     case "metrics_updated":
       return { ...view, metrics: event };
     case "act_detected":
@@ -316,6 +321,11 @@ function notices(known: readonly Notice[], event: NoticeShown | NoticeCleared): 
   return event.surface === "indicator" ? put(known, { id: event.id, text: event.text }) : known;
 }
 
+function doubts(known: readonly Doubt[], { code, channel, over }: LineDoubted): readonly Doubt[] {
+  const others = known.filter((doubt) => doubt.code !== code || doubt.channel !== channel);
+  return over ? others : [...others, { code, channel }];
+}
+
 function pledges(
   known: readonly Pledge[],
   event: PromiseMade | PromiseReviewed,
@@ -354,7 +364,8 @@ export function speakers(view: CallView): readonly Channel[] {
 
 /** Who cut in, when that can be said at all. */
 export function cutInBy(view: CallView, mark: OverlapMark): Channel | null {
-  if (mixed(view) || view.bleed === "C" || mark.overlap_class === null) return null;
+  const doubtful = mixed(view) || view.bleed === "C" || view.doubts.length > 0;
+  if (doubtful || mark.overlap_class === null) return null;
   return BLAMED.has(mark.overlap_class) ? mark.by : null;
 }
 

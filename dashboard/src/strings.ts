@@ -49,6 +49,12 @@ export const strings = {
   refused: "This link is no longer valid. Start Heartline again and open the new link.",
   mixed: "Direction unknown: one channel only",
   bleed: "Channels leak into each other: nobody is said to interrupt",
+  doubts: {
+    several_voices: (where) =>
+      `More than one person on the ${where}'s line: who interrupts is not told`,
+    misaligned: () => "Channels are not in step: nobody is said to interrupt",
+    same_signal: () => "Both channels carry the same sound: nobody is said to interrupt",
+  } as Readonly<Record<string, (where: string) => string>>,
   paused: "Capture is paused",
   pausedMore: "Nothing is heard or kept until you resume.",
   delay: (seconds: string) => `Transcript ${seconds} s behind`,

@@ -44,8 +44,9 @@ class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_checkpoint(connection: sa.Connection, call_id: str, source: CallSource) -> None:
-    """Enter a new call."""
-    row = {"call_id": call_id, "epoch": 0, "acked_ms": 0, "position_ms": 0}
+    """Enter a new call, with the socket that opens it if it is a native one."""
+    epoch = 0 if source.encoding is None else 1
+    row = {"call_id": call_id, "epoch": epoch, "acked_ms": 0, "position_ms": 0}
     connection.execute(sa.insert(CHECKPOINTS).values(source=msgspec.json.encode(source), **row))
 
 

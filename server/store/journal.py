@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -82,6 +83,10 @@ class Journal:
         """Let the events of many calls share commits for as long as `many` says so."""
         self._writer.gathers = many
 
+    def flush(self) -> None:
+        """Say that the events of many calls that were coming are all submitted."""
+        self._writer.flush()
+
     def close(self) -> None:
         """Commit what is queued and close the database, for all tenants."""
         self._writer.close()
@@ -104,6 +109,24 @@ class Journal:
         Raises:
             CallIdTaken: the id was used before.
         """
+        self.begin_call(
+            call_id, started_at, agent, team=team, customer=customer, source=source
+        ).result()
+
+    def begin_call(
+        self,
+        call_id: str,
+        started_at: str,
+        agent: str | None,
+        *,
+        team: str | None = None,
+        customer: str | None = None,
+        source: CallSource | None = None,
+    ) -> Future[None]:
+        """Queue what `open_call` does; the future is done, or raises, when that is committed.
+
+        Calls that begin at once share a commit, and events that are submitted later come later.
+        """
         row = {
             "call_id": call_id,
             "started_at": started_at,
@@ -115,23 +138,26 @@ class Journal:
             "duration_ms": 0,
             "legal_hold": False,
         }
-        try:
-            with self.engine.begin() as connection:
+
+        def enter(connection: sa.Connection) -> None:
+            try:
                 connection.execute(sa.insert(CALLS).values(row))
-                if source is not None:
-                    open_checkpoint(connection, call_id, source)
-        except sa.exc.IntegrityError as error:
-            raise CallIdTaken("This call_id was used before.") from error
+            except sa.exc.IntegrityError as error:
+                raise CallIdTaken("This call_id was used before.") from error
+            if source is not None:
+                open_checkpoint(connection, call_id, source)
+
+        return self._writer.submit_change(self.tenant, enter)
 
     def unfinished(self) -> list[Unfinished]:
         """Return the calls of all tenants that were live when their process died."""
         with for_job(self.database, Job.RECOVERY).connect() as connection:
             return unfinished_calls(connection)
 
-    def raise_epoch(self, call_id: str, epoch: int) -> None:
-        """Note that a newer socket brings a call's audio."""
-        with self.engine.begin() as connection:
-            raise_epoch(connection, call_id, epoch)
+    def raise_epoch(self, call_id: str, epoch: int) -> Future[None]:
+        """Queue a note that a newer socket brings a call's audio; the future is done with it."""
+        note = partial(raise_epoch, call_id=call_id, epoch=epoch)
+        return self._writer.submit_change(self.tenant, note)
 
     def submit(
         self, call_id: str, first_seq: int, events: Sequence[Event], mark: Mark | None = None

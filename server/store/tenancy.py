@@ -8,10 +8,11 @@ tables that it may touch. A statement that comes through neither is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeGuard
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
@@ -32,6 +33,8 @@ from server.store.tables import (
 )
 
 _OPTION = "heartline_tenant"
+_TABLES_OF: WeakKeyDictionary[Any, frozenset[sa.Table]] = WeakKeyDictionary()
+"""Of statements that are there: those that are kept are looked through once."""
 
 
 class Job(StrEnum):
@@ -138,8 +141,12 @@ def _narrowed(statement: Any, tenant: str) -> Any:
     return narrowed
 
 
-def _tables_in(statement: Any) -> set[sa.Table]:
-    return {element for element in visitors.iterate(statement) if _is_ours(element)}
+def _tables_in(statement: Any) -> frozenset[sa.Table]:
+    found = _TABLES_OF.get(statement)
+    if found is None:
+        found = frozenset(element for element in visitors.iterate(statement) if _is_ours(element))
+        _TABLES_OF[statement] = found
+    return found
 
 
 def _is_ours(element: Any) -> TypeGuard[sa.Table]:
@@ -162,5 +169,5 @@ def _own_tables(select: Any) -> set[sa.Table]:
     return found
 
 
-def _names(tables: set[sa.Table]) -> str:
+def _names(tables: Iterable[sa.Table]) -> str:
     return ", ".join(sorted(table.name for table in tables))

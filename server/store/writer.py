@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from server.store.checkpoints import CallMark, write_marks
+from server.store.database import StoreError
 from server.store.tables import EVENTS
-from server.store.tenancy import Job, for_job
+from server.store.tenancy import Job, acting_for, for_job
 
 QUEUE_EVENTS = 4_096
 """Events that may wait; beyond it the analysis waits (`reliability.md` section 4)."""
@@ -23,15 +24,21 @@ _COMMIT_EVERY_S = 0.02
 """Least time from the begin of one commit to that of the next, so that the events of many calls
 share what a commit costs, while many are live; the first after a pause does not wait (our
 choice)."""
+_HOLD_S = 0.06
+"""Longest time between two such begins, where `flush` does not say before that whoever submits has
+submitted what there is for now (our choice)."""
 _INSERT = sa.insert(EVENTS)
 
 Rows = Sequence[dict[str, Any]]
+Change = Callable[[sa.Connection], None]
 
 
 class _Batch(NamedTuple):
     rows: Rows
     mark: CallMark | None
     future: Future[None]
+    tenant: str = ""
+    change: Change | None = None
 
 
 class GroupWriter:
@@ -49,6 +56,7 @@ class GroupWriter:
         self._began_s = 0.0
         self.gathers: Callable[[], bool] = lambda: False
         """Whether commits keep a distance now; set by who knows how many calls write."""
+        self._flushed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal")
         self._thread.start()
 
@@ -67,11 +75,29 @@ class GroupWriter:
             self._changed.notify_all()
         return future
 
+    def submit_change(self, tenant: str, change: Change) -> Future[None]:
+        """Queue a change of a tenant's rows before all events that are submitted later.
+
+        It never waits, so that an event loop may use it; the future has what it raises.
+        """
+        future: Future[None] = Future()
+        with self._changed:
+            if self._closing:
+                raise RuntimeError("The journal is closed.")
+            self._waiting.append(_Batch((), None, future, tenant, change))
+            self._changed.notify_all()
+        return future
+
+    def flush(self) -> None:
+        """Say that no more comes for now: what waits need not wait for more."""
+        self._flushed.set()
+
     def close(self) -> None:
         """Commit what is queued and end the thread."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+        self._flushed.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -82,11 +108,13 @@ class GroupWriter:
         """Wait for events; empty when the journal is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
-        rest_s = self._began_s + _COMMIT_EVERY_S - time.monotonic()
-        if rest_s > 0 and self.gathers() and not self._closing:
-            time.sleep(rest_s)  # not on the condition, which every batch would wake
+        if self.gathers() and not self._closing:
+            # Not on the condition, which every batch would wake.
+            time.sleep(max(0.0, self._began_s + _COMMIT_EVERY_S - time.monotonic()))
+            self._flushed.wait(max(0.0, self._began_s + _HOLD_S - time.monotonic()))
         self._began_s = time.monotonic()
         with self._changed:
+            self._flushed.clear()
             batches: list[_Batch] = []
             count = 0
             while self._waiting and count < BATCH_EVENTS:
@@ -99,7 +127,7 @@ class GroupWriter:
     def _commit(self, batches: list[_Batch]) -> None:
         try:
             self._write(batches)
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, StoreError) as error:
             if len(batches) == 1:
                 batches[0].future.set_exception(error)
                 return
@@ -114,6 +142,10 @@ class GroupWriter:
         rows = [row for batch in batches for row in batch.rows]
         marks = [batch.mark for batch in batches if batch.mark is not None]
         with self._engine.begin() as connection:
+            for batch in batches:
+                if batch.change is not None:
+                    with acting_for(connection, batch.tenant):
+                        batch.change(connection)
             if rows:
                 connection.execute(_INSERT, rows)
             if marks:

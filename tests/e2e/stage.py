@@ -45,6 +45,7 @@ class StageCall:
         self.live = LiveCall(call_id)
         self.whose = whose
         self.over = False
+        self.entered = True
         self.native = False
         self._journal = journal
         self._seq = 0

@@ -52,6 +52,20 @@ def with_cut_ins(*events: InterruptionPart, **changes: Any) -> Report:
     return msgspec.structs.replace(base, interruptions=part, **changes)
 
 
+@pytest.mark.parametrize(
+    ("doubt", "said"),
+    [
+        ({"offset_ms": -800}, "The channels are not in step"),
+        ({"bleed": {"agent": "A", "customer": "C"}}, "The channels leak into each other"),
+    ],
+)
+def test_on_a_doubtful_line_it_is_not_said_that_nobody_interrupted(
+    doubt: dict[str, Any], said: str
+) -> None:
+    quality = msgspec.structs.replace(golden().quality, **doubt)
+    assert summary(golden(quality=quality)).startswith(f"{said}, so nobody is said to interrupt.")
+
+
 def test_nothing_is_said_of_who_interrupted_where_direction_is_unknown() -> None:
     quality = msgspec.structs.replace(golden().quality, direction_known=False)
     found = summary(golden(quality=quality))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from conversation.events import (
@@ -146,6 +147,24 @@ def test_a_bad_line_is_told_and_counts_are_withdrawn_where_nobody_can_be_told_ap
     leaking = ChannelQuality(at_ms=1_000, channel=AGENT, bleed_grade="C", rtt_ms=900)
     warnings = build_report([CALL[0], leaking, *CALL[1:]]).quality.warnings
     assert [w.split(":")[0] for w in warnings] == ["bleed", "latency_limited"]
+
+
+def test_where_the_clocks_differ_nobody_is_blamed_anywhere_in_the_report() -> None:
+    late = [
+        msgspec.structs.replace(e, start_ms=e.start_ms + 2_500, end_ms=e.end_ms + 2_500)
+        if isinstance(e, SpeechEnded) and e.channel is CUSTOMER
+        else e
+        for e in CALL
+    ]
+    report = build_report(late)
+    assert report.quality.warnings[0].startswith("channels_misaligned")
+    assert report.interruptions.by[AGENT].count is None
+    assert max(e.confidence for e in report.interruptions.events) <= 0.5
+    assert (report.summary or "").startswith("The channels are not in step")
+    assert "a" not in {part.source for part in report.practise}
+    assert report.cue_audit is None
+    in_step = build_report(CALL)
+    assert "a" in {part.source for part in in_step.practise}
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ def test_half_of_many_calls_is_scored_while_the_other_half_is_worked_on() -> Non
             meet.wait(5)
         done.append(f"score {names}")
 
-    analysis = Analysis(cast(Any, score), lambda: MANY_CALLS, lanes=2)
+    worked = partial(done.append, "worked")
+    analysis = Analysis(cast(Any, score), lambda: MANY_CALLS, worked, lanes=2)
 
     def turn(name: str) -> Turn:
         def work() -> None:
@@ -82,6 +83,9 @@ def test_half_of_many_calls_is_scored_while_the_other_half_is_worked_on() -> Non
     assert not meet.broken
     assert done.index("score ['a', 'c']") < done.index("work a") < done.index("work c")
     assert done.index("score ['b', 'd']") < done.index("work b") < done.index("work d")
+    begun = done.index("score ['a', 'c']")
+    between = [entry for entry in done[begun:] if not entry.startswith("score")]
+    assert between == ["work a", "work c", "worked", "work b", "work d", "worked"]
 
 
 def test_calls_are_worked_on_side_by_side_and_each_in_order() -> None:

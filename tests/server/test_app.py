@@ -297,6 +297,11 @@ def test_an_id_is_used_for_one_call(server: Running) -> None:
         socket.send(json.dumps({**START, "call_id": "mine"}))
         assert expect(socket, "error")["code"] == "call_ended"
         assert close_code(socket) == 4410
+    with event_socket(server, "mine") as dashboard:
+        assert expect(dashboard, "report")["url"] == "/v1/calls/mine/report.html"
+    row = server.calls.journal.call("mine")
+    assert row is not None
+    assert (row.live, row.duration_ms > 0) == (False, True)
 
 
 def test_nothing_said_during_a_pause_is_kept(server: Running) -> None:

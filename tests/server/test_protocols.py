@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -195,3 +196,10 @@ def test_buffers_of_a_socket_are_bounded(server_: Running, monkeypatch: pytest.M
     ((kernel, high),) = seen
     assert kernel <= 2 * 65_536
     assert high == 262_144
+
+
+def test_the_event_loop_is_uvloop_where_there_is_one(server_: Running) -> None:
+    pytest.importorskip("uvloop")
+    with native(server_):
+        names = {thread.name for thread in threading.enumerate()}
+    assert [name for name in names if name.startswith("uvloop")], names

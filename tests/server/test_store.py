@@ -26,7 +26,7 @@ from conversation.events import (
     OverlapEnded,
     SpeechStarted,
 )
-from server.store import CallFilter, CallIdTaken, Journal, StoreError
+from server.store import CallFilter, CallIdTaken, CallSource, Journal, StoreError
 from server.store.retention import (
     RetentionSettings,
     erase_call,
@@ -50,6 +50,9 @@ for n in range(1, 100_000):
     journal.append("c", n, [event])
     print(n, flush=True)
 """
+
+
+SOURCE = CallSource(sample_rate_hz=8_000, encoding="mulaw", channels=("agent", "customer"))
 
 
 def speech(at_ms: int) -> SpeechStarted:
@@ -167,6 +170,56 @@ def test_many_calls_share_commits_and_a_lone_one_does_not_wait(journal: Journal)
     assert all(future.result(timeout=20) is None for future in futures)
     assert commits[False] == 20
     assert commits[True] <= (time.monotonic() - began_s) / 0.02 + 1
+
+
+def test_calls_that_begin_together_share_a_commit_and_a_taken_id_is_its_own_affair(
+    journal: Journal,
+) -> None:
+    journal.open_call("old", "2026-01-01T00:00:00+00:00", "ann")
+    acme = journal.of("acme")
+    commits: list[int] = []
+    with journal.engine.begin() as blocker:
+        blocker.execute(sa.delete(EVENTS).where(EVENTS.c.call_id == "nobody"))
+        lone = journal.submit("lone", 1, [speech(1)])  # waits for the lock, the others behind it
+        time.sleep(0.1)
+        sa.event.listen(journal.database, "commit", lambda _: commits.append(1))
+        futures = [
+            record.begin_call(name, "2026-01-02T00:00:00+00:00", None, source=SOURCE)
+            for record, name in ((journal, "c1"), (acme, "acme~c2"), (journal, "c3"))
+        ]
+        futures += [journal.submit("c1", 1, [speech(2)]), journal.raise_epoch("c3", 2)]
+    assert [future.exception(timeout=20) for future in [lone, *futures]] == [None] * 6
+    assert len(commits) <= 3  # the blocker's, the lone one's, and that of all others
+    epochs = {call.call_id: (call.tenant, call.epoch) for call in journal.unfinished()}
+    assert epochs == {"c1": ("default", 1), "acme~c2": ("acme", 1), "c3": ("default", 2)}
+    with journal.engine.begin() as blocker:
+        blocker.execute(sa.delete(EVENTS).where(EVENTS.c.call_id == "nobody"))
+        futures = [
+            journal.begin_call(name, "2026-01-03T00:00:00+00:00", None) for name in ("c4", "old")
+        ]
+        futures.append(journal.submit("c4", 1, [speech(3)]))
+    errors = [future.exception(timeout=20) for future in futures]
+    assert [type(error) for error in errors] == [type(None), CallIdTaken, type(None)]
+    assert (journal.call("c4") is not None, journal.events("c4")) == (True, [speech(3)])
+    assert getattr(journal.call("old"), "agent", None) == "ann"
+
+
+def test_many_calls_wait_for_those_that_are_still_worked_on(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.store.writer._HOLD_S", 60.0)
+    journal.append("a", 1, [speech(1)])
+    journal.gather_while(lambda: True)
+    futures = [journal.submit("a", n, [speech(n)]) for n in (2, 3)]
+    time.sleep(0.2)
+    assert not any(future.done() for future in futures)
+    began_s = time.monotonic()
+    journal.flush()
+    assert all(future.result(timeout=20) is None for future in futures)
+    late = journal.submit("a", 4, [speech(4)])
+    journal.close()  # waits for nobody either
+    assert late.exception(timeout=20) is None
+    assert time.monotonic() - began_s < 30
 
 
 @pytest.mark.parametrize("many", [False, True])

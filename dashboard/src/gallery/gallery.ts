@@ -206,7 +206,7 @@ export class Gallery extends LitElement {
     <section><h2>Honesty</h2><div class="grid small-grid">
       ${status("All well", this.at("upset", 8))}${status("Connection lost", this.at("upset", 8), "offline")}${status("Link no longer valid", initial, "refused")}
       ${status("No audio from the customer", this.at("trouble", 134.5))}${status("Nothing arrives", this.at("upset", 8), "live", 7_000)}${status("Overloaded", this.at("trouble", 157))}
-      ${status("Transcript behind", { ...this.at("upset", 12), lines: [] })}${status("One channel", this.at("one_channel", 13))}${status("Watched", this.at("upset", 8), "live", 0, 1)}
+      ${status("Transcript behind", { ...this.at("upset", 12), lines: [] })}${status("One channel", this.at("one_channel", 13))}${status("A second voice", { ...this.at("upset", 8), doubts: [{ code: "several_voices", channel: "customer" }] })}${status("Watched", this.at("upset", 8), "live", 0, 1)}
     </div></section>`;
   }
 

@@ -67,6 +67,16 @@ describe("what is not known is said", () => {
     ["no recogniser", said({ ...calm, asr_available: false }), /^No words now/],
     ["one channel", said(at("one_channel", 3)), /^Direction unknown: one channel only/],
     ["leaking channels", said({ ...calm, bleed: "C" }), /^Channels leak/],
+    [
+      "a second voice",
+      said({ ...calm, doubts: [{ code: "several_voices", channel: "customer" }] }),
+      /^More than one person on the customer's line/,
+    ],
+    [
+      "channels out of step",
+      said({ ...calm, doubts: [{ code: "misaligned", channel: null }] }),
+      /^Channels are not in step/,
+    ],
     ["masked card data", said(at("trouble", 11)), /^Recording masked: card data/],
   ])("says %s", (_, found, wanted) => {
     expect(found).toHaveLength(1);

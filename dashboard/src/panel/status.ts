@@ -53,6 +53,10 @@ export function notes(view: CallView, link: Connection, quietMs: number): readon
   if (live && view.analysis_level > 0) note("clock", strings.shedding);
   if (mixed(view)) note("speech", strings.mixed);
   else if (view.bleed === "C") note("speech", strings.bleed);
+  for (const { code, channel } of view.doubts) {
+    const said = strings.doubts[code]?.(strings.channel[channel ?? "mixed"].toLowerCase());
+    if (said !== undefined) note("speech", said);
+  }
   return found;
 }
 

@@ -335,6 +335,16 @@ export interface TurnEnded {
   readonly speech_ms: number;
 }
 
+/** Something about the line makes what is said of the call less sure. */
+export interface LineDoubted {
+  readonly type: "line_doubted";
+  readonly at_ms: number;
+  readonly code: string;
+  readonly channel: Channel | null;
+  readonly begin_ms: number;
+  readonly over: boolean;
+}
+
 /** `by` came in while `over` held the floor or was speaking. */
 export interface OverlapStarted {
   readonly type: "overlap_started";
@@ -520,7 +530,7 @@ export interface MetricsUpdated {
 
 export type Observation = CallStarted | SpeechStarted | SpeechEnded | PartialTranscript | FinalTranscript | RecognitionChanged | AnalysisChanged | ProsodyFrame | RaisedVoiceStarted | RaisedVoiceEnded | PaceMeasured | UtteranceScored | ChannelQuality | AudioGap | RolesSwapped | SourceNotice | HoldStarted | HoldEnded | CapturePaused | CaptureResumed | CueFeedback | PromiseReviewed | NudgeSent | HandRaised | AlertAcknowledged | ClockAdvanced | CallEnded;
 
-export type Derived = TurnStarted | TurnEnded | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared | MetricsUpdated;
+export type Derived = TurnStarted | TurnEnded | LineDoubted | OverlapStarted | OverlapUpdated | OverlapEnded | SilenceStarted | SilenceEnded | ActDetected | PromiseMade | CueRaised | CueCleared | CueWithheld | AlertRaised | AlertCleared | NoticeShown | NoticeCleared | MetricsUpdated;
 
 export type CallEvent = Observation | Derived;
 
@@ -586,6 +596,12 @@ export interface Notice {
   readonly text: string;
 }
 
+/** What makes the call less sure; see `LineDoubted`. */
+export interface Doubt {
+  readonly code: string;
+  readonly channel: Channel | null;
+}
+
 /** Everything that dashboards show of one call. */
 export interface CallView {
   readonly call_id: string;
@@ -599,6 +615,7 @@ export interface CallView {
   readonly hold_since_ms: number | null;
   readonly hand_since_ms: number | null;
   readonly bleed: string | null;
+  readonly doubts: readonly (Doubt)[];
   readonly asr_level: number;
   readonly analysis_level: number;
   readonly asr_available: boolean;
