@@ -120,7 +120,7 @@ class ChannelFrontEnd:
                 f"The {self.channel} chunk begins at sample {chunk.first_sample}, expected "
                 f"{self._next_sample}; declare lost audio as a gap."
             )
-        if not np.isfinite(chunk.samples).all():
+        if not np.logical_and.reduce(np.isfinite(chunk.samples)):
             raise BadSamples(
                 f"The {self.channel} channel has samples that are not finite numbers near "
                 f"{chunk.start_ms} ms; check the source's encoding."

@@ -135,10 +135,10 @@ class Baseline:
         return float((variance / (heard + usual)) ** 0.5)
 
     def _fit(self) -> None:
-        quantile = self._settings.initial_quantile
-        alpha_limit = _quantile([v.alpha_db for v in self._initial], quantile)
+        share = self._settings.initial_quantile
+        alpha_limit = quantile([v.alpha_db for v in self._initial], share)
         pitched = [v.f0_st for v in self._initial if v.f0_st is not None]
-        f0_limit = _quantile(pitched, quantile) if pitched else 0.0
+        f0_limit = quantile(pitched, share) if pitched else 0.0
         kept = [
             v
             for v in self._initial
@@ -152,7 +152,7 @@ class Baseline:
                 self._mad[name] = median([abs(x - middle) for x in known])
 
 
-def _quantile(values: list[float], share: float) -> float:
+def quantile(values: list[float], share: float) -> float:
     """Return the value below which a share of them lies, interpolated as `np.quantile`."""
     ordered = sorted(values)
     at = (len(ordered) - 1) * share

@@ -149,7 +149,7 @@ class SpectralBank:
     def _clipped(self, blocks: npt.NDArray[np.float32], clip_level: float) -> npt.NDArray[np.int64]:
         """Count the clipped samples of each frame; most blocks have none."""
         loud = np.abs(blocks)
-        if float(loud.max()) < clip_level:
+        if np.maximum.reduce(loud, axis=None) < clip_level:
             return np.zeros((*blocks.shape[:-1], HOPS_PER_TICK), np.int64)
         hops = (loud >= clip_level).reshape(*blocks.shape[:-1], -1, self.hop).sum(axis=-1)
         return np.asarray(hops[..., :-1] + hops[..., 1:])

@@ -223,7 +223,7 @@ def likeness(own: Wave, other: Wave, reach: int) -> float:
         reach: largest shift, samples.
     """
     own, other = np.diff(own.astype(np.float64)), np.diff(other.astype(np.float64))
-    size = 1 << (len(other) + len(own)).bit_length()
+    size = 1 << (len(other) - 1).bit_length()  # what wraps around is at greater shifts
     product = np.fft.irfft(np.fft.rfft(other, size) * np.conj(np.fft.rfft(own, size)), size)
     energy = np.concatenate([[0.0], np.cumsum(np.square(other))])
     shifts = np.arange(2 * reach + 1)

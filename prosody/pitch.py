@@ -18,6 +18,7 @@ import soxr
 from swift_f0 import PitchStream, SwiftF0
 from swift_f0.core import LEFT_FRAMES
 
+from prosody.baseline import quantile
 from prosody.features import HOP_MS
 from prosody.settings import ProsodySettings
 from prosody.usable import Hops
@@ -210,7 +211,7 @@ class PitchCascade:
         voiced = self.contour(hops)
         if len(voiced) < settings.min_voiced_frames:
             return None, False
-        f0, tilt = float(np.percentile(voiced, 75)), z_tilt or 0.0
+        f0, tilt = quantile(voiced, 0.75), z_tilt or 0.0
         last = self._last
         if (
             last is not None

@@ -173,7 +173,7 @@ class ChannelTracker:
         settings, levels = self._settings, other._levels
         if levels.count < HOPS_PER_TICK or not np.count_nonzero(speech):
             return NO_FRAME
-        loudest_db = float(theirs.level_db.max())
+        loudest_db = max(theirs.level_db.tolist())
         if not levels.is_below(50, loudest_db - settings.cross_talk_level_db + _ROUNDING_DB):
             return NO_FRAME
         loud = theirs.level_db > levels.percentile(50) + settings.cross_talk_level_db
@@ -201,8 +201,12 @@ class ChannelTracker:
         """Judge one tick that is measured; `masked` frames hold the other party's voice."""
         end_ms = (tick + 1) * TICK_MS
         levels = self._usable.add(tick, measured, known, speech, masked)
-        self._levels.push(measured.level_db[known])
-        self._envelope.hear(np.where(known, measured.level_db, -np.inf))
+        if known is EVERY_FRAME:
+            self._levels.push(measured.level_db)
+            self._envelope.hear(measured.level_db)
+        else:
+            self._levels.push(measured.level_db[known])
+            self._envelope.hear(np.where(known, measured.level_db, -np.inf))
         enough = len(levels) >= self._settings.min_tick_frames
         speech_db = median(levels.tolist()) if enough else None
         skipped = load is Load.SHED and tick % 2 == 1

@@ -95,6 +95,8 @@ class Merger:
 
 def in_step(items: Sequence[AudioChunk | AudioGap]) -> list[AudioChunk | AudioGap]:
     """Cut long chunks and put both channels side by side, so that neither runs far ahead."""
+    if _are_in_step(items):
+        return list(items)
     pieces: list[tuple[int, AudioChunk | AudioGap]] = []
     for item in items:
         if isinstance(item, AudioGap):
@@ -110,3 +112,15 @@ def in_step(items: Sequence[AudioChunk | AudioGap]) -> list[AudioChunk | AudioGa
             )
             pieces.append((piece.start_ms, piece))
     return [piece for _, piece in sorted(pieces, key=lambda pair: pair[0])]
+
+
+def _are_in_step(items: Sequence[AudioChunk | AudioGap]) -> bool:
+    """Whether they are short and in order, as nearly always on the live clock."""
+    reached_ms = 0
+    for item in items:
+        if isinstance(item, AudioGap) or item.start_ms < reached_ms:
+            return False
+        if len(item.samples) > item.sample_rate_hz * _LONGEST_PIECE_S:
+            return False
+        reached_ms = item.start_ms
+    return True
