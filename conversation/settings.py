@@ -104,6 +104,9 @@ class VoicesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """And this many times the spread within either (S)."""
     empty_share: float = 0.6
     """Share of what they are apart in which nobody is heard (S)."""
+    raised_score: float = 2.75
+    """An utterance that prosody scores so high is in a raised voice, and is no second person's (D,
+    `score_on` of the prosody settings)."""
     effort_db: float = 2.0
     """Brighter than this, dB, the higher voice may be a raised one (D)."""
     effort_st: float = 12.0

@@ -5,13 +5,14 @@ Nobody is recognised: of an utterance its pitch is kept and the balance of its s
 ticks that prosody measured anyway.
 
     utterance   median pitch of its ticks, but for those whose window reaches back before it, while
-                the other party is mostly silent: an echo is nobody
+                the other party is mostly silent, an echo is nobody, and unless it scores as
+                raised
     two voices  pitches in two heaps far apart, next to nothing between them, that take turns
     one voice   the higher heap is brighter as well, as a raised voice is, and within its reach
 
 So who speaks up, laughs or is once taken for an octave higher is one person. Voices of like pitch
-are not told apart, and a brighter, higher one passes for a raised voice: to miss somebody costs
-less than to tell two people of one.
+are not told apart, and a second, higher one often passes for a raised voice: to miss somebody
+costs less than to tell two people of one.
 """
 
 from __future__ import annotations
@@ -112,6 +113,9 @@ class SeveralVoices:
             if tick.begin_ms >= begin_ms + settings.lead_ms and tick.end_ms <= end_ms + _TICK_MS
         ]
         if len(inside) < settings.least_ticks:
+            return None
+        scores = [tick.score for tick in inside if tick.score is not None]
+        if scores and median(scores) >= settings.raised_score:
             return None
         beside_ms = theirs.speech_ms(begin_ms - settings.echo_ms, end_ms)
         if beside_ms > settings.beside_share * (end_ms - begin_ms):

@@ -47,6 +47,7 @@ def spoken(
     alphas: Sequence[float] | float = -10.0,
     channel: Channel = CUSTOMER,
     from_ms: int = 10_000,
+    scores: dict[float, float] | None = None,
 ) -> list[Observation]:
     """One utterance of 3 s for each pitch, its first second without, as a gate leaves it."""
     out: list[Observation] = []
@@ -56,15 +57,18 @@ def spoken(
         alpha_db = alphas if isinstance(alphas, float) else alphas[i]
         for tick in range(begin_ms // 240 + 1, (begin_ms + SPOKEN_MS) // 240):
             pitched = tick * 240 >= begin_ms + 1_000
-            out.append(frame(channel, tick * 240, f0_st if pitched else None, alpha_db))
+            score = None if scores is None else scores[f0_st]
+            out.append(frame(channel, tick * 240, f0_st if pitched else None, alpha_db, score))
     return out
 
 
-def frame(channel: Channel, begin_ms: int, f0_st: float | None, alpha_db: float) -> ProsodyFrame:
+def frame(
+    channel: Channel, begin_ms: int, f0_st: float | None, alpha_db: float, score: float | None
+) -> ProsodyFrame:
     return ProsodyFrame(
         at_ms=begin_ms + 448, channel=channel, begin_ms=begin_ms, end_ms=begin_ms + 240,
         usable_ms=240, level_db=-30.0, level_delta_db=0.0, alpha_db=alpha_db, slope_db_oct=0.0,
-        f0_st=f0_st, f0_delta_st=None, z_tilt=None, score=None, state="ready",
+        f0_st=f0_st, f0_delta_st=None, z_tilt=None, score=score, state="ready",
     )  # fmt: skip
 
 
@@ -103,6 +107,12 @@ def test_a_raised_voice_is_one_person() -> None:
     """Up by ten semitones and brighter, again and again: what shouting does."""
     turns = [LOW + HIGH - pitch for pitch in TURNS]
     assert doubts(spoken(turns, [-10.0 if pitch == LOW else -6.0 for pitch in turns])) == []
+
+
+def test_what_prosody_scores_as_raised_is_no_second_person() -> None:
+    turns = [LOW + HIGH - pitch for pitch in TURNS]
+    assert doubts(spoken(turns, scores={LOW: 0.2, HIGH: 3.1})) == []
+    assert len(doubts(spoken(turns, scores={LOW: 0.2, HIGH: 1.1}))) == 1
 
 
 def test_an_octave_up_is_out_of_reach_for_one_voice_however_bright() -> None:
