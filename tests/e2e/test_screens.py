@@ -335,6 +335,7 @@ def test_hostile_text_is_text_on_every_screen(stage: Stage, page: Page) -> None:
         expect(page.get_by_text("<a href=javascript:alert(1)>click</a>").first).to_be_visible()
         assert page.evaluate(wide)
     go(page, stage, "wall")
+    expect(page.get_by_role("listitem").first).to_contain_text("<b>Eve</b>")
     page.keyboard.press("v")
     expect(page.get_by_role("table")).to_contain_text("<a href=javascript:alert(1)>click</a>")
     assert page.evaluate(wide)
