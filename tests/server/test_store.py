@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from conversation.events import (
     Channel,
@@ -27,6 +29,7 @@ from conversation.events import (
     SpeechStarted,
 )
 from server.store import CallFilter, CallIdTaken, CallSource, Journal, StoreError
+from server.store.database import NEWEST_STEP
 from server.store.retention import (
     RetentionSettings,
     erase_call,
@@ -309,6 +312,27 @@ def test_a_damaged_row_is_named_not_returned(journal: Journal) -> None:
 def test_the_migrations_make_the_tables_that_the_code_uses(journal: Journal) -> None:
     with journal.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_a_database_that_is_up_to_date_opens_without_the_steps(
+    database: Path | str, open_journal: Callable[[], Journal]
+) -> None:
+    config = Config()
+    config.set_main_option("script_location", "server.store:migrations")
+    assert ScriptDirectory.from_config(config).get_current_head() == NEWEST_STEP
+    open_journal()
+    opens = (
+        "import sys; from server.store.database import open_database; "
+        "open_database(sys.argv[1]).dispose(); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", opens, str(database)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    assert done.stdout == "False\n"
 
 
 def test_a_database_of_a_newer_version_is_refused_by_name(
