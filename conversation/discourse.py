@@ -130,7 +130,8 @@ class Discourse:
         """Take one observation or derived event; most say nothing here."""
         if isinstance(event, PartialTranscript):
             self._texts[event.channel] = event.stable
-            return _card_data(event, f"{event.stable} {event.tail}")
+            # What may still change is not taken for a number that was read out.
+            return _card_data(event, event.stable)
         elif isinstance(event, FinalTranscript) and event.channel is not Channel.MIXED:
             return self._final(event)
         elif isinstance(event, ActDetected):

@@ -18,6 +18,7 @@ from conversation.events import (
     CueRaised,
     CueWithheld,
     NudgeSent,
+    PartialTranscript,
     SpeechEnded,
     SpeechStarted,
 )
@@ -370,6 +371,25 @@ def test_coming_in_on_card_data_is_justified() -> None:
     events = play(engine, OVERLAP, duration=500)
     assert raised(events) == []
     assert [e.reason for e in events if isinstance(e, CueWithheld)] == ["justified"]
+
+
+@pytest.mark.parametrize(
+    ("stable", "tail", "reasons"),
+    [("it is [card]", "I", ["justified"]), ("it is the old", "[card].", [])],
+)
+def test_card_data_that_may_still_change_justifies_nothing(
+    stable: str, tail: str, reasons: list[str]
+) -> None:
+    engine = CueEngine.from_packaged()
+    engine.observe(
+        PartialTranscript(
+            at_ms=19_000, channel=Channel.CUSTOMER, utterance_id="c-1", rev=1, start_ms=17_000,
+            audio_end_ms=18_900, stable=stable, tail=tail, stable_words=len(stable.split()),
+        )
+    )  # fmt: skip
+    events = play(engine, OVERLAP, duration=500)
+    assert [e.reason for e in events if isinstance(e, CueWithheld)] == reasons
+    assert raised(events) == ([] if reasons else ["talk_over"])
 
 
 def test_words_that_are_late_are_missing_and_not_unsaid() -> None:
