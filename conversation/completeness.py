@@ -34,6 +34,10 @@ _STOP_EVEN_MS, _STOP_SLOPE_MS, _SHORTEST_MS, _LONGEST_MS = 410, 85, 200, 800
 """Overlap at which neither is likelier, ms for one unit of log odds, and the range that counts: a
 short overlap may be a long one whose first syllable, or whose last word, was not heard."""
 _WORD_WEIGHT = 0.4
+_GOING_ON_FALL, _GOING_ON_MS = 0.2, 1_000
+"""What completeness loses while the speaker goes on, and in what overlap (C). 50 ms more for every
+listening signal of the newcomer, as section 8 has it, showed the cue later (p95 1.59 s, not 1.51 s;
+240 generated calls, 133 cues) and left out one false one (measured)."""
 
 
 @lru_cache(maxsize=1024)  # asked at every step of the clock about the same few words
@@ -59,10 +63,9 @@ def lexical_completeness(text: str, words: FloorWords | None = None) -> float | 
     return CLAUSE if odds is None else round(1 / (1 + math.exp(-odds)), 3)
 
 
-def going_on_completeness(overlap_ms: int, settled_backchannels: int) -> float:
+def going_on_completeness(overlap_ms: int) -> float:
     """Return the completeness of who still talks: the longer, the less they were finishing."""
-    limit_ms = min(1_000 + 50 * settled_backchannels, 1_500)
-    return CLAUSE - 0.2 * min(1.0, overlap_ms / limit_ms)
+    return CLAUSE - _GOING_ON_FALL * min(1.0, overlap_ms / _GOING_ON_MS)
 
 
 def stopped_completeness(overlap_ms: int, lexical: float | None, tail_db: float | None) -> float:

@@ -83,7 +83,7 @@ _TALK = (
 
 _PER_PARTY = (
     ("speaking", "boolean", "Is speaking now."),
-    ("utterance_ms", "number", "Length of the present utterance, ms."),
+    ("utterance_ms", "number", "Length of the present utterance, ms; of who came in, with pauses."),
     ("reply_offset_ms", "number", "Last start after the other's end, ms; negative is overlap."),
     ("asked_to_wait_ago_ms", "number", "Time since asking for a moment, ms; a day if never."),
     ("silent_ms", "number", "Time since the end of the last utterance, ms; 0 while speaking."),

@@ -152,8 +152,12 @@ def _overlap_confidence(at: Facts) -> FactValue:
 
 
 def _utterance_ms(at: Facts, party: Channel) -> FactValue:
-    speech = at.parties[party]
-    return speech.utterance_length_ms(at.known_ms) if speech.speaking else 0
+    speech, overlap = at.parties[party], at.overlap
+    if not speech.speaking:
+        return 0
+    if overlap is not None and overlap.by is party:
+        return overlap.length_ms  # "No, … wait" is one thing said
+    return speech.utterance_length_ms(at.known_ms)
 
 
 def _asked_to_wait_ago_ms(at: Facts, party: Channel) -> FactValue:

@@ -41,6 +41,7 @@ from conversation.overlap_classes import (
     severity,
 )
 from conversation.overlap_evidence import Candidate, OverlapEvidence
+from conversation.overlap_words import clause, took_up
 from conversation.settings import InterruptionSettings
 from conversation.speech import PartySpeech
 
@@ -147,7 +148,8 @@ class OverlapTracker:
             join_ms = self._settings.newcomer_join_ms
             goes_on = other.speaking or onset_ms - other.last_end_ms <= join_ms
             if since is not None and onset_ms - since <= self._settings.pause_ms and goes_on:
-                candidate.resumed_ms = onset_ms
+                if candidate.resumed_ms is None or candidate.resumed_ms < since:
+                    candidate.resumed_ms = onset_ms
                 return True
         return False
 
@@ -259,14 +261,12 @@ class OverlapTracker:
         settings = self._settings
         theirs = self._parties[candidate.over]
         stop_ms = theirs.spans.last_end_by(candidate.onset_ms) or 0
-        lexical = lexical_completeness(
-            self.evidence.clause(candidate.over, stop_ms) or "", self._words
-        )
+        lexical = lexical_completeness(clause(theirs, stop_ms) or "", self._words)
         if lexical is None or lexical > settings.pause_complete or candidate.p_backchannel >= 0.5:
             return False
-        took_up = theirs.active_within(candidate.onset_ms, candidate.onset_ms + settings.pause_ms)
+        went_on = theirs.active_within(candidate.onset_ms, candidate.onset_ms + settings.pause_ms)
         candidate.p_complete, candidate.source = lexical, "words"
-        return took_up or bool(self.evidence.took_up(candidate, stop_ms))
+        return went_on or bool(took_up(theirs, stop_ms, self._words))
 
     def confidence(self, candidate: Candidate) -> float:
         """Return how sure it is that the candidate is what it looks like, 0 to 1."""

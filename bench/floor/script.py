@@ -9,7 +9,8 @@ free of interruptions. Hard negatives are backchannels, overlapped turn ends and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -89,12 +90,16 @@ class Script(msgspec.Struct):
 
 
 def _spans(item: Said) -> list[Span]:
+    return [(item.begin_ms + at_ms, item.begin_ms + at_ms + 10) for at_ms in _steps(item.samples)]
+
+
+def _steps(samples: Samples) -> list[int]:
+    """Return where the 10 ms steps begin that are speech, ms."""
     step = RATE_HZ // 100
-    whole = len(item.samples) // step
-    power = np.square(item.samples[: whole * step].reshape(whole, step)).mean(axis=1)
+    whole = len(samples) // step
+    power = np.square(samples[: whole * step].reshape(whole, step)).mean(axis=1)
     levels = 10 * np.log10(power + 1e-12)
-    loud = np.flatnonzero(levels > levels.max() - _QUIET_DB)
-    return [(item.begin_ms + int(i) * 10, item.begin_ms + int(i) * 10 + 10) for i in loud]
+    return [int(i) * 10 for i in np.flatnonzero(levels > levels.max() - _QUIET_DB)]
 
 
 class _Writer:
@@ -195,14 +200,10 @@ class _Writer:
         yield_ms = self.lognormal(700, 0.45, 300, 2_000)
         if item.party == "customer":
             yield_ms += self.rtt_ms
-        ends = [
-            round(word.end_s * 1000)
-            for word in item.words[:-2]
-            if word.text and word.text[-1] not in ".,?!"
-        ]
+        words = [w for w in item.words[:-2] if w.text and w.text[-1] not in ".,?!"]
         stops = [
             end
-            for end in ends
+            for end in _word_ends(words, item.samples)
             if end - yield_ms >= 700
             and _talks(item, item.begin_ms + end - yield_ms)
             and item.begin_ms + end - yield_ms - turn_ms >= _LEAD_MS + 300
@@ -239,7 +240,7 @@ class _Writer:
     def _butt_in(self, by: str, item: Said, turn_ms: int) -> tuple[str, int] | None:
         """The newcomer gives up after 1.1 to 1.9 s; the speaker goes on for 1.2 s or more."""
         clip = self.draw(by, "cuts_in")
-        ends = [round(w.end_s * 1000) for w in clip.words if 1_100 <= w.end_s * 1000 <= 1_900]
+        ends = [end for end in _word_ends(clip.words, clip.samples) if 1_100 <= end <= 1_900]
         if not ends:
             return None
         length_ms = int(self.random.choice(ends))
@@ -295,7 +296,7 @@ class _Writer:
             apart_ms = int(self.random.integers(0, self.rtt_ms)) * (1 if by == "customer" else -1)
         onset_ms = self.now_ms + max(apart_ms, -self.now_ms + 100)
         clip = self.draw(by, "cuts_in")
-        ends = [round(w.end_s * 1000) for w in clip.words if 400 <= w.end_s * 1000 <= 1_200]
+        ends = [end for end in _word_ends(clip.words, clip.samples) if 400 <= end <= 1_200]
         if not ends or not self.free(by, onset_ms, onset_ms + 1_200, 500):
             return
         newcomer = self.say(by, clip, onset_ms, "collision")
@@ -316,6 +317,22 @@ def _talks(item: Said, at_ms: int, before_ms: int = 500) -> bool:
     return covered >= end_ms - begin_ms - _HOLE_MS
 
 
+def _word_ends(words: Sequence[SpokenWord], samples: Samples) -> list[int]:
+    """Return where words end in speech, ms: alignment counts a pause to the word before it.
+
+    A click in the pause is no speech: what is cut there has lasted for longer than the fade.
+    """
+    steps = _steps(samples)
+    spoken = set(steps)
+    lasting = [s for s in steps if spoken.issuperset(range(s - 50, s, 10))]
+    ends = []
+    for word in words:
+        before = bisect_right(lasting, word.end_s * 1000 - 10)
+        if before and lasting[before - 1] >= word.begin_s * 1000:
+            ends.append(lasting[before - 1] + 10)
+    return ends
+
+
 def _cut(item: Said, at_ms: int) -> None:
     """End a clip at `at_ms` from its begin, with a fade of 40 ms."""
     end = at_ms * RATE_HZ // 1000
@@ -323,7 +340,11 @@ def _cut(item: Said, at_ms: int) -> None:
     fade = min(_FADE, len(samples))
     samples[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
     item.samples = samples
-    item.words = tuple(w for w in item.words if w.end_s * 1000 <= at_ms + 1)
+    item.words = tuple(
+        msgspec.structs.replace(w, end_s=min(w.end_s, at_ms / 1000))
+        for w in item.words
+        if w.begin_s * 1000 + 50 <= at_ms
+    )
 
 
 def write_script(

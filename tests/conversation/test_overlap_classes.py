@@ -162,6 +162,39 @@ def test_who_says_a_few_more_words_within_a_second_had_not_finished() -> None:
     assert classes(settled) == [(AGENT, "terminal_overlap")], "who listens has finished"
 
 
+def test_an_overlap_goes_on_after_the_other_paused_for_breath() -> None:
+    """Both halves count, so that the cue comes while it is of use."""
+    live, settled = judge(
+        speech(CUSTOMER, 10_000, 16_130),
+        speech(AGENT, 16_000, 18_500),
+        speech(CUSTOMER, 16_490, 20_000),
+    )
+    assert [e.overlap_ms for e in settled] == [130 + 2_010]
+    assert classes(settled) == [(AGENT, "talk_over")]
+    cues = [e.at_ms for e in live if isinstance(e, CueRaised) and e.rule == "talk_over"]
+    assert [at_ms <= 17_300 for at_ms in cues] == [True]
+
+
+def test_a_sign_of_listening_after_ones_turn_is_no_going_on() -> None:
+    turn = speech(CUSTOMER, 10_000, 16_130), speech(AGENT, 16_000, 20_000)
+    for lasts_ms in (250, 700):
+        said = 16_500, 16_500 + lasts_ms
+        _, settled = judge(*turn, speech(CUSTOMER, *said), words(CUSTOMER, *said, "yeah okay"))
+        assert classes(settled) == [(AGENT, "terminal_overlap")], lasts_ms
+    _, settled = judge(*turn, speech(CUSTOMER, *said), words(CUSTOMER, *said, "since last week"))
+    assert classes(settled) == [(AGENT, "successful")]
+
+
+def test_who_talks_on_alone_for_longer_than_listeners_do_has_the_floor() -> None:
+    """ "Yes, … all of" looks like a sign of listening until more words are known."""
+    newcomer = speech(AGENT, 16_000, 16_400) + speech(AGENT, 16_800, 19_000)
+    known = words(AGENT, 16_000, 16_400, "yes")
+    live, _ = judge(speech(CUSTOMER, 10_000, 16_600), newcomer, known)
+    assert stated(live)[:1] == [OverlapClass.SUCCESSFUL]
+    live, _ = judge(speech(CUSTOMER, 10_000, 18_000), speech(AGENT, 16_000, 16_400), known)
+    assert stated(live) == []
+
+
 def test_coming_in_while_the_other_is_thinking_is_for_the_report_only() -> None:
     thinking = (
         speech(CUSTOMER, 10_000, 16_000),
