@@ -25,7 +25,7 @@ WINDOW_SAMPLES = 512
 _CONTEXT_SAMPLES = 64
 _ASSETS = Path(__file__).parent / "assets"
 MODEL_PATH = _ASSETS / "voice_on_the_line.onnx"
-MODEL_SHA256 = "1d8e9f3f4c0999bd03b43b1b52f7b5fe577b59abe58adcf34b22d7ec74a28e24"
+MODEL_SHA256 = "13ff843f70001d9abf2f11fe457fe92b64236a477067b213c0bce8044fd7fdee"
 _SCORES = ("probability", "next")
 STEPS = 4
 """Probabilities of a window: one each 8 ms."""

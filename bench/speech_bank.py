@@ -40,7 +40,7 @@ class Voice(msgspec.Struct, frozen=True):
     """Below 1 a longer vocal tract and a lower voice."""
     test: bool
     floor: bool = False
-    """Kept for the test split of `bench.floor`."""
+    """Kept for the test splits of `bench.floor`."""
 
 
 VOICES = {
@@ -60,6 +60,12 @@ VOICES = {
     "ruben": Voice("jm_kumo+jf_tebukuro", 0.9, True, floor=True),
     "thea": Voice("jf_alpha+jf_tebukuro", 1.08, True, floor=True),
     "judith": Voice("jf_nezumi+jf_gongitsune", 0.92, True, floor=True),
+    "silke": Voice("jf_nezumi+jf_tebukuro", 1.0, True, floor=True),
+    "anton": Voice("jm_kumo+jf_alpha", 0.88, True, floor=True),
+    "greta": Voice("jf_alpha+jf_gongitsune", 1.1, True, floor=True),
+    "emil": Voice("jm_kumo+jf_nezumi", 0.95, True, floor=True),
+    "paula": Voice("jf_tebukuro+jf_gongitsune+jf_alpha", 0.9, True, floor=True),
+    "hanna": Voice("jf_nezumi+jf_gongitsune+jf_tebukuro", 1.05, True, floor=True),
 }
 DEVELOPMENT_VOICES = tuple(name for name, voice in VOICES.items() if not voice.test)
 TEST_VOICES = tuple(name for name, voice in VOICES.items() if voice.test and not voice.floor)

@@ -292,7 +292,9 @@ class Conversation:
         return self._interaction.observe(observation)
 
     def _hear_words(self, heard: PartialTranscript | FinalTranscript) -> Sequence[Derived]:
-        self._interaction.observe(heard)
+        looked = self._interaction.observe(heard)
+        if not self._directed:
+            looked = []
         speech = self._parties[heard.channel]
         self._words_seen_ms = heard.at_ms
         if isinstance(heard, FinalTranscript):
@@ -305,8 +307,8 @@ class Conversation:
         for act in acts:
             self._sentiment.observe(act)
         if self._promises is None or not isinstance(heard, FinalTranscript):
-            return acts
-        return [*acts, *self._promises.observe(heard, acts)]
+            return [*looked, *acts]
+        return [*looked, *acts, *self._promises.observe(heard, acts)]
 
     def _share(self, derived: Sequence[Derived]) -> list[Derived]:
         for event in derived:

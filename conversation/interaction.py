@@ -88,6 +88,7 @@ class Interaction:
             return self._start(observation)
         if isinstance(observation, SpeechEnded):
             self.parties[observation.channel].end(observation.end_ms, observation.tail_db)
+            return self._look(observation.at_ms)
         elif isinstance(observation, PartialTranscript | FinalTranscript):
             speech = self.parties[observation.channel]
             speech.hear(observation)
@@ -95,6 +96,7 @@ class Interaction:
             said = observation.text if isinstance(observation, FinalTranscript) else None
             if said and contains(plain_words(said), self._words.waits):
                 speech.asked_to_wait_ms = observation.at_ms
+            return self._look(observation.at_ms)
         elif isinstance(observation, ProsodyFrame):
             self.parties[observation.channel].measure(observation)
             self.voices.measure(observation)
@@ -107,6 +109,9 @@ class Interaction:
         elif isinstance(observation, RESUMING):
             self._resume(observation)
         return []
+
+    def _look(self, now_ms: int) -> Sequence[Derived]:
+        return [] if self.held else self.overlaps.look(now_ms)
 
     def _forget(self, speech: PartySpeech, now_ms: int) -> None:
         """Let go of words that no open or coming overlap can ask for."""
@@ -137,7 +142,7 @@ class Interaction:
         if mine.utterance_ms == started.start_ms and theirs.spans:
             speaking = theirs.speaking
             mine.reply_offset_ms = -1 if speaking else started.start_ms - theirs.last_end_ms
-        return onset
+        return [*onset, *self._look(started.at_ms)]
 
     def _lose(self, gap: AudioGap) -> Sequence[Derived]:
         """Lost audio is unknown: no overlap, turn or silence spans it.

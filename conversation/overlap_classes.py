@@ -6,6 +6,7 @@ The first rule that matches gives the class:
     collision        both started within the reaction window: nobody's fault
     pause_cut_in     came in while the other paused in mid-clause; in the report only
     backchannel      a sign of listening of at most 1 s
+    terminal_overlap nobody held the floor: measured, not judged (section 7); confidence 0.5
     talk_over        both at once for 2 s
     terminal_overlap a smooth change of turn
     cooperative      came in to repair, to ask back, or to complete
@@ -145,6 +146,8 @@ def classify(
         return OverlapClass.PAUSE_CUT_IN, True
     if found.p_backchannel >= 0.5 and found.length_ms <= settings.backchannel_max_ms:
         return OverlapClass.BACKCHANNEL, True
+    if not found.held:
+        return OverlapClass.TERMINAL_OVERLAP, False
     if found.raw_ms >= settings.talk_over_ms:
         return OverlapClass.TALK_OVER, True
     finished = found.p_complete > 0.5 if found.stopped else found.overlap_ms <= settings.terminal_ms

@@ -1,9 +1,10 @@
 """Overlaps from onset to settled class (`interruptions.md` sections 7 to 9).
 
-A candidate opens when one party comes in on the other. It is looked at on every grid step while it
-is open, may be given a provisional class up to three times, and is settled once: when it has been
-over for 1 s, or when the call ends. `overlap_evidence.py` reads what speaks for and against it,
-`overlap_classes.py` has the classes and what they cost.
+A candidate opens when one party comes in on the other. While it is open it is looked at on every
+grid step and whenever speech or words are heard, may be given a provisional class up to three
+times, and is settled once: when it has been over for 1 s, or when the call ends.
+`overlap_evidence.py` reads what speaks for and against it, `overlap_classes.py` has the classes and
+what they cost.
 
 | at the onset of B, silent for 300 ms before           | becomes                            |
 |-------------------------------------------------------|------------------------------------|
@@ -193,23 +194,36 @@ class OverlapTracker:
             if candidate.pause:
                 events += self._advance_pause(candidate, now_ms)
                 continue
-            self.evidence.refresh(candidate, now_ms)
             if self._settings.decide_at_end:
+                self.evidence.refresh(candidate, now_ms)
                 continue
-            stated = self._stated(candidate, now_ms)
-            if (
-                stated is not None
-                and stated is not candidate.stated
-                and candidate.updates < _MOST_UPDATES
-            ):
-                candidate.stated = stated
-                candidate.updates += 1
-                events.append(self._update(candidate, stated, now_ms))
+            events += self._judge(candidate, now_ms)
             since = candidate.over_since_ms
             last_ms = None if since is None else max(since, candidate.resumed_ms or 0)
             if last_ms is not None and now_ms - last_ms >= self._settings.settle_ms:
                 events.append(self._settle(candidate, now_ms))
         return events
+
+    def look(self, now_ms: int) -> list[OverlapUpdated]:
+        """Look at open candidates again because something was observed, whatever the grid."""
+        if self._settings.decide_at_end:
+            return []
+        return [
+            event
+            for candidate in self.open
+            if not candidate.pause
+            for event in self._judge(candidate, now_ms)
+        ]
+
+    def _judge(self, candidate: Candidate, now_ms: int) -> list[OverlapUpdated]:
+        """Read the evidence; say what the overlap looks like when that is new."""
+        self.evidence.refresh(candidate, now_ms)
+        stated = self._stated(candidate, now_ms)
+        if stated in (None, candidate.stated) or candidate.updates >= _MOST_UPDATES:
+            return []
+        candidate.stated = stated
+        candidate.updates += 1
+        return [self._update(candidate, stated, now_ms)]
 
     def _put_off_old(self, now_ms: int) -> None:
         """Set aside what nothing that comes can change; else each step looks at all of a day's."""

@@ -14,12 +14,14 @@ TEXTS = tomllib.loads(Path(__file__).with_name("texts.toml").read_text("utf-8"))
 AGENTS = {
     "development": ("alpha", "bertram"),
     "seen": ("nezumi", "kumo", "theo"),
-    "test": ("milla", "oskar", "vera"),
+    "retired": ("milla", "oskar", "vera"),
+    "test": ("silke", "anton", "greta"),
 }
 CUSTOMERS = {
     "development": ("gongitsune", "ada"),
     "seen": ("tebukuro", "konrad", "nora"),
-    "test": ("ruben", "thea", "judith"),
+    "retired": ("ruben", "thea", "judith"),
+    "test": ("emil", "paula", "hanna"),
 }
 SPEED = 1.05
 KINDS = ("turns", "cuts_in", "backchannels")
@@ -45,7 +47,7 @@ def clips(bank: SpeechBank, voice: str, split: str, party: str) -> dict[str, lis
 
 
 def main() -> None:
-    """Speak every clip of both splits, with progress."""
+    """Speak every clip of all splits, with progress."""
     bank = SpeechBank()
     for split in AGENTS:
         for party in ("agent", "customer"):

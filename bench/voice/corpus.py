@@ -1,7 +1,7 @@
 """Telephone channels with exact truth, to learn on which window of a noisy line somebody speaks.
 
-Speakers are the development voices of `bench.speech_bank`, telephone prompts in five languages and
-`flite`, each moved up or down in pitch; the voices that `bench.floor` keeps for its tests have no
+Speakers are the development and seen voices of `bench.floor`, telephone prompts in five languages
+and `flite`, each moved up or down in pitch; the retired and test voices of `bench.floor` have no
 part in it. A channel is a minute of one speaker, sentences and single words with pauses between,
 over a line of its own: band, level, noise, codec, and sounds that are no speech. Truth comes from
 the clean clip, as in `bench.floor.script`: 10 ms steps within 35 dB of its loudest.
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tempfile
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from audio.g711 import MULAW_TABLE, encode_mulaw
 from bench.floor.bank import KINDS, SPEED, texts
+from bench.floor.bank import voices as own_voices
+from bench.floor.script import PARTIES
 from bench.speech_bank import RATE_HZ, SpeechBank
 
 Signal = npt.NDArray[np.float64]
@@ -45,7 +48,7 @@ _PROMPT_VOICES = (
 )
 _FLITE = shutil.which("flite") or "flite"
 _FLITE_VOICES = ("rms", "slt", "awb")
-_OWN = {"alpha": "agent", "bertram": "agent", "gongitsune": "customer", "ada": "customer"}
+_OWN_SPLITS = ("development", "seen")
 _CLIPS_EACH = 120
 _SPEECH_DB = -26.0
 _QUIET_DB = 35.0
@@ -67,9 +70,10 @@ def speakers() -> dict[str, list[Signal]]:
     """Return the clips of every speaker that can be had here, at 16 kHz."""
     found: dict[str, list[Signal]] = {}
     bank = SpeechBank()
-    for voice, party in _OWN.items():
-        said = [text for kind in KINDS for text in texts("development", party, kind)]
-        found[voice] = [_clip(bank.say(voice, text, SPEED).samples, RATE_HZ) for text in said]
+    for split, party in product(_OWN_SPLITS, PARTIES):
+        said = [text for kind in KINDS for text in texts(split, party, kind)]
+        for voice in own_voices(split, party):
+            found[voice] = [_clip(bank.say(voice, text, SPEED).samples, RATE_HZ) for text in said]
     for voice in _PROMPT_VOICES:
         paths = sorted((_PROMPTS / voice).rglob("*.wav"))
         chosen = [p for p in paths if p.stat().st_size > RATE_HZ * 0.6]

@@ -36,7 +36,7 @@ from bench.voice.features import (
     bank,
     odds,
 )
-from bench.voice.train import run
+from bench.voice.train import LEAST_WINDOWS, MOST_WINDOWS, run, unheard
 
 _OUT = Path("audio/assets/voice_on_the_line.onnx")
 _OPSET = 17
@@ -211,7 +211,9 @@ def _voice(graph: _Graph, weights: dict[str, Values]) -> None:
     """`train.run`: one step of the GRU, and a probability for each frame."""
     node = graph.node
     units = weights["r"].shape[0]
-    graph.dense("features", weights["w"], weights["b"], "gx")
+    node("Concat", ["features", "mean_was"], "features_and_mean", axis=1)
+    from_both = np.concatenate([weights["w"], weights["m"]])
+    graph.dense("features_and_mean", from_both, weights["b"], "gx")
     graph.dense("hidden_was", weights["r"], weights["rb"], "gh")
     sizes = graph.counts("two_and_one", 2 * units, units)
     node("Split", ["gx", sizes], "gx_zr", "gx_n", axis=1)
@@ -226,23 +228,32 @@ def _voice(graph: _Graph, weights: dict[str, Values]) -> None:
     node("Mul", ["z", "change"], "kept")
     node("Add", ["n", "kept"], "hidden")
     copies = _WIDTH // FRAMES
-    wide = np.tile(weights["v"], (1, copies)), np.tile(weights["c"], copies)
-    graph.dense("hidden", *wide, "vh")
+    node("Concat", ["hidden", "mean_was"], "hidden_and_mean", axis=1)
+    both = np.concatenate([weights["v"], weights["mv"]])
+    wide = np.tile(both, (1, copies)), np.tile(weights["c"], copies)
+    graph.dense("hidden_and_mean", *wide, "vh")
     node("Mul", ["odds", graph.const("skip", weights["skip"])], "skipped")
     node("Add", ["vh", "skipped"], "logits")
     node("Sigmoid", ["logits"], "wide_probability")
     frames_and_rest = graph.counts("frames_and_rest", FRAMES, _WIDTH - FRAMES)
     node("Split", ["wide_probability", frames_and_rest], "probability", "_copies", axis=1)
+    node("ReduceMean", ["probability"], "speech", axes=[1], keepdims=1)
+    node("Add", ["spoken_was", "speech"], "spoken_sum")
+    node("Min", ["spoken_sum", graph.const("most_windows", MOST_WINDOWS)], "spoken")
+    node("Max", ["spoken", graph.const("least_windows", LEAST_WINDOWS)], "rests_on")
+    node("Div", ["speech", "rests_on"], "part")
+    node("Sub", ["hidden", "mean_was"], "off_mean")
+    node("Mul", ["part", "off_mean"], "towards")
+    node("Add", ["mean_was", "towards"], "mean")
 
 
 def _begin(weights: dict[str, Values]) -> Values:
     """Return the state (1, STATE) of a line on which all was silent; Silero begins with nothing."""
     front, silent = Features(1), np.zeros((1, WINDOW), dtype=np.float32)
     heard = [front.push(silent, odds(np.zeros(1, np.float32))) for _ in range(_SILENT_WINDOWS)]
-    nothing = np.zeros((1, weights["r"].shape[0]), dtype=np.float32)
-    _, hidden = run(dict(weights), np.stack(heard, axis=1), nothing)
+    _, state = run(dict(weights), np.stack(heard, axis=1), unheard(1))
     levels = [front.floor[0], front.fast[0], front.peak[0]]
-    return np.concatenate([np.zeros((1, 2 * _CELLS)), *levels, hidden], axis=1)
+    return np.concatenate([np.zeros((1, 2 * _CELLS)), *levels, *state], axis=1)
 
 
 def model(weights: dict[str, Values]) -> onnx.ModelProto:
@@ -256,13 +267,15 @@ def model(weights: dict[str, Values]) -> onnx.ModelProto:
         "fast": BANDS + 1,
         "peak": 1,
         "hidden": units,
+        "mean": units,
+        "spoken": 1,
     }
     sizes = graph.counts("state_sizes", *parts.values())
     graph.node("Split", ["state", sizes], *(f"{name}_was" for name in parts), axis=1)
     _silero(graph)
     _levels(graph)
     _voice(graph, weights)
-    now = ["output_now", "cell_now", "floor", "fast", "peak", "hidden"]
+    now = ["output_now", "cell_now", "floor", "fast", "peak", "hidden", "mean", "spoken"]
     graph.node("Concat", now, "next", axis=1)
     graph.node("Identity", [graph.const("silent", _begin(weights))], "begin")
 

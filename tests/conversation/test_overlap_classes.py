@@ -256,7 +256,9 @@ def test_the_round_trip_widens_collisions_and_shortens_yields() -> None:
     slow = msgspec.structs.replace(
         slow, interruptions=msgspec.structs.replace(slow.interruptions, rtt_ms=trips)
     )
-    parts = (speech(AGENT, 10_000, 14_000), speech(CUSTOMER, 10_500, 12_000))
+    begun = (speech(AGENT, 10_000, 14_000), speech(CUSTOMER, 10_500, 12_000))
+    assert classes(judge(*begun)[1]) == [(CUSTOMER, "terminal_overlap")], "nobody held the floor"
+    parts = (speech(AGENT, 8_000, 9_600), *begun)
     assert classes(judge(*parts)[1]) == [(CUSTOMER, "butting_in")]
     assert classes(judge(*parts, settings=slow)[1]) == [(CUSTOMER, "collision")]
     cut = (speech(CUSTOMER, 10_000, 17_000), speech(AGENT, 16_000, 19_000))
