@@ -41,6 +41,8 @@ _BEFORE_MS = 6_000
 _LEAK_MS = 1_300
 """Longest lag of an echo and 500 ms."""
 _EVER_MS = 10**12
+_LONGEST_MS = 60_000
+"""Simultaneous speech is not looked at for longer at once."""
 
 
 class Candidate(msgspec.Struct):
@@ -264,8 +266,23 @@ class OverlapEvidence:
                 return
         if since_ms is None or resumed_ms is None or resumed_ms < since_ms:
             return
-        if self._went_on(candidate, now_ms):
-            candidate.paused_ms, candidate.over_since_ms = since_ms, None
+        end_ms = self._overlap_end_ms(candidate, resumed_ms, now_ms)
+        if end_ms is not None and self._went_on(candidate, now_ms):
+            lasts = self._known_ms(now_ms) - end_ms <= self._settings.newcomer_join_ms
+            candidate.paused_ms, candidate.over_since_ms = since_ms, None if lasts else end_ms
+
+    def _overlap_end_ms(self, candidate: Candidate, from_ms: int, now_ms: int) -> int | None:
+        """Return the end of the simultaneous speech that goes on at `from_ms`; None without any."""
+        until_ms = min(self._known_ms(now_ms), from_ms + _LONGEST_MS)
+        end_ms = from_ms
+        for begin, end in overlap_spans(
+            self._parties[candidate.by].spans_between(from_ms, until_ms),
+            self._parties[candidate.over].spans_between(from_ms, until_ms),
+        ):
+            if begin - end_ms > self._settings.newcomer_join_ms:
+                break
+            end_ms = end
+        return None if end_ms == from_ms else end_ms
 
     def _last_stop_ms(self, candidate: Candidate, stop_ms: int, now_ms: int) -> int:
         """Return when the other stopped for good: after a few more words, unless those listen."""

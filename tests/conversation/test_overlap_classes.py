@@ -175,6 +175,19 @@ def test_an_overlap_goes_on_after_the_other_paused_for_breath() -> None:
     assert [at_ms <= 17_300 for at_ms in cues] == [True]
 
 
+def test_what_is_said_much_later_is_no_part_of_an_overlap_that_paused() -> None:
+    _, settled = judge(
+        speech(CUSTOMER, 10_000, 16_400),
+        speech(AGENT, 16_000, 16_500),
+        speech(CUSTOMER, 16_900, 22_000),
+        speech(AGENT, 20_000, 25_000),
+    )
+    assert [(e.begin_ms, e.end_ms, e.overlap_ms) for e in settled] == [
+        (16_000, 16_400, 400),
+        (20_000, 22_000, 2_000),
+    ]
+
+
 def test_a_sign_of_listening_after_ones_turn_is_no_going_on() -> None:
     turn = speech(CUSTOMER, 10_000, 16_130), speech(AGENT, 16_000, 20_000)
     for lasts_ms in (250, 700):
