@@ -143,7 +143,8 @@ class ChannelFrontEnd:
         self._unscored = np.zeros(0, dtype=np.float32)
         self._after_gap = True
         self._vad.drop_pending()
-        if gap.end_ms - gap.begin_ms > _RESTART_AFTER_GAP_MS:
+        another_voice = gap.reason == "discard" and gap.begin_ms == gap.end_ms
+        if another_voice or gap.end_ms - gap.begin_ms > _RESTART_AFTER_GAP_MS:
             self._vad.reset()
         if self._gate is not None:
             self._gate.skip(self.channel, self._window_ms)

@@ -14,7 +14,8 @@ _ENDED_POINTS = ((1_000, 0.9), (1_100, 0.3), (1_500, 0.1))
 _LEVEL_DB = 3.0
 _LEVEL_STEP = 0.15
 _ALERT_STEP = 0.3
-KNOWN, ANSWER, CONTENT, EMPTY = 0.95, 0.1, 0.05, 0.75
+KNOWN, ANSWER, CONTENT, MISHEARD, EMPTY = 0.95, 0.1, 0.05, 0.3, 0.75
+"""`MISHEARD`: two words, one of which is where it is in a phrase of listeners, as in "I he"."""
 MOST_WORDS = 3
 _SIGNAL_ODDS, _OTHER_ODDS, _CLAUSE_ODDS = 5.7, 0.5, 0.05
 """Odds of a listening signal when one of its words is a signal, is another word, or is one that a
@@ -83,13 +84,20 @@ def backchannel_score(
         return ANSWER if answer else KNOWN
     brief = ended and utterance_ms <= _ENDED_POINTS[0][0]
     if set(said) & words.contrary or len(said) > MOST_WORDS or (others >= 2 and not brief):
-        return CONTENT
+        return MISHEARD if _may_be_phrase(said, words) else CONTENT
     score = min(0.99, max(0.01, score))
     odds = score / (1 - score) * _SIGNAL_ODDS ** min(signals, 1)
     odds *= _OTHER_ODDS**others
     if any(words.goes_on(word) for word in rest):
         odds *= _CLAUSE_ODDS / _OTHER_ODDS
     return round(odds / (1 + odds), 3)
+
+
+def _may_be_phrase(said: list[str], words: FloorWords) -> bool:
+    return len(said) == 2 and any(
+        len(pair) == 2 and (pair[0] == said[0] or pair[1] == said[1])
+        for pair in (phrase.split() for phrase in words.backchannel_phrases)
+    )
 
 
 def _signals(said: list[str], words: FloorWords) -> tuple[int, list[str]]:

@@ -6,7 +6,6 @@ The first rule that matches gives the class:
     collision        both started within the reaction window: nobody's fault
     pause_cut_in     came in while the other paused in mid-clause; in the report only
     backchannel      a sign of listening of at most 1 s
-    terminal_overlap nobody held the floor: measured, not judged (section 7); confidence 0.5
     talk_over        both at once for 2 s
     terminal_overlap a smooth change of turn
     cooperative      came in to repair, to ask back, or to complete
@@ -100,7 +99,9 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     raw_ms: int
     """Longest simultaneous stretch, short holes bridged."""
     length_ms: int
-    """Length of the newcomer's utterance."""
+    """Length of the newcomer's utterance, its pauses included."""
+    spoken_ms: int
+    """Speech in it."""
     collision: bool
     pause: bool
     held: bool
@@ -146,8 +147,6 @@ def classify(
         return OverlapClass.PAUSE_CUT_IN, True
     if found.p_backchannel >= 0.5 and found.length_ms <= settings.backchannel_max_ms:
         return OverlapClass.BACKCHANNEL, True
-    if not found.held:
-        return OverlapClass.TERMINAL_OVERLAP, False
     if found.raw_ms >= settings.talk_over_ms:
         return OverlapClass.TALK_OVER, True
     finished = found.p_complete > 0.5 if found.stopped else found.overlap_ms <= settings.terminal_ms
@@ -162,7 +161,7 @@ def classify(
         and found.kept_ms >= settings.keep_ms * 3 // 4
     ):
         return OverlapClass.SUCCESSFUL, True
-    substantial = found.length_ms > settings.keep_ms or len(said) >= 2
+    substantial = found.spoken_ms > settings.keep_ms or len(said) >= 2
     listening = is_backchannel_text(found.text or "", words)
     if substantial and not listening and found.went_on_ms >= settings.keep_ms * 3 // 4:
         return OverlapClass.BUTTING_IN, True

@@ -363,6 +363,7 @@ class OverlapEvidence:
             overlap_ms=sum(e - b for b, e in shared),
             raw_ms=candidate.raw_ms,
             length_ms=length_ms,
+            spoken_ms=mine.speech_ms(candidate.utterance_ms, candidate.utterance_ms + length_ms),
             collision=candidate.collision,
             pause=candidate.pause,
             held=candidate.held,
