@@ -29,6 +29,13 @@ _LONGEST_WAIT_MS = 30_000
 FrontEndEvent = SpeechStarted | SpeechEnded | ChannelQuality | AudioGap
 
 
+def is_cut(event: object) -> bool:
+    """Whether this is a gap in which nothing is missing: it ends what was open, another begins."""
+    return (
+        isinstance(event, AudioGap) and event.reason == "discard" and event.begin_ms == event.end_ms
+    )
+
+
 class _Window:
     """A window that waits for its score, or for the other channel."""
 
@@ -143,8 +150,7 @@ class ChannelFrontEnd:
         self._unscored = np.zeros(0, dtype=np.float32)
         self._after_gap = True
         self._vad.drop_pending()
-        another_voice = gap.reason == "discard" and gap.begin_ms == gap.end_ms
-        if another_voice or gap.end_ms - gap.begin_ms > _RESTART_AFTER_GAP_MS:
+        if is_cut(gap) or gap.end_ms - gap.begin_ms > _RESTART_AFTER_GAP_MS:
             self._vad.reset()
         if self._gate is not None:
             self._gate.skip(self.channel, self._window_ms)

@@ -67,9 +67,8 @@ class AudioSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     speech_on: float = 0.50
     """Voice-activity probability from which a step of 8 ms may begin speech, 0 to 1."""
     speech_off: float = 0.47
-    """Probability below which it may end. Talk time of sixteen generated voices is 0.8 % off so on
-    a clean line and 1.4 % at 10 dB of signal to noise; with 0.40 1.2 and 3.0 %, with 0.50 0.6 and
-    1.8 % (measured)."""
+    """Probability below which it may end. Talk time is 0.7 % off so on the clean line of
+    `make bench-floor`, and 1.1 % at 10 dB of signal to noise (measured)."""
     confirm_steps: int = 12
     """Steps of 8 ms that confirm a start: 96 ms (our choice)."""
     confirm_share: float = 0.75

@@ -215,12 +215,12 @@ class OverlapEvidence:
         )
         if end_ms is None:
             return
-        listens = (
+        listening = (
             self._keeps_listening(candidate, length_ms)
             if settings.decide_at_end
             else not self._goes_on_alone(candidate, length_ms)
         )
-        if not listens:
+        if not listening:
             candidate.p_backchannel = min(candidate.p_backchannel, 0.4)
 
     def _complete(self, candidate: Candidate, now_ms: int) -> None:

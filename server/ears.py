@@ -9,7 +9,7 @@ import numpy as np
 
 from asr.utterances import UtteranceTracker
 from audio.bleed import BleedGate
-from audio.channel import ChannelFrontEnd, FrontEndEvent
+from audio.channel import ChannelFrontEnd, FrontEndEvent, is_cut
 from audio.chunks import ANALYSIS_RATE_HZ, AudioChunk
 from conversation.events import AudioGap, Channel, Event, SpeechEnded, SpeechStarted
 from prosody.stage import ProsodyStage
@@ -153,10 +153,3 @@ class Ears:
             elif isinstance(event, SpeechEnded | AudioGap):
                 self._speaking_since_ms = None
         return [event for event in events if not is_cut(event)]
-
-
-def is_cut(event: Event) -> bool:
-    """Whether this only ended what was open: a gap in which nothing is missing."""
-    return (
-        isinstance(event, AudioGap) and event.reason == "discard" and event.begin_ms == event.end_ms
-    )
