@@ -109,7 +109,7 @@ def _case(wanted: tuple[str, int, Condition]) -> Case:
 @cache
 def _version() -> str:
     digest = hashlib.sha256(front_end_version().encode())
-    for name in ("script.py", "line.py", "texts.toml", "bank.py"):
+    for name in ("script.py", "said.py", "line.py", "texts.toml", "bank.py"):
         digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()[:12]
 

@@ -17,9 +17,9 @@ from scipy.optimize import isotonic_regression
 
 from bench.floor.__main__ import SEEDS, Case, cases, judge, settings_for
 from bench.floor.line import CONDITIONS
-from bench.floor.score import INTERRUPTING, is_planted
+from bench.floor.score import is_planted
 from conversation.events import OverlapEnded
-from conversation.overlap_classes import CALIBRATION
+from conversation.overlap_classes import CALIBRATION, INTERRUPTING
 
 _BINS = (0.0, 0.3, 0.45, 0.6, 0.75, 0.9, 1.001)
 

@@ -2,17 +2,17 @@
 
 Voice activity, segmentation and bleed are the product's own code on the virtual clock. Words come
 from the script, since decoding every call would take hours: for each utterance that the front end
-heard, partials every 500 ms of speech and 550 ms after the begin of simultaneous speech, known
-250 ms later, and a final 750 ms after its end (`AsrSettings`; `CallSession` asks for words where
-speech overlaps), with 8 % of the words replaced, 4 % lost, and times moved by 60 ms (standard
-deviation); where both speak, the figures are doubled. The script's punctuation is withheld, since a
-recogniser puts a full stop after cut-offs too.
+heard partials and a final, when the product would ask for them and as much later as it simulates on
+the virtual clock (`asr.utterances`, `AsrSettings`), with 8 % of the words replaced, 4 % lost, and
+times moved by 60 ms (standard deviation); where both speak, the figures are doubled. The script's
+punctuation is withheld, since a recogniser puts a full stop after cut-offs too.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -158,14 +158,14 @@ def _recognised(script: Script, channel: Channel, heard: Sequence[Event]) -> lis
 
 def _said(script: Script, channel: Channel, random: np.random.Generator) -> list[Word]:
     """Return the words of one party with the errors of a recogniser."""
-    theirs = script.speech(channel.other.value)
+    mine, theirs = script.speech(channel.value), script.speech(channel.other.value)
     heard: list[Word] = []
     for item in script.said:
         if item.party != channel.value:
             continue
         for spoken in item.words:
             begin = item.begin_ms + spoken.begin_s * 1000
-            end = item.begin_ms + spoken.end_s * 1000
+            end = _speech_end_ms(begin, item.begin_ms + spoken.end_s * 1000, mine)
             crowded = 2 if any(b < end and begin < e for b, e in theirs) else 1
             chance = random.random()
             if chance < _LOST * crowded:
@@ -181,6 +181,12 @@ def _said(script: Script, channel: Channel, random: np.random.Generator) -> list
                 )
             )
     return sorted(heard, key=lambda word: word.start_ms)
+
+
+def _speech_end_ms(begin_ms: float, end_ms: float, spans: Sequence[tuple[int, int]]) -> float:
+    """Return where a word ends in speech: alignment counts a pause to the word before it."""
+    inside = [min(end, end_ms) for begin, end in spans if begin < end_ms and end > begin_ms]
+    return inside[-1] if inside else end_ms
 
 
 def _utterances(channel: Channel, heard: Sequence[Event]) -> list[list[tuple[int, int]]]:
@@ -209,7 +215,23 @@ def _overlaps(heard: Sequence[Event]) -> list[int]:
 
 
 def _partial_times(spans: list[tuple[int, int]], asked_ms: Sequence[int]) -> list[int]:
-    """Return the ends of the audio of partials: every hop of speech, and what was asked for."""
-    begin_ms, end_ms = spans[0][0], spans[-1][1]
-    hops = range(begin_ms + _ASR.hop_ms, end_ms, _ASR.hop_ms)
-    return sorted({*hops, *(at_ms for at_ms in asked_ms if begin_ms < at_ms < end_ms)})
+    """Return the ends of the audio of partials, as `asr.utterances` asks for them.
+
+    Every hop since the last one, what was asked for, where speech dips before a pause, and in a
+    pause in case it is the end.
+    """
+    times: list[int] = []
+    for begin_ms, end_ms in spans:
+        last_ms = begin_ms
+        asked = [at_ms for at_ms in sorted(asked_ms) if begin_ms < at_ms < end_ms]
+        while (
+            next_ms := min([last_ms + _ASR.hop_ms, *(a for a in asked if a > last_ms)])
+        ) < end_ms:
+            times.append(next_ms)
+            last_ms = next_ms
+        if end_ms + _ASR.dip_ms - last_ms >= _ASR.agreement_growth_ms:
+            times.append(end_ms + _ASR.dip_ms)
+    for (_, end_ms), (begin_ms, _) in pairwise(spans):
+        if begin_ms - end_ms > _ASR.speculate_after_ms:
+            times.append(end_ms + _ASR.speculate_after_ms)
+    return sorted(times)

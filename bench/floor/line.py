@@ -9,7 +9,8 @@ import soxr
 from scipy.fft import irfft, next_fast_len, rfft
 
 from audio.g711 import MULAW_TABLE, encode_mulaw
-from bench.floor.script import PARTIES, Samples, Script
+from bench.floor.said import Samples
+from bench.floor.script import PARTIES, Script
 from bench.speech_bank import RATE_HZ
 
 LINE_HZ = 8_000

@@ -3,55 +3,33 @@
 The script comes first and is the truth; no detector has a part in it. Distributions are those of
 `interruptions.md` sections 11 and 14: 30 % of the changes of turn overlap (median 205 ms), yields
 have a median of 700 ms inside 0.3 to 2 s, backchannels are 3.5 dB quieter. Half of the calls are
-free of interruptions. Hard negatives are backchannels, overlapped turn ends and collisions. After
-30 % of the overlapped turn ends (our choice) who was overlapped gives a backchannel within a
-second, which is no going on.
+free of interruptions. Hard negatives are backchannels, overlapped turn ends and collisions. In the
+first second after an overlapped turn end, backchannels are as frequent as later; they are no going
+on.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from bench.floor.bank import clips, voices
-from bench.speech_bank import RATE_HZ, Clip, SpeechBank, SpokenWord
+from bench.floor.said import HOLE_MS, Said, Span, cut, spoken, talks, talks_on, word_ends
+from bench.speech_bank import Clip, SpeechBank
 
-Samples = npt.NDArray[np.float32]
-Span = tuple[int, int]
 PARTIES = ("agent", "customer")
 POSITIVES = ("successful", "talk_over", "butting_in")
-_FADE = RATE_HZ * 40 // 1000
 _TRIES = 6
 """Attempts to find a place for an interruption in a sentence."""
 _LEAD_MS = 1_000
 """Speech that gives the floor, before an interruption is planted (VAP events)."""
 _BACKCHANNEL_DB = -3.5
-_ASSENTS = 0.3
-_QUIET_DB = 35.0
-_HOLE_MS = 96
-"""Holes in true speech up to this are speech: the confirmation time of the segmentation."""
-
-
-class Said(msgspec.Struct):
-    """One clip on the time line."""
-
-    party: str
-    begin_ms: int
-    samples: Samples
-    words: tuple[SpokenWord, ...]
-    role: str
-    """`turn`, or the class of the event that the clip is."""
-    gain_db: float = 0.0
-
-    @property
-    def end_ms(self) -> int:
-        """End of the clip."""
-        return self.begin_ms + round(len(self.samples) * 1000 / RATE_HZ)
+_CLEAR_MS = 500
+"""Overlaps of less than 500 ms in which it is unclear whether the speaker was done are no part of
+the truth (section 14): whoever is interrupted makes no pause for breath before."""
 
 
 class Planted(msgspec.Struct, frozen=True):
@@ -82,27 +60,14 @@ class Script(msgspec.Struct):
 
     def speech(self, party: str) -> list[Span]:
         """Return true speech of `party`: 10 ms steps within 35 dB of the clip's loudest."""
-        spans = sorted(span for item in self.said if item.party == party for span in _spans(item))
+        spans = sorted(span for item in self.said if item.party == party for span in spoken(item))
         joined: list[Span] = []
         for begin, end in spans:
-            if joined and begin - joined[-1][1] <= _HOLE_MS:
+            if joined and begin - joined[-1][1] <= HOLE_MS:
                 joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
             else:
                 joined.append((begin, end))
         return joined
-
-
-def _spans(item: Said) -> list[Span]:
-    return [(item.begin_ms + at_ms, item.begin_ms + at_ms + 10) for at_ms in _steps(item.samples)]
-
-
-def _steps(samples: Samples) -> list[int]:
-    """Return where the 10 ms steps begin that are speech, ms."""
-    step = RATE_HZ // 100
-    whole = len(samples) // step
-    power = np.square(samples[: whole * step].reshape(whole, step)).mean(axis=1)
-    levels = 10 * np.log10(power + 1e-12)
-    return [int(i) * 10 for i in np.flatnonzero(levels > levels.max() - _QUIET_DB)]
 
 
 class _Writer:
@@ -157,26 +122,35 @@ class _Writer:
             if item.party == party
         )
 
+    def heard_ms(self, by: str) -> int:
+        """How long somebody must have talked so that `by` comes in on it: else both just began.
+
+        Nobody can react to what is younger than the own round trip and 150 ms (section 6).
+        """
+        return max(500, self.rtt_ms + 200) if by == "customer" else 500
+
     # ------------------------------------------------------------------ one turn
 
     def turn(self, party: str) -> tuple[str, int]:
         """Say a turn; return who speaks next and from when, the switch still to be drawn."""
         other = "customer" if party == "agent" else "agent"
         sentences = int(self.random.choice([1, 2] if party == "agent" else [1, 2, 3, 4]))
-        cut = self.random.random() < self.cut_share
+        cuts = self.random.random() < self.cut_share
         turn: list[Said] = []
         for i in range(sentences):
             last = i == sentences - 1
-            clip = self.draw(party, "turns", (lambda c: c.seconds >= 3.6) if last and cut else None)
+            clip = self.draw(
+                party, "turns", (lambda c: c.seconds >= 3.6) if last and cuts else None
+            )
             item = self.say(party, clip, self.now_ms)
             turn.append(item)
             self.now_ms = item.end_ms
             if not last:
                 self.now_ms += self.lognormal(330, 0.4, 150, 900)
         begin_ms, end_ms = turn[0].begin_ms, turn[-1].end_ms
-        if self.overlapped_end_ms is not None and self.random.random() < _ASSENTS:
+        if self.overlapped_end_ms is not None and self.random.random() < self.signals_per_min / 60:
             self._assent(other, turn, self.overlapped_end_ms)
-        after = self._interrupt(other, turn[-1], begin_ms) if cut else None
+        after = self._interrupt(other, turn[-1], begin_ms) if cuts else None
         limit_ms = min([p.begin_ms for p in self.planted[-1:] if p.begin_ms > begin_ms] or [end_ms])
         self._listen(other, turn, limit_ms - 1_300)
         if after is not None:
@@ -209,9 +183,10 @@ class _Writer:
         words = [w for w in item.words[:-2] if w.text and w.text[-1] not in ".,?!"]
         stops = [
             end
-            for end in _word_ends(words, item.samples)
+            for end in word_ends(words, item.samples)
             if end - yield_ms >= 700
-            and _talks(item, item.begin_ms + end - yield_ms)
+            and talks(item, item.begin_ms + end - yield_ms, self.heard_ms(by))
+            and talks_on(item, item.begin_ms + end - yield_ms, min(_CLEAR_MS, yield_ms))
             and item.begin_ms + end - yield_ms - turn_ms >= _LEAD_MS + 300
             and item.end_ms - item.begin_ms - end >= 500
         ]
@@ -221,7 +196,7 @@ class _Writer:
         onset_ms = item.begin_ms + stop_ms - yield_ms
         if not self.free(by, onset_ms, onset_ms + 4_000, 1_300):
             return None
-        _cut(item, stop_ms)
+        cut(item, stop_ms)
         newcomer = self.say(by, self.draw(by, "cuts_in"), onset_ms, "successful")
         self.planted.append(Planted(by, "successful", onset_ms, item.end_ms))
         end_ms = newcomer.end_ms
@@ -236,7 +211,9 @@ class _Writer:
         if room_ms <= 0:
             return None
         onset_ms = item.end_ms - 2_300 - int(self.random.integers(0, room_ms))
-        if not _talks(item, onset_ms) or not self.free(by, onset_ms, onset_ms + 4_000, 1_300):
+        if not talks(item, onset_ms, self.heard_ms(by)) or not talks_on(item, onset_ms, _CLEAR_MS):
+            return None
+        if not self.free(by, onset_ms, onset_ms + 4_000, 1_300):
             return None
         clip = self.draw(by, "turns", lambda c: c.seconds >= 3.0)
         newcomer = self.say(by, clip, onset_ms, "talk_over")
@@ -246,7 +223,7 @@ class _Writer:
     def _butt_in(self, by: str, item: Said, turn_ms: int) -> tuple[str, int] | None:
         """The newcomer gives up after 1.1 to 1.9 s; the speaker goes on for 1.2 s or more."""
         clip = self.draw(by, "cuts_in")
-        ends = [end for end in _word_ends(clip.words, clip.samples) if 1_100 <= end <= 1_900]
+        ends = [end for end in word_ends(clip.words, clip.samples) if 1_100 <= end <= 1_900]
         if not ends:
             return None
         length_ms = int(self.random.choice(ends))
@@ -255,10 +232,12 @@ class _Writer:
         if room_ms <= 0:
             return None
         onset_ms = low_ms + int(self.random.integers(0, room_ms))
-        if not _talks(item, onset_ms) or not self.free(by, onset_ms, onset_ms + length_ms, 1_300):
+        if not talks(item, onset_ms, self.heard_ms(by)) or not talks_on(item, onset_ms, _CLEAR_MS):
+            return None
+        if not self.free(by, onset_ms, onset_ms + length_ms, 1_300):
             return None
         newcomer = self.say(by, clip, onset_ms, "butting_in")
-        _cut(newcomer, length_ms)
+        cut(newcomer, length_ms)
         self.planted.append(Planted(by, "butting_in", onset_ms, newcomer.end_ms))
         return None
 
@@ -275,7 +254,7 @@ class _Writer:
             if self.free(by, at_ms, end_ms, 1_300):
                 self.say(by, clip, at_ms, "backchannel")
                 over = next((i for i in turn if i.begin_ms <= at_ms < i.end_ms), None)
-                if over is not None and _talks(over, at_ms, before_ms=100):
+                if over is not None and talks(over, at_ms, before_ms=100):
                     self.planted.append(Planted(by, "backchannel", at_ms, min(end_ms, over.end_ms)))
 
     def _assent(self, by: str, turn: list[Said], end_ms: int) -> None:
@@ -315,55 +294,15 @@ class _Writer:
             apart_ms = int(self.random.integers(0, self.rtt_ms)) * (1 if by == "customer" else -1)
         onset_ms = self.now_ms + max(apart_ms, -self.now_ms + 100)
         clip = self.draw(by, "cuts_in")
-        ends = [end for end in _word_ends(clip.words, clip.samples) if 400 <= end <= 1_200]
+        ends = [end for end in word_ends(clip.words, clip.samples) if 400 <= end <= 1_200]
         if not ends or not self.free(by, onset_ms, onset_ms + 1_200, 500):
             return
         newcomer = self.say(by, clip, onset_ms, "collision")
-        _cut(newcomer, int(self.random.choice(ends)))
+        cut(newcomer, int(self.random.choice(ends)))
         later = by if apart_ms >= 0 else party
         self.planted.append(
             Planted(later, "collision", max(onset_ms, self.now_ms), newcomer.end_ms)
         )
-
-
-def _talks(item: Said, at_ms: int, before_ms: int = 500) -> bool:
-    """Whether the clip is speech, without a pause, from `before_ms` before to 200 ms after `at_ms`.
-
-    Nearer to the speaker's own start, a newcomer would be a collision.
-    """
-    begin_ms, end_ms = at_ms - before_ms, at_ms + 200
-    covered = sum(max(0, min(e, end_ms) - max(b, begin_ms)) for b, e in _spans(item))
-    return covered >= end_ms - begin_ms - _HOLE_MS
-
-
-def _word_ends(words: Sequence[SpokenWord], samples: Samples) -> list[int]:
-    """Return where words end in speech, ms: alignment counts a pause to the word before it.
-
-    A click in the pause is no speech: what is cut there has lasted for longer than the fade.
-    """
-    steps = _steps(samples)
-    spoken = set(steps)
-    lasting = [s for s in steps if spoken.issuperset(range(s - 50, s, 10))]
-    ends = []
-    for word in words:
-        before = bisect_right(lasting, word.end_s * 1000 - 10)
-        if before and lasting[before - 1] >= word.begin_s * 1000:
-            ends.append(lasting[before - 1] + 10)
-    return ends
-
-
-def _cut(item: Said, at_ms: int) -> None:
-    """End a clip at `at_ms` from its begin, with a fade of 40 ms."""
-    end = at_ms * RATE_HZ // 1000
-    samples = item.samples[:end].copy()
-    fade = min(_FADE, len(samples))
-    samples[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
-    item.samples = samples
-    item.words = tuple(
-        msgspec.structs.replace(w, end_s=min(w.end_s, at_ms / 1000))
-        for w in item.words
-        if w.begin_s * 1000 + 50 <= at_ms
-    )
 
 
 def write_script(
