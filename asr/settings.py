@@ -53,8 +53,9 @@ class AsrSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Voice activity below this is a dip (Silero's default for an end)."""
     dip_ms: int = 64
     """A dip this long fires a partial early (section 6)."""
-    hint_after_ms: int = 550
-    """An overlap asks for a partial of both channels this long after its onset (section 6)."""
+    hint_after_ms: int = 600
+    """A partial of both channels is asked for this long after both begin to speak at once
+    (section 6), also where an overlap goes on after a pause."""
     agreement_passes: int = 2
     """Consecutive passes that must agree on a word before it is stable (section 5)."""
     agreement_growth_ms: int = 200

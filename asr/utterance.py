@@ -25,8 +25,8 @@ class Utterance:
         self.speech: list[list[int | None]] = []
         self.last_partial_ms = begin_ms
         """End of the audio of the last partial."""
-        self.hint_ms: int | None = None
-        """When an overlap wants to know the words so far."""
+        self.hints_ms: list[int] = []
+        """When overlaps want to know the words so far, in order."""
         self.overlapped = False
         self.extra_frames = 0
         self.speculative: str | None = None
@@ -38,6 +38,10 @@ class Utterance:
             max(0, min(until_ms if end is None else end, until_ms) - max(begin or 0, self.begin_ms))
             for begin, end in self.speech
         )
+
+    def is_hinted(self, now_ms: int) -> bool:
+        """Whether an overlap wants to know the words by now."""
+        return bool(self.hints_ms) and self.hints_ms[0] <= now_ms
 
     @property
     def speaking(self) -> bool:

@@ -14,6 +14,7 @@ fixed grid, so chunk sizes and call rates change nothing.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 
 from asr.jobs import Advice, Job, JobKind, JobResult
@@ -72,6 +73,11 @@ class UtteranceTracker:
         self._ready: list[JobResult] = []
 
     @property
+    def speaking(self) -> bool:
+        """Whether the channel speaks, as far as its audio was cut."""
+        return self._open is not None and self._open.speaking
+
+    @property
     def unfinished_since_ms(self) -> int | None:
         """Start of the audio of the oldest utterance without its final; None without one."""
         return self._log.unfinished_since_ms
@@ -101,7 +107,7 @@ class UtteranceTracker:
         """An overlap waits for this channel's words from `due_ms` on (live clock only)."""
         if self._open is not None:
             self._open.overlapped = True
-            self._open.hint_ms = due_ms
+            insort(self._open.hints_ms, due_ms)
 
     def advance(self, watermark_ms: int) -> list[Job]:
         """Return the jobs that are due once everything up to `watermark_ms` has been heard."""
@@ -200,9 +206,8 @@ class UtteranceTracker:
                 self._speculated[job.job_id] = None
             return jobs
         if utterance.speaking and self._shows(utterance, now_ms):
-            hinted = utterance.hint_ms is not None and now_ms >= utterance.hint_ms
-            if hinted:
-                utterance.hint_ms = None
+            hinted = utterance.is_hinted(now_ms)
+            utterance.hints_ms = [due_ms for due_ms in utterance.hints_ms if due_ms > now_ms]
             utterance.last_partial_ms = now_ms
             return self._job(utterance, JobKind.PARTIAL, now_ms, hinted=hinted)
         return []
@@ -240,7 +245,7 @@ class UtteranceTracker:
         settings, advice = self._settings, self._advice
         if not settings.partials_enabled:
             return False
-        if utterance.hint_ms is not None and now_ms >= utterance.hint_ms and advice.hinted:
+        if advice.hinted and utterance.is_hinted(now_ms):
             return True
         new_ms = now_ms - max(utterance.last_partial_ms, utterance.last_begin_ms)
         if not advice.partials or new_ms < settings.agreement_growth_ms:

@@ -20,8 +20,8 @@ from conversation.overlap_classes import COUNTED_CONFIDENCE, INTERRUPTING, Findi
 from conversation.overlap_words import (
     WORD_SLACK_MS,
     clause,
-    listens,
     newcomer_words,
+    resumption_score,
     said,
     took_up,
 )
@@ -30,13 +30,8 @@ from conversation.speech import PartySpeech, Span, longest_stretch_ms, overlap_s
 
 _WENT_ON = 0.2
 """Completeness of a clause that was gone on with (C)."""
-_WENT_ON_MS = 300
-"""Speech after a stop that is going on (C). With 400 ms the cue comes later where the other paused
-(p95 of all 1.51 s, not 1.45 s; 360 generated calls), and is right as often (measured)."""
 _ALONE_MS = 500
 """A newcomer who talks for so long after the other stopped has the floor (C)."""
-_BRIEF_MS = 150
-"""Less speech after a stop is no word (C)."""
 _BEFORE_MS = 6_000
 _LEAK_MS = 1_300
 """Longest lag of an echo and 500 ms."""
@@ -225,49 +220,53 @@ class OverlapEvidence:
 
     def _complete(self, candidate: Candidate, now_ms: int) -> None:
         """Judge how complete the other's clause was: words, voice, or timing alone."""
-        going_on = going_on_completeness(candidate.raw_ms)
-        candidate.p_complete, candidate.source, candidate.lexical = going_on, "timing", None
-        if self._went_on(candidate, now_ms):
-            candidate.p_complete = min(going_on, _WENT_ON)
+        candidate.p_complete = going_on_completeness(candidate.raw_ms)
+        candidate.source, candidate.lexical = "timing", None
+        if self._resumption(candidate, now_ms) < self._settings.stated_backchannel:
+            candidate.p_complete = _WENT_ON
             return
         stop_ms = candidate.stop_ms
         if candidate.other_on or stop_ms is None:
             return
-        stop_ms = self._last_stop_ms(candidate, stop_ms, now_ms)
-        lexical = lexical_completeness(
-            clause(self._parties[candidate.over], stop_ms) or "", self._words
-        )
-        tail_db = self._parties[candidate.over].tail_db(stop_ms)
+        stopped_ms = max(stop_ms, candidate.until_ms) - candidate.onset_ms
+        candidate.p_complete, lexical = self._stopped(candidate, stop_ms, stopped_ms)
         candidate.lexical = lexical
-        candidate.p_complete = stopped_completeness(
-            max(stop_ms, candidate.until_ms) - candidate.onset_ms, lexical, tail_db
-        )
         if lexical is not None:
             candidate.source = "words"
-        elif tail_db is not None:
+        elif self._parties[candidate.over].tail_db(stop_ms) is not None:
             candidate.source = "voice"
 
-    def _went_on(self, candidate: Candidate, now_ms: int) -> bool:
-        """Whether the other took its turn up again, less than 1 s after it had stopped."""
-        if candidate.resumed_ms is None:
-            return False
-        until_ms = min(self._known_ms(now_ms), candidate.resumed_ms + 2 * self._settings.keep_ms)
-        spoken_ms = self._parties[candidate.over].speech_ms(candidate.resumed_ms, until_ms)
-        return spoken_ms >= _WENT_ON_MS
+    def _stopped(
+        self, candidate: Candidate, stop_ms: int, overlap_ms: int
+    ) -> tuple[float, float | None]:
+        """Return how complete the clause was that ended at `stop_ms`, and by the words alone."""
+        theirs, resumed_ms = self._parties[candidate.over], candidate.resumed_ms
+        later_ms = resumed_ms if resumed_ms is not None and resumed_ms > stop_ms else None
+        lexical = lexical_completeness(clause(theirs, stop_ms, later_ms) or "", self._words)
+        return stopped_completeness(overlap_ms, lexical, theirs.tail_db(stop_ms)), lexical
+
+    def _resumption(self, candidate: Candidate, now_ms: int) -> float:
+        """Return how likely what the other says since it stopped is no going on, 0 to 1."""
+        theirs, resumed_ms = self._parties[candidate.over], candidate.resumed_ms
+        stop_ms = None if resumed_ms is None else theirs.spans.last_end_by(resumed_ms)
+        if resumed_ms is None or stop_ms is None:
+            return 1.0
+        complete, _ = self._stopped(candidate, stop_ms, stop_ms - candidate.onset_ms)
+        return resumption_score(
+            theirs, resumed_ms, self._known_ms(now_ms), complete, self._settings, self._words
+        )
 
     def _reopen(self, candidate: Candidate, now_ms: int) -> None:
         """Let an overlap go on whose other party went on after a pause, unless only to listen."""
         since_ms, resumed_ms = candidate.over_since_ms, candidate.resumed_ms
-        if candidate.paused_ms is not None and resumed_ms is not None:
-            until_ms = resumed_ms + self._settings.keep_ms
-            if listens(self._parties[candidate.over], resumed_ms, until_ms, self._words):
-                candidate.over_since_ms = candidate.paused_ms
-                candidate.paused_ms = candidate.resumed_ms = None
-                return
+        went_on = self._resumption(candidate, now_ms) < self._settings.stated_backchannel
+        if candidate.paused_ms is not None and not went_on:
+            candidate.over_since_ms, candidate.paused_ms = candidate.paused_ms, None
+            return
         if since_ms is None or resumed_ms is None or resumed_ms < since_ms:
             return
         end_ms = self._overlap_end_ms(candidate, resumed_ms, now_ms)
-        if end_ms is not None and self._went_on(candidate, now_ms):
+        if end_ms is not None and went_on:
             lasts = self._known_ms(now_ms) - end_ms <= self._settings.newcomer_join_ms
             candidate.paused_ms, candidate.over_since_ms = since_ms, None if lasts else end_ms
 
@@ -283,17 +282,6 @@ class OverlapEvidence:
                 break
             end_ms = end
         return None if end_ms == from_ms else end_ms
-
-    def _last_stop_ms(self, candidate: Candidate, stop_ms: int, now_ms: int) -> int:
-        """Return when the other stopped for good: after a few more words, unless those listen."""
-        theirs, resumed_ms = self._parties[candidate.over], candidate.resumed_ms
-        if resumed_ms is None or theirs.speaking:
-            return stop_ms
-        until_ms = min(self._known_ms(now_ms), resumed_ms + self._settings.keep_ms)
-        spans = theirs.spans_between(resumed_ms, until_ms)
-        if sum(end - begin for begin, end in spans) < _BRIEF_MS:
-            return stop_ms
-        return stop_ms if listens(theirs, resumed_ms, until_ms, self._words) else spans[-1][1]
 
     def _stop_ms(self, candidate: Candidate, end_ms: int) -> int | None:
         """Return when the other stopped after the overlap ended; None when it went on."""

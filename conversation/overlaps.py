@@ -49,6 +49,8 @@ from conversation.speech import PartySpeech
 _LOOK_BACK_MS = 100
 _MOST_UPDATES = 3
 _RESUMPTION_MS = 8_000
+_RESUMED_LATER_MS = 200
+"""Who goes on may be listening for 1 s, which is known 100 ms later, on the next step."""
 _LONG_OVER_MS = 10_000
 """Many times what an onset looks back."""
 
@@ -199,7 +201,8 @@ class OverlapTracker:
                 continue
             events += self._judge(candidate, now_ms)
             since = candidate.over_since_ms
-            last_ms = None if since is None else max(since, candidate.resumed_ms or 0)
+            resumed_ms = (candidate.resumed_ms or 0) + _RESUMED_LATER_MS
+            last_ms = None if since is None else max(since, resumed_ms)
             if last_ms is not None and now_ms - last_ms >= self._settings.settle_ms:
                 events.append(self._settle(candidate, now_ms))
         return events

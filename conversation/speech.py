@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right, insort
+from collections import deque
 from collections.abc import Iterator, Sequence
 from operator import attrgetter, itemgetter
 from typing import overload
@@ -25,6 +26,14 @@ own ends weigh as much, and of how many the usual one is the mean."""
 _LEAST_WORDS = 8
 """Newest words that are kept however old they are."""
 _NEVER_MS = 10**12
+_NEWEST_PARTIALS = 12
+"""Enough for a pause of 1 s and what follows it."""
+_HOP_MS = 350
+"""A partial that reaches this close to a stop has its words: one that has no more is not sent."""
+_RESUMED_SLACK_MS = 40
+"""Audio after a pause that holds no word yet."""
+_PARTIAL_SLACK_MS = 400
+"""An utterance is cut so long before its first word at most."""
 
 
 class Spans(Sequence[Span]):
@@ -135,6 +144,8 @@ class PartySpeech:
         self._word_starts = array("q")
         """Of every word, also of those that were forgotten."""
         self.partial: PartialTranscript | None = None
+        self._partial_words: deque[tuple[int, int]] = deque(maxlen=_NEWEST_PARTIALS)
+        """End of the audio and number of words of the newest partials of that utterance."""
         self.voice_raised = False
         self.decoded_to_ms = -1_000_000
         """End of the newest utterance whose words are known."""
@@ -178,8 +189,14 @@ class PartySpeech:
             for word in transcript.words:
                 insort(self.words, word, key=_start_ms)
                 insort(self._word_starts, word.start_ms)
+            if self.partial is not None and self.partial.utterance_id == transcript.utterance_id:
+                self.partial = None
         else:
+            if self.partial is None or self.partial.utterance_id != transcript.utterance_id:
+                self._partial_words.clear()
             self.partial = transcript
+            count = len(f"{transcript.stable} {transcript.tail}".split())
+            self._partial_words.append((transcript.audio_end_ms, count))
 
     def forget_words(self, before_ms: int) -> None:
         """Let go of words that began before; nothing may ask for them any more."""
@@ -281,6 +298,21 @@ class PartySpeech:
             if begin_ms <= (word.start_ms + word.end_ms) // 2 < end_ms:
                 chosen.append(word)
         return chosen
+
+    def partial_words_at(self, resumed_ms: int) -> int | None:
+        """Return how many words of the newest partial were said before a pause ended.
+
+        None while that is unknown: no partial reached from there to the end of what was said.
+        """
+        if self.partial is None or self.partial.start_ms >= resumed_ms - _PARTIAL_SLACK_MS:
+            return 0
+        stop_ms = self.spans.last_end_by(resumed_ms) or 0
+        counts = [
+            count
+            for end_ms, count in self._partial_words
+            if stop_ms - _HOP_MS <= end_ms <= resumed_ms + _RESUMED_SLACK_MS
+        ]
+        return counts[-1] if counts else None
 
     def words_known_to(self, at_ms: int) -> bool:
         """Whether finals cover the time just before `at_ms`."""

@@ -38,11 +38,11 @@ from conversation.events import (
     Event,
     FinalTranscript,
     Observation,
-    OverlapStarted,
     PartialTranscript,
     ProsodyFrame,
     RecognitionChanged,
     RolesSwapped,
+    SpeechStarted,
 )
 from conversation.interaction import HEARD
 from conversation.redaction import Redactor
@@ -393,11 +393,17 @@ class CallSession:
         return events
 
     def _hint(self, events: Sequence[Event]) -> None:
-        """Ask for the words of both sides where an overlap will soon wait for them."""
+        """Ask for the words of both sides where both begin to speak at once.
+
+        An overlap waits for them when it begins, and when who was overlapped goes on after a pause.
+        """
         for event in events:
-            if isinstance(event, OverlapStarted):
+            if isinstance(event, SpeechStarted) and self._speaks(event.channel.other):
                 for ears in self._ears.values():
-                    ears.utterances.hint(event.begin_ms + self._asr.hint_after_ms)
+                    ears.utterances.hint(event.start_ms + self._asr.hint_after_ms)
+
+    def _speaks(self, channel: Channel) -> bool:
+        return channel in self._ears and self._ears[channel].utterances.speaking
 
     def _take_advice(self) -> None:
         """Let the recogniser say what it can do, and say so when that has changed."""

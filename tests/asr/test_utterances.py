@@ -261,6 +261,18 @@ def test_an_overlap_asks_for_the_words_so_far_and_marks_the_final() -> None:
     assert jobs[0].audio_end_ms == 1_800
 
 
+def test_two_overlaps_in_one_utterance_ask_for_the_words_twice() -> None:
+    line = Line()
+    line.tracker.advise(Advice(level=2, hop_ms=1_400, partials=False))
+    line.speak(1_000, 3_000)
+    jobs = line.run(1_500)
+    line.tracker.hint(2_400)
+    line.tracker.hint(1_800)
+    jobs += line.run(4_000)
+    at = [j.audio_end_ms for j in jobs if j.kind is JobKind.PARTIAL and j.hinted]
+    assert at == [1_800, 2_400]
+
+
 def test_a_final_hears_the_utterance_before_it_but_not_across_a_pause_of_capture() -> None:
     line = Line(partials=False)
     line.speak(1_000, 2_000)

@@ -22,6 +22,7 @@ from conversation.events import (
     OverlapClass,
     OverlapEnded,
     OverlapUpdated,
+    PartialTranscript,
     ProsodyFrame,
     SpeechEnded,
     SpeechStarted,
@@ -62,6 +63,17 @@ def words(channel: Channel, begin_ms: int, end_ms: int, text: str) -> list[Obser
             at_ms=end_ms + 750, channel=channel, utterance_id=f"{channel}-{begin_ms}", rev=1,
             start_ms=begin_ms, end_ms=end_ms, text=text, words=timed,
         )
+    ]  # fmt: skip
+
+
+def partials(channel: Channel, begin_ms: int, *heard: tuple[int, str]) -> list[Observation]:
+    """What a recogniser has shown of one utterance: up to when, and what; 250 ms later."""
+    return [
+        PartialTranscript(
+            at_ms=end_ms + 250, channel=channel, utterance_id=f"{channel}-{begin_ms}", rev=rev,
+            start_ms=begin_ms, audio_end_ms=end_ms, stable="", tail=text, stable_words=0,
+        )
+        for rev, (end_ms, text) in enumerate(heard)
     ]  # fmt: skip
 
 
@@ -150,29 +162,53 @@ def test_who_stops_while_the_newcomer_draws_breath_talked_on_until_then() -> Non
     assert OverlapClass.SUCCESSFUL not in stated(live)
 
 
-def test_who_says_a_few_more_words_within_a_second_had_not_finished() -> None:
+def test_who_says_more_within_a_second_had_not_finished_unless_it_is_a_sign_of_listening() -> None:
     cut = speech(CUSTOMER, 10_000, 16_200), speech(AGENT, 16_000, 20_000)
-    live, settled = judge(*cut, speech(CUSTOMER, 16_750, 17_050))
+    brief, longer = (16_750, 17_050), (16_750, 17_850)
+    said = words(CUSTOMER, *brief, "since the")
+    shown = partials(CUSTOMER, 16_750, (17_050, "since the"))
+    live, settled = judge(*cut, speech(CUSTOMER, *brief), shown, said)
     assert classes(settled) == [(AGENT, "successful")]
     assert OverlapClass.SUCCESSFUL in stated(live)
+    live, settled = judge(*cut, speech(CUSTOMER, *longer))
+    assert classes(settled) == [(AGENT, "successful")], "signs of listening are shorter"
+    for said in ([], words(CUSTOMER, *brief, "okay")):
+        live, settled = judge(*cut, speech(CUSTOMER, *brief), said)
+        assert classes(settled) == [(AGENT, "terminal_overlap")], "who listens has finished"
+        assert not set(stated(live)) & {OverlapClass.SUCCESSFUL, OverlapClass.TALK_OVER}
     _, settled = judge(*cut, speech(CUSTOMER, 16_750, 16_850))
     assert classes(settled) == [(AGENT, "terminal_overlap")], "a click is no word"
-    listening = words(CUSTOMER, 16_750, 17_050, "okay")
-    _, settled = judge(*cut, speech(CUSTOMER, 16_750, 17_050), listening)
-    assert classes(settled) == [(AGENT, "terminal_overlap")], "who listens has finished"
 
 
 def test_an_overlap_goes_on_after_the_other_paused_for_breath() -> None:
-    """Both halves count, so that the cue comes while it is of use."""
-    live, settled = judge(
-        speech(CUSTOMER, 10_000, 16_130),
-        speech(AGENT, 16_000, 18_500),
-        speech(CUSTOMER, 16_490, 20_000),
-    )
-    assert [e.overlap_ms for e in settled] == [130 + 2_010]
-    assert classes(settled) == [(AGENT, "talk_over")]
-    cues = [e.at_ms for e in live if isinstance(e, CueRaised) and e.rule == "talk_over"]
-    assert [at_ms <= 17_300 for at_ms in cues] == [True]
+    """Both halves count, so that the cue comes while it is of use: at once with words."""
+    pause = speech(CUSTOMER, 10_000, 16_130), speech(AGENT, 16_000, 18_500)
+    goes_on = speech(CUSTOMER, 16_490, 20_000)
+    for said, latest_ms in (
+        ([], 17_700),
+        (
+            partials(CUSTOMER, 10_000, (16_200, "it stopped"), (16_900, "it stopped and the")),
+            17_200,
+        ),
+    ):
+        live, settled = judge(*pause, goes_on, said)
+        assert [e.overlap_ms for e in settled] == [130 + 2_010]
+        assert classes(settled) == [(AGENT, "talk_over")]
+        cues = [e.at_ms for e in live if isinstance(e, CueRaised) and e.rule == "talk_over"]
+        assert [at_ms <= latest_ms for at_ms in cues] == [True], said
+
+
+def test_a_partial_tells_what_was_said_since_a_pause_from_what_was_said_before() -> None:
+    """The words of both are one partial; those before the pause are no going on."""
+    turn = speech(CUSTOMER, 10_000, 16_130), speech(AGENT, 16_000, 20_000)
+    more = speech(CUSTOMER, 16_500, 17_200)
+    for now, expected in (("it stopped yeah", False), ("it stopped and then", True)):
+        heard = partials(CUSTOMER, 10_000, (16_200, "it stopped"), (16_900, now))
+        live, _ = judge(*turn, more, heard)
+        assert (OverlapClass.TALK_OVER in stated(live)) is expected, now
+    unknown = partials(CUSTOMER, 10_000, (15_000, "it"), (16_900, "it stopped since last week"))
+    live, _ = judge(*turn, more, unknown)
+    assert OverlapClass.TALK_OVER not in stated(live), "which words are new is not known"
 
 
 def test_what_is_said_much_later_is_no_part_of_an_overlap_that_paused() -> None:

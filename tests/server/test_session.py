@@ -12,12 +12,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asr.jobs import Job, JobResult
+from asr.jobs import Job, JobKind, JobResult
 from asr.settings import AsrSettings
 from audio.chunks import AudioChunk
 from audio.sources import open_recording
 from conversation.conversation import Conversation
-from conversation.events import Channel, Event, EventLog, FinalTranscript, Observation, Word
+from conversation.events import (
+    Channel,
+    Event,
+    EventLog,
+    FinalTranscript,
+    Observation,
+    SpeechEnded,
+    Word,
+)
 from conversation.settings import ConversationSettings
 from prosody.score import Load
 from prosody.settings import ProsodySettings
@@ -107,7 +115,13 @@ def blocks(cuts: list[int]) -> Iterator[list[AudioChunk]]:
         ]
 
 
-def journal(cuts: list[int], ears: Hearing | None = None, *, look_ahead_ms: int = 0) -> list[Event]:
+def journal(
+    cuts: list[int],
+    ears: Hearing | None = None,
+    *,
+    look_ahead_ms: int = 0,
+    clock: Clock = Clock.VIRTUAL,
+) -> list[Event]:
     session = open_session(
         call_id="split",
         channels=tuple(call()),
@@ -115,7 +129,7 @@ def journal(cuts: list[int], ears: Hearing | None = None, *, look_ahead_ms: int 
         source="test",
         started_at="2026-01-01T00:00:00+00:00",
         hearing=ears or hearing(),
-        clock=Clock.VIRTUAL,
+        clock=clock,
         look_ahead_ms=look_ahead_ms,
     )
     events = session.opening_events()
@@ -141,6 +155,34 @@ def test_neither_looking_ahead_nor_late_answers_change_an_event(look_ahead_ms: i
     late.load()
     events = journal(list(range(0, 10**6, 800)), late, look_ahead_ms=look_ahead_ms)
     assert [EventLog.encode(e) for e in events] == whole()
+
+
+def test_words_are_asked_for_wherever_both_begin_to_speak_at_once() -> None:
+    asked: list[Job] = []
+
+    class Asked(FakeTranscriber):
+        def submit(self, job: Job) -> None:
+            asked.append(job)
+            super().submit(job)
+
+    asr = AsrSettings(hop_ms=2_000)
+    with Hearing(HearingSettings(asr=asr), transcriber=Asked()) as ears:
+        events = journal(list(range(0, 10**6, 800)), ears, clock=Clock.LIVE)
+    spoken = {
+        c: [(e.start_ms, e.end_ms) for e in events if isinstance(e, SpeechEnded) and e.channel is c]
+        for c in call()
+    }
+    due = [
+        (c, begin_ms + asr.hint_after_ms)
+        for c, spans in spoken.items()
+        for begin_ms, end_ms in spans
+        if any(b < begin_ms < e - 200 for b, e in spoken[c.other])
+        and end_ms > begin_ms + asr.hint_after_ms
+    ]
+    hinted = [(j.channel, j.audio_end_ms) for j in asked if j.hinted and j.kind is JobKind.PARTIAL]
+    assert due
+    for channel, at_ms in due:
+        assert any(c is channel and 0 <= end_ms - at_ms <= 40 for c, end_ms in hinted), at_ms
 
 
 @pytest.fixture(scope="module")
