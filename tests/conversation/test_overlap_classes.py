@@ -198,6 +198,15 @@ def test_an_overlap_goes_on_after_the_other_paused_for_breath() -> None:
         assert [at_ms <= latest_ms for at_ms in cues] == [True], said
 
 
+def test_words_that_are_final_are_not_counted_again_from_their_partial() -> None:
+    """A partial that was heard a little further than the final is no further word."""
+    turn = speech(CUSTOMER, 10_000, 20_000)
+    shown = partials(AGENT, 16_000, (16_864, "or wow"))
+    said = words(AGENT, 16_000, 16_800, "or wow")
+    live, _ = judge(turn, speech(AGENT, 16_000, 16_800), shown, said)
+    assert not stated(live)
+
+
 def test_a_partial_tells_what_was_said_since_a_pause_from_what_was_said_before() -> None:
     """The words of both are one partial; those before the pause are no going on."""
     turn = speech(CUSTOMER, 10_000, 16_130), speech(AGENT, 16_000, 20_000)
