@@ -66,6 +66,12 @@ VOICES = {
     "emil": Voice("jm_kumo+jf_nezumi", 0.95, True, floor=True),
     "paula": Voice("jf_tebukuro+jf_gongitsune+jf_alpha", 0.9, True, floor=True),
     "hanna": Voice("jf_nezumi+jf_gongitsune+jf_tebukuro", 1.05, True, floor=True),
+    "lukas": Voice("jm_kumo+jf_alpha+jf_gongitsune", 0.9, True, floor=True),
+    "marta": Voice("jf_alpha+jf_nezumi+jf_tebukuro", 1.03, True, floor=True),
+    "rosa": Voice("jf_alpha+jf_gongitsune+jf_nezumi", 0.97, True, floor=True),
+    "jonas": Voice("jm_kumo+jf_nezumi+jf_tebukuro", 0.93, True, floor=True),
+    "frieda": Voice("jf_gongitsune+jf_nezumi+jf_alpha+jf_tebukuro", 1.08, True, floor=True),
+    "otto": Voice("jm_kumo+jf_gongitsune+jf_tebukuro", 0.85, True, floor=True),
 }
 DEVELOPMENT_VOICES = tuple(name for name, voice in VOICES.items() if not voice.test)
 TEST_VOICES = tuple(name for name, voice in VOICES.items() if voice.test and not voice.floor)

@@ -21,6 +21,7 @@ class FloorWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backchannel_phrases: tuple[str, ...] = ()
     answers: frozenset[str] = frozenset()
     contrary: frozenset[str] = frozenset()
+    openings: frozenset[str] = frozenset()
     sounds: frozenset[str] = frozenset()
     open_words: frozenset[str] = frozenset()
     number_words: frozenset[str] = frozenset()

@@ -2,8 +2,8 @@
 
 Sixty calls of voices, texts and seeds that nothing was tuned on, half of them without any
 interruption, over a clean line and again over each of four bad ones. Prints one table and writes
-`bench/out/floor.json`; `QUICK=1` takes eight calls. `--split development`, and `seen` and
-`retired`, which were test splits once, are for tuning. `--prepare` speaks and hears the calls and
+`bench/out/floor.json`; `QUICK=1` takes eight calls. `--split development`, and `seen`, `retired`
+and `spent`, which were test splits once, are for tuning. `--prepare` speaks and hears the calls and
 scores nothing.
 
 `recall` and `fpr` are about what is said of an overlap while it goes on, by either party;
@@ -48,7 +48,13 @@ from conversation.cue_engine import CueEngine
 from conversation.events import Event, SpeechEnded
 from conversation.settings import ConversationSettings, RoundTrips
 
-SEEDS = {"development": 1_000, "seen": 93_000, "retired": 264_000, "test": 417_000}
+SEEDS = {
+    "development": 1_000,
+    "seen": 93_000,
+    "retired": 264_000,
+    "spent": 417_000,
+    "test": 558_000,
+}
 _CALLS, _QUICK_CALLS, _SECONDS = 60, 8, 150.0
 _CACHE = Path("bench/out/floor")
 _BASELINES = {"overlap_0_5s": 500, "overlap_1s": 1_000, "overlap_3s": 3_000}

@@ -15,13 +15,15 @@ AGENTS = {
     "development": ("alpha", "bertram"),
     "seen": ("nezumi", "kumo", "theo"),
     "retired": ("milla", "oskar", "vera"),
-    "test": ("silke", "anton", "greta"),
+    "spent": ("silke", "anton", "greta"),
+    "test": ("lukas", "marta", "rosa"),
 }
 CUSTOMERS = {
     "development": ("gongitsune", "ada"),
     "seen": ("tebukuro", "konrad", "nora"),
     "retired": ("ruben", "thea", "judith"),
-    "test": ("emil", "paula", "hanna"),
+    "spent": ("emil", "paula", "hanna"),
+    "test": ("jonas", "frieda", "otto"),
 }
 SPEED = 1.05
 KINDS = ("turns", "cuts_in", "backchannels")
