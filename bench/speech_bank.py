@@ -72,6 +72,12 @@ VOICES = {
     "jonas": Voice("jm_kumo+jf_nezumi+jf_tebukuro", 0.93, True, floor=True),
     "frieda": Voice("jf_gongitsune+jf_nezumi+jf_alpha+jf_tebukuro", 1.08, True, floor=True),
     "otto": Voice("jm_kumo+jf_gongitsune+jf_tebukuro", 0.85, True, floor=True),
+    "bruno": Voice("jm_kumo+jf_tebukuro+jf_alpha", 0.92, True, floor=True),
+    "clara": Voice("jf_tebukuro+jf_nezumi+jf_alpha+jf_gongitsune", 0.94, True, floor=True),
+    "ilse": Voice("jf_alpha+jf_gongitsune+jf_tebukuro", 1.06, True, floor=True),
+    "felix": Voice("jm_kumo+jf_gongitsune+jf_nezumi", 0.9, True, floor=True),
+    "tilda": Voice("jf_tebukuro+jf_alpha", 0.96, True, floor=True),
+    "wanda": Voice("jf_gongitsune+jf_tebukuro", 1.07, True, floor=True),
 }
 DEVELOPMENT_VOICES = tuple(name for name, voice in VOICES.items() if not voice.test)
 TEST_VOICES = tuple(name for name, voice in VOICES.items() if voice.test and not voice.floor)

@@ -25,6 +25,9 @@ _SIGNAL_ODDS, _OTHER_ODDS, _CLAUSE_ODDS = 5.7, 0.5, 0.05
 """Odds of a listening signal when one of its words is a signal, is another word, or is one that a
 clause goes on after. A recogniser takes about one word in seven for another in simultaneous speech,
 and few clauses begin with anything but such small words (measured on generated calls)."""
+_RECORD_ODDS = 0.4
+"""What they are multiplied with for somebody who has interrupted before: of those of whom one word
+that is no signal was known after 750 ms, 21 % listened, of others 41 % (220 generated calls)."""
 
 
 class Listener(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +39,8 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     """Level of the utterance against the speaker's own usual, dB; None while unknown."""
     alert: bool = False
     """Came in on the other again and again in this call."""
+    interrupted: bool = False
+    """Has a settled interruption in the last 180 s."""
     asked: bool = False
     """The other has just asked something, so that "yes" is an answer."""
 
@@ -91,6 +96,8 @@ def backchannel_score(
         return min(MISHEARD, score) if _may_be_phrase(said, words) else CONTENT
     score = min(0.99, max(0.01, score))
     odds = score / (1 - score) * _SIGNAL_ODDS ** min(signals, 1)
+    if listener.interrupted:
+        odds *= _RECORD_ODDS
     for word in rest:
         odds *= _CLAUSE_ODDS if words.goes_on(word) else _OTHER_ODDS
     return round(odds / (1 + odds), 3)

@@ -202,6 +202,7 @@ class OverlapEvidence:
                 if end_ms is None
                 else mine.effort(candidate.onset_ms - 120, candidate.utterance_ms + length_ms)[0],
                 alert=self.alert(candidate.by, candidate.onset_ms),
+                interrupted=self.interruptions(candidate.by, candidate.onset_ms, 180_000) > 0,
                 asked=(clause(theirs, candidate.onset_ms) or "").endswith("?"),
             ),
             self._words,

@@ -16,14 +16,16 @@ AGENTS = {
     "seen": ("nezumi", "kumo", "theo"),
     "retired": ("milla", "oskar", "vera"),
     "spent": ("silke", "anton", "greta"),
-    "test": ("lukas", "marta", "rosa"),
+    "known": ("lukas", "marta", "rosa"),
+    "test": ("bruno", "clara", "ilse"),
 }
 CUSTOMERS = {
     "development": ("gongitsune", "ada"),
     "seen": ("tebukuro", "konrad", "nora"),
     "retired": ("ruben", "thea", "judith"),
     "spent": ("emil", "paula", "hanna"),
-    "test": ("jonas", "frieda", "otto"),
+    "known": ("jonas", "frieda", "otto"),
+    "test": ("felix", "tilda", "wanda"),
 }
 SPEED = 1.05
 KINDS = ("turns", "cuts_in", "backchannels")

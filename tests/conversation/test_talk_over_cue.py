@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from conversation.backchannels import Listener, backchannel_score
 from tests.conversation.two_channels import (
     AGENT,
     CUSTOMER,
@@ -23,9 +24,22 @@ def shown(*heard: tuple[int, str], agent_until_ms: int = 18_000) -> list[int]:
 
 
 def test_the_first_words_are_enough_where_no_listener_says_them() -> None:
-    for text in ("I am", "hold on", "please", "excuse", "the contract"):
+    for text in ("I am", "hold on", "all the", "please", "well", "the contract"):
         (at_ms,) = shown((16_640, text))
         assert at_ms <= 16_900, text
+
+
+def test_who_opens_a_turn_with_one_word_and_draws_breath_gets_it_when_going_on() -> None:
+    opened = speech(AGENT, 16_000, 16_560)
+    actually = partials(AGENT, 16_000, (16_600, "actually"))
+    (at_ms,) = talk_over_cues(judge(TURN, opened, speech(AGENT, 16_950, 19_000), actually)[0])
+    assert at_ms <= 17_050
+    assert talk_over_cues(judge(TURN, opened, actually)[0]) == [], "whoever is silent needs none"
+
+
+def test_clear_words_need_half_a_second() -> None:
+    (at_ms,) = shown((16_300, "actually that"))
+    assert at_ms <= 16_620
 
 
 def test_a_word_that_may_be_a_misheard_sign_of_listening_needs_more_time() -> None:
@@ -33,6 +47,13 @@ def test_a_word_that_may_be_a_misheard_sign_of_listening_needs_more_time() -> No
         (at_ms,) = shown((16_640, text))
         assert 16_900 < at_ms <= 17_200, text
         assert shown((16_640, text), agent_until_ms=16_750) == [], text
+
+
+def test_who_has_interrupted_before_is_less_likely_to_listen() -> None:
+    before = backchannel_score(750, "valve", all_words=False)
+    after = backchannel_score(750, "valve", Listener(interrupted=True), all_words=False)
+    assert after < 0.3 < before
+    assert backchannel_score(750, "okay", Listener(interrupted=True)) == 0.95
 
 
 def test_without_words_whoever_talks_for_a_second_is_no_listener() -> None:
