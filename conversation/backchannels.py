@@ -23,8 +23,9 @@ they are how clauses begin, as "I am" is."""
 MOST_WORDS = 3
 _SIGNAL_ODDS, _OTHER_ODDS, _CLAUSE_ODDS = 5.7, 0.5, 0.05
 """Odds of a listening signal when one of its words is a signal, is another word, or is one that a
-clause goes on after. A recogniser takes about one word in seven for another in simultaneous speech,
-and few clauses begin with anything but such small words (measured on generated calls)."""
+clause goes on after or a turn begins with. A recogniser takes about one word in seven for another
+in simultaneous speech, and few clauses begin with anything but such small words (measured on
+generated calls)."""
 _RECORD_ODDS = 0.4
 """What they are multiplied with for somebody who has interrupted before: of those of whom one word
 that is no signal was known after 750 ms, 21 % listened, of others 41 % (220 generated calls)."""
@@ -99,7 +100,8 @@ def backchannel_score(
     if listener.interrupted:
         odds *= _RECORD_ODDS
     for word in rest:
-        odds *= _CLAUSE_ODDS if words.goes_on(word) else _OTHER_ODDS
+        begins = words.goes_on(word) or word in words.openings
+        odds *= _CLAUSE_ODDS if begins else _OTHER_ODDS
     return round(odds / (1 + odds), 3)
 
 
