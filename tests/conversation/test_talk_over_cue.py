@@ -29,6 +29,14 @@ def test_the_first_words_are_enough_where_no_listener_says_them() -> None:
         assert at_ms <= 16_900, text
 
 
+def test_a_word_that_may_become_a_phrase_says_nothing_until_the_phrase_would_be_over() -> None:
+    assert backchannel_score(600, "I", all_words=False) == backchannel_score(600, None)
+    assert backchannel_score(750, "I", all_words=False) < 0.1
+    assert backchannel_score(600, "valve I", all_words=False) < 0.1
+    assert backchannel_score(600, "oh I", all_words=False) > 0.9
+    assert backchannel_score(750, "of", all_words=False) > 0.5
+
+
 def test_who_opens_a_turn_with_one_word_and_draws_breath_gets_it_when_going_on() -> None:
     opened = speech(AGENT, 16_000, 16_560)
     actually = partials(AGENT, 16_000, (16_600, "actually"))
