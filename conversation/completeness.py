@@ -15,8 +15,8 @@ Three witnesses (`interruptions.md` section 8), whose log odds are added when so
 
 Weights are a logistic regression over 1,143 smooth changes and 953 cut-offs of 220 generated calls
 of 22 voices, each over two lines, rounded towards what the distributions of section 11 give for the
-time alone (53 ms for one unit of log odds at 300 ms, 74 at 400). The area under the curve is 0.986,
-0.981 to 0.996 for each of four sets of voices and texts (measured).
+time alone (53 ms for one unit of log odds at 300 ms, 74 at 400). The area under the curve is 0.985,
+0.979 to 0.996 for each of four sets of voices and texts (measured).
 """
 
 from __future__ import annotations
